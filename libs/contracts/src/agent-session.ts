@@ -1,0 +1,59 @@
+/** How an agent joins and holds its session: `POST /api/v1/agent/join`, `POST /api/v1/agent/session`. Docs: `docs/developers/agent-session.md`. */
+import { z } from 'zod';
+
+export const JoinRequest = z
+  .object({
+    /** One-time token from registering the cluster. */
+    token: z.string().min(1),
+    /** Public half of the agent's key, a JWK (EC P-256). */
+    publicKey: z.record(z.string(), z.unknown()),
+    /** UID of namespace kube-system. */
+    clusterFingerprint: z.string().min(1),
+  })
+  .meta({ id: 'JoinRequest' });
+export type JoinRequest = z.infer<typeof JoinRequest>;
+
+export const JoinResponse = z.object({ clusterId: z.string(), audience: z.string() }).meta({ id: 'JoinResponse' });
+export type JoinResponse = z.infer<typeof JoinResponse>;
+
+export const SessionRequest = z
+  .object({
+    /** JWT signed with the agent's key (RFC 7523): iss = sub = cluster id, aud = audience, exp ≤ 5 min, jti. */
+    assertion: z.string().min(1),
+    clusterFingerprint: z.string().min(1),
+    /** Random for each start of an agent; the session belongs to it. */
+    agentId: z.string().min(1),
+    /** Present when a session is renewed: its epoch. Absent: a new session, which supersedes any other. */
+    renewEpoch: z.number().int().min(1).optional(),
+    agentVersion: z.string(),
+    nodeName: z.string(),
+  })
+  .meta({ id: 'SessionRequest' });
+export type SessionRequest = z.infer<typeof SessionRequest>;
+
+export const SessionResponse = z
+  .object({
+    clusterId: z.string(),
+    fleet: z.string(),
+    agentEpoch: z.number().int().min(1),
+    accessToken: z.string(),
+    accessTokenExpiresAt: z.string(),
+    renewAfterSeconds: z.number().int().min(1),
+    /** Envelope keys (256 bits, base64url). The agent seals with the newest whose notBefore has passed, and with none after its notAfter. */
+    envelopeKeys: z.array(z.object({ kid: z.string(), key: z.string(), notBefore: z.string(), notAfter: z.string() })),
+    kafka: z.object({
+      brokers: z.array(z.string()),
+      security: z.enum(['plaintext', 'oauthbearer']),
+      tls: z.boolean(),
+    }),
+  })
+  .meta({ id: 'SessionResponse' });
+export type SessionResponse = z.infer<typeof SessionResponse>;
+
+/** Problem `type` of a refused session; the agent stops publishing on `superseded` and `revoked`. */
+export const SESSION_PROBLEMS = {
+  superseded: 'urn:eci-fleet:problem:session-superseded',
+  fingerprint: 'urn:eci-fleet:problem:cluster-fingerprint-mismatch',
+  revoked: 'urn:eci-fleet:problem:cluster-revoked',
+  unknownToken: 'urn:eci-fleet:problem:join-token-unknown',
+} as const;

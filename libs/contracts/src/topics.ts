@@ -1,0 +1,10 @@
+/** Names of the topics; `fleet` is a prefix (default `eci-fleet`). */
+export const topics = (fleet: string) =>
+  ({
+    intents: `${fleet}.intents.v1`,
+    events: `${fleet}.events.v1`,
+    deadLetter: `${fleet}.dead-letter.v1`,
+    cluster: (clusterId: string): string => `${fleet}.cluster.${clusterId}.v1`,
+  }) as const;
+
+export const DEFAULT_FLEET = 'eci-fleet';

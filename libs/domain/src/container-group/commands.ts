@@ -1,0 +1,109 @@
+import type {
+  CloudEvent,
+  ContainerStatus,
+  EventData,
+  Gate,
+  GroupStatus,
+  JsonObject,
+  PodCondition,
+  PodFacts,
+  RefusalClass,
+  StopReason,
+  TokenLife,
+} from './events.ts';
+import type { PlacementNeed } from '../placement/need.ts';
+
+/** What was seen of one group in the cloud. Fields that an answer does not hold are absent, and then prove nothing. */
+export interface GroupSnapshot {
+  readonly containerGroupId: string;
+  readonly status: GroupStatus;
+  /** Attempt in its tags, when the answer holds tags. */
+  readonly attempt?: number;
+  readonly zone?: string;
+  readonly vSwitchId?: string;
+  readonly spec?: string;
+  readonly cpu?: number;
+  readonly memoryGiB?: number;
+  readonly podIp?: string;
+  readonly containers?: readonly ContainerStatus[];
+  readonly initContainers?: readonly ContainerStatus[];
+  readonly conditions?: readonly PodCondition[];
+  readonly cloudEvents?: readonly CloudEvent[];
+  readonly createdAt?: string;
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+}
+
+/** What a create call came to. `retry` = nothing happened, send the frozen request again later (no event, no attempt used). */
+export type CreateOutcome =
+  | { readonly kind: 'done'; readonly containerGroupId: string; readonly requestId: string }
+  | {
+      readonly kind: 'refused';
+      readonly code: string;
+      readonly class: RefusalClass;
+      readonly message: string;
+      readonly requestId?: string;
+    }
+  | { readonly kind: 'unknown'; readonly reason: string }
+  | { readonly kind: 'retry'; readonly reason: string };
+
+/** Two complete look-ups by tag, and when they began and ended; epoch milliseconds. */
+export interface AbsenceEvidence {
+  readonly firstBeganAt: number;
+  readonly firstEndedAt: number;
+  readonly secondBeganAt: number;
+  readonly secondEndedAt: number;
+}
+
+export type ContainerGroupCommand =
+  | {
+      readonly type: 'RunPod';
+      readonly clusterId: string;
+      readonly pod: PodFacts;
+      readonly podPhase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
+      readonly clearPod: JsonObject;
+      readonly agentEpoch: number;
+      readonly sequence: number;
+      readonly profileRevision: string;
+      readonly spec: Readonly<Record<string, string>>;
+      readonly digests: Readonly<Record<string, string>>;
+      readonly tokens: readonly TokenLife[];
+      /** The pod as mapped now: what it needs, or why it cannot run. */
+      readonly mapped:
+        | { readonly ok: true; readonly need: PlacementNeed }
+        | { readonly ok: false; readonly field: string; readonly reason: string };
+    }
+  | {
+      readonly type: 'StopPod';
+      readonly clusterId: string;
+      readonly podUid: string;
+      readonly namespace: string;
+      readonly name: string;
+      readonly by: string;
+      readonly reason: StopReason;
+      readonly graceSeconds?: number;
+      readonly deletionTimestamp?: string;
+    }
+  | { readonly type: 'ChoosePlacement'; readonly choice: EventData['PlacementChosen'] }
+  | { readonly type: 'Park'; readonly gate: Gate; readonly reason: string; readonly message: string }
+  | { readonly type: 'Reject'; readonly field: string; readonly reason: string; readonly code?: string }
+  | { readonly type: 'RecordCreate'; readonly attempt: number; readonly outcome: CreateOutcome }
+  /** The Create row was taken away before any call could have gone out. */
+  | { readonly type: 'RecordNeverSent'; readonly attempt: number }
+  /** A group with the four tags of this attempt was found. */
+  | { readonly type: 'RecordFound'; readonly attempt: number; readonly containerGroupId: string }
+  /** No group with the tags of this attempt exists; `lastCallEndedAt` = when its last call ended or its deadline passed. */
+  | {
+      readonly type: 'RecordAbsent';
+      readonly attempt: number;
+      readonly evidence: AbsenceEvidence;
+      readonly lastCallEndedAt: number;
+    }
+  | { readonly type: 'Observe'; readonly snapshot: GroupSnapshot }
+  /** Proven gone (see the rules of evidence in `docs/developers/container-group.md`). */
+  | { readonly type: 'RecordGone'; readonly containerGroupId: string; readonly evidence: string }
+  | { readonly type: 'RecordDelete'; readonly containerGroupId: string; readonly requestId?: string }
+  /** An open group with our fleet's tags, this pod's uid and another attempt. */
+  | { readonly type: 'RecordTwin'; readonly containerGroupId: string; readonly attempt?: number; readonly status: GroupStatus }
+  | { readonly type: 'Unpark'; readonly by: string }
+  | { readonly type: 'RecordPodObjectGone'; readonly reason: string };
