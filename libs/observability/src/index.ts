@@ -1,0 +1,17 @@
+/**
+ * Logs, metrics and trace context.
+ *
+ * Hides: pino and prom-client. Guarantees: one JSON object a line; no value under a secret name, and nothing behind a `?` of an error's
+ * message, reaches a log. Does not: find a secret that stands in a free text or under an innocent name; callers keep those out.
+ */
+export { createLogger, Logger, silentLogger, type LogFields, type LoggerOptions, type LogLevel } from './logger.ts';
+export { cutQuery, describeError, errorMessage, type ErrorDescription } from './describe-error.ts';
+export { isSecretName, redact, REDACTED } from './redact.ts';
+export { Metrics } from './metrics.ts';
+export {
+  formatTraceparent,
+  parseTraceparent,
+  startSpan,
+  type RandomBytes,
+  type TraceContext,
+} from './trace-context.ts';
