@@ -13,7 +13,11 @@ export interface ContainerGroupSpec {
   readonly securityGroupIds: readonly string[];
   readonly resourceGroupId?: string;
   readonly ramRoleName?: string;
-  readonly registryCredentials: readonly { readonly server: string; readonly userName: string; readonly password: string }[];
+  readonly registryCredentials: readonly {
+    readonly server: string;
+    readonly userName: string;
+    readonly password: string;
+  }[];
   readonly dns?: {
     readonly policy: 'Default' | 'None';
     readonly nameServers: readonly string[];
@@ -90,7 +94,13 @@ export type EnvSpec =
 
 export type HandlerSpec =
   | { readonly kind: 'exec'; readonly command: readonly string[] }
-  | { readonly kind: 'http'; readonly path: string; readonly port: number; readonly scheme: 'HTTP' | 'HTTPS'; readonly host?: string }
+  | {
+      readonly kind: 'http';
+      readonly path: string;
+      readonly port: number;
+      readonly scheme: 'HTTP' | 'HTTPS';
+      readonly host?: string;
+    }
   | { readonly kind: 'tcp'; readonly port: number; readonly host?: string };
 
 export interface ProbeSpec {
@@ -111,4 +121,10 @@ export type VolumeSpec =
       /** `content` is base64 of the file's bytes. Modes are numbers as Kubernetes gives them (420 = 0644). */
       readonly files: readonly { readonly path: string; readonly content: string; readonly mode?: number }[];
     }
-  | { readonly kind: 'nfs'; readonly name: string; readonly server: string; readonly path: string; readonly readOnly: boolean };
+  | {
+      readonly kind: 'nfs';
+      readonly name: string;
+      readonly server: string;
+      readonly path: string;
+      readonly readOnly: boolean;
+    };

@@ -109,10 +109,13 @@ export type ClearPart = z.infer<typeof ClearPart>;
 
 /**
  * The message value: JSON of `{clear, jwe}`. `clear` is the exact UTF-8 text of the clear part (a string, so that its bytes are beyond
- * doubt); `jwe` is compact JWE, `dir` + `A256GCM`, with header `kid`, whose additional data binds `clear` and the Kafka key
- * (see `sealEnvelope` in `libs/messaging`). StopPod and Inventory seal an empty object.
+ * doubt); `jwe` is a flattened JWE, `dir` + `A256GCM` with header `kid`, whose additional authenticated data is the Kafka key, a line feed and
+ * `clear` (it is not sent twice: see `sealEnvelope` in `libs/messaging`). StopPod and Inventory seal an empty object.
  */
-export const Envelope = z.object({ clear: z.string(), jwe: z.string() });
+export const Envelope = z.object({
+  clear: z.string(),
+  jwe: z.object({ protected: z.string(), iv: z.string(), ciphertext: z.string(), tag: z.string() }),
+});
 export type Envelope = z.infer<typeof Envelope>;
 
 /** Largest envelope that may be sent, bytes. */

@@ -5,6 +5,12 @@
  * the same events, and deciding twice changes nothing. Does not: know Kubernetes, the cloud's wire, or storage.
  */
 export * from './container-group/commands.ts';
+export * from './container-group/consequences.ts';
+export { decide, type Decision } from './container-group/decide.ts';
 export * from './container-group/effects.ts';
 export * from './container-group/events.ts';
+export { evolve, fold } from './container-group/evolve.ts';
+export * from './container-group/questions.ts';
+export * from './container-group/state.ts';
+export * from './placement/choose-placement.ts';
 export * from './placement/need.ts';

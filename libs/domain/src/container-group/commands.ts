@@ -104,6 +104,11 @@ export type ContainerGroupCommand =
   | { readonly type: 'RecordGone'; readonly containerGroupId: string; readonly evidence: string }
   | { readonly type: 'RecordDelete'; readonly containerGroupId: string; readonly requestId?: string }
   /** An open group with our fleet's tags, this pod's uid and another attempt. */
-  | { readonly type: 'RecordTwin'; readonly containerGroupId: string; readonly attempt?: number; readonly status: GroupStatus }
+  | {
+      readonly type: 'RecordTwin';
+      readonly containerGroupId: string;
+      readonly attempt?: number;
+      readonly status: GroupStatus;
+    }
   | { readonly type: 'Unpark'; readonly by: string }
   | { readonly type: 'RecordPodObjectGone'; readonly reason: string };

@@ -26,8 +26,7 @@ export type EffectChange =
   | { readonly op: 'remove'; readonly kind: EffectKind; readonly key: string; readonly unlessClaimed: boolean };
 
 export type ParkingChange =
-  | { readonly op: 'park'; readonly gate: Gate; readonly priority: number }
-  | { readonly op: 'unpark' };
+  { readonly op: 'park'; readonly gate: Gate; readonly priority: number } | { readonly op: 'unpark' };
 
 /** All that goes with the events of one decision. `sealed`: `destroy` ends the stream's data key (the stream is closed). */
 export interface Consequences {

@@ -197,6 +197,9 @@ export interface EventData {
     readonly reason: StopReason;
     readonly graceSeconds?: number;
     readonly deletionTimestamp?: string;
+    /** For a stream that knows its pod from nothing else. */
+    readonly namespace?: string;
+    readonly name?: string;
   };
   DeleteAccepted: { readonly containerGroupId: string; readonly requestId?: string };
   /** No group of this attempt exists any more (or ever did, when the id was never known). */

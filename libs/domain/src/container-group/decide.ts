@@ -1,0 +1,320 @@
+import type { AbsenceEvidence, ContainerGroupCommand, CreateOutcome } from './commands.ts';
+import type { ContainerGroupEvent, NewContainerGroupEvent } from './events.ts';
+import { observe } from './observe.ts';
+import { same } from '../same.ts';
+import { attemptInDoubt, isClosed, isFinalStatus, nextAttempt, wantsPlacement } from './questions.ts';
+import type { ContainerGroupState } from './state.ts';
+
+/** No events = nothing to do: it was said before, or comes too late. */
+export type Decision =
+  | { readonly accepted: true; readonly events: readonly ContainerGroupEvent[] }
+  | { readonly accepted: false; readonly code: string; readonly message: string };
+
+/** What one command does to one stream. Pure; the same command twice changes nothing the second time. `at` is ISO 8601 UTC. */
+export function decide(command: ContainerGroupCommand, state: ContainerGroupState, at: string): Decision {
+  if (state.unknownEvents.length > 0) {
+    return no(
+      'UnknownEvents',
+      `the stream holds events of a newer version (${state.unknownEvents.join(', ')}): upgrade this replica`,
+    );
+  }
+  const outcome = eventsOf(command, state);
+  return Array.isArray(outcome)
+    ? { accepted: true, events: outcome.map((e) => ({ ...e, at }) as ContainerGroupEvent) }
+    : (outcome as Decision);
+}
+
+type Outcome = NewContainerGroupEvent[] | Extract<Decision, { accepted: false }>;
+
+function eventsOf(command: ContainerGroupCommand, state: ContainerGroupState): Outcome {
+  switch (command.type) {
+    case 'RunPod':
+      return runPod(command, state);
+    case 'StopPod':
+      return stopPod(command, state);
+    case 'ChoosePlacement':
+      if (!wantsPlacement(state))
+        return no('NoPlacementWanted', 'the pod is stopped, parked, ended or has an attempt that is not settled');
+      if (command.choice.attempt !== nextAttempt(state)) {
+        return no('WrongAttempt', `attempt ${nextAttempt(state)} comes next, not ${command.choice.attempt}`);
+      }
+      return [{ type: 'PlacementChosen', data: command.choice }];
+    case 'Park':
+      if (!wantsPlacement(state)) return no('NoPlacementWanted', 'only a pod that wants a placement can be parked');
+      return [{ type: 'Parked', data: { gate: command.gate, reason: command.reason, message: command.message } }];
+    case 'Reject':
+      if (!wantsPlacement(state)) return no('NoPlacementWanted', 'only a pod that wants a placement can be rejected');
+      return [rejected(command.field, command.reason, command.code)];
+    case 'RecordCreate':
+      return recordCreate(command.attempt, command.outcome, state);
+    case 'RecordNeverSent':
+      return state.stop && state.attempt?.number === command.attempt && state.attempt.outcome === 'pending'
+        ? [
+            {
+              type: 'ContainerGroupGone',
+              data: { attempt: command.attempt, evidence: 'the create request was never sent' },
+            },
+          ]
+        : [];
+    case 'RecordFound':
+      return found(command.attempt, command.containerGroupId, state);
+    case 'RecordAbsent':
+      return recordAbsent(command.attempt, command.evidence, command.lastCallEndedAt, state);
+    case 'Observe':
+      return observe(command.snapshot, state);
+    case 'RecordGone':
+      return recordGone(command.containerGroupId, command.evidence, state);
+    case 'RecordDelete':
+      return recordDelete(command.containerGroupId, command.requestId, state);
+    case 'RecordTwin':
+      if (isFinalStatus(command.status)) return [];
+      if (command.attempt !== undefined && isAttemptInDoubt(command.attempt, state))
+        return found(command.attempt, command.containerGroupId, state);
+      return twin(command.containerGroupId, command.attempt, command.status, state);
+    case 'Unpark':
+      return state.parked ? [{ type: 'Unparked', data: { by: command.by } }] : [];
+    case 'RecordPodObjectGone':
+      return isClosed(state) && !state.podObjectGone
+        ? [{ type: 'PodObjectGone', data: { reason: command.reason } }]
+        : [];
+  }
+}
+
+function no(code: string, message: string): Extract<Decision, { accepted: false }> {
+  return { accepted: false, code, message };
+}
+
+function rejected(field: string, reason: string, code?: string): NewContainerGroupEvent {
+  return { type: 'PodRejected', data: { field, reason, ...(code === undefined ? {} : { code }) } };
+}
+
+function runPod(command: Extract<ContainerGroupCommand, { type: 'RunPod' }>, state: ContainerGroupState): Outcome {
+  const { intent } = state;
+  if (state.stop || state.end) return [];
+  if (!intent) return firstIntent(command);
+  if (!isNewer(command, intent)) return [];
+
+  const changed = Object.keys({ ...intent.spec, ...command.spec }).filter(
+    (field) => intent.spec[field] !== command.spec[field],
+  );
+  const unsaid = changed.filter((field) => !state.refusedFields.includes(field)).sort();
+  const refusal: NewContainerGroupEvent[] =
+    unsaid.length > 0 ? [{ type: 'PodChangeRefused', data: { fields: unsaid } }] : [];
+  if (changed.length > 0) return refusal;
+
+  if (attemptInDoubt(state) || state.group?.open) return [];
+  const { agentEpoch, sequence, profileRevision, digests, tokens } = command;
+  if (!command.mapped.ok) return [rejected(command.mapped.field, command.mapped.reason)];
+  const { need } = command.mapped;
+  if (same(digests, intent.digests) && profileRevision === intent.profileRevision && same(need, intent.need)) return [];
+  const refreshed: NewContainerGroupEvent = {
+    type: 'PodIntentRefreshed',
+    data: { agentEpoch, sequence, profileRevision, digests, tokens, need },
+  };
+  // Waiting for stock of what the pod does not ask for any more would be waiting for nothing.
+  const unparked: NewContainerGroupEvent[] =
+    state.parked?.gate.kind === 'capacity' && !same(need, intent.need)
+      ? [{ type: 'Unparked', data: { by: 'refreshed intent' } }]
+      : [];
+  return [refreshed, ...unparked];
+}
+
+function firstIntent(command: Extract<ContainerGroupCommand, { type: 'RunPod' }>): Outcome {
+  if (command.podPhase === 'Succeeded' || command.podPhase === 'Failed') {
+    return no('FinalPhase', `the pod is ${command.podPhase} and never runs again`);
+  }
+  const { clusterId, pod, clearPod, agentEpoch, sequence, profileRevision, spec, digests, tokens, mapped } = command;
+  const accepted: NewContainerGroupEvent = {
+    type: 'PodIntentAccepted',
+    data: {
+      clusterId,
+      pod,
+      clearPod,
+      need: mapped.ok ? mapped.need : NOTHING_NEEDED,
+      agentEpoch,
+      sequence,
+      profileRevision,
+      spec,
+      digests,
+      tokens,
+      lookUpFirst: mapped.ok && command.podPhase === 'Running',
+    },
+  };
+  return mapped.ok ? [accepted] : [accepted, rejected(mapped.field, mapped.reason)];
+}
+
+/** Need of a pod that cannot be mapped; it is rejected in the same breath. */
+const NOTHING_NEEDED = {
+  accountId: '',
+  region: '',
+  vSwitches: [],
+  scheduleStrategy: 'default',
+  specs: [],
+  chargeType: 'on-demand',
+  spotFallback: false,
+  failStrategy: 'fail-back',
+  priority: 0,
+} as const;
+
+function isNewer(
+  a: { readonly agentEpoch: number; readonly sequence: number },
+  b: { readonly agentEpoch: number; readonly sequence: number },
+): boolean {
+  return a.agentEpoch > b.agentEpoch || (a.agentEpoch === b.agentEpoch && a.sequence > b.sequence);
+}
+
+function stopPod(
+  command: Extract<ContainerGroupCommand, { type: 'StopPod' }>,
+  state: ContainerGroupState,
+): NewContainerGroupEvent[] {
+  const { by, reason, graceSeconds, deletionTimestamp, namespace, name } = command;
+  const objectGone: NewContainerGroupEvent[] =
+    reason !== 'Deleted' && !state.podObjectGone ? [{ type: 'PodObjectGone', data: { reason } }] : [];
+  if (state.stop) return objectGone;
+  const stop: NewContainerGroupEvent = {
+    type: 'StopRequested',
+    data: {
+      by,
+      reason,
+      namespace,
+      name,
+      ...(graceSeconds === undefined ? {} : { graceSeconds }),
+      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+    },
+  };
+  return [stop, ...objectGone];
+}
+
+function recordCreate(attempt: number, outcome: CreateOutcome, state: ContainerGroupState): NewContainerGroupEvent[] {
+  if (outcome.kind === 'retry') return [];
+  if (outcome.kind === 'done') {
+    const { containerGroupId, requestId } = outcome;
+    if (isAttemptInDoubt(attempt, state))
+      return [{ type: 'ContainerGroupCreated', data: { attempt, containerGroupId, requestId } }];
+    return twin(containerGroupId, attempt, 'Scheduling', state);
+  }
+  // After one unknown call a refusal to a repeat proves nothing: the first call may have made the group.
+  if (state.attempt?.number !== attempt || state.attempt.outcome !== 'pending') return [];
+  if (outcome.kind === 'unknown') return [{ type: 'CreateOutcomeUnknown', data: { attempt, reason: outcome.reason } }];
+
+  const { code, class: refusalClass, message, requestId } = outcome;
+  const refused: NewContainerGroupEvent = {
+    type: 'CreateRefused',
+    data: { attempt, code, class: refusalClass, message, ...(requestId === undefined ? {} : { requestId }) },
+  };
+  if (state.stop) return [refused];
+  switch (refusalClass) {
+    case 'STOCK_OUT':
+    case 'VSWITCH_IP_EXHAUSTED':
+      return [refused];
+    case 'QUOTA':
+    case 'AUTH':
+      return [
+        refused,
+        {
+          type: 'Parked',
+          data: {
+            gate: { kind: 'account', accountId: state.attempt.accountId, class: refusalClass },
+            reason: code,
+            message,
+          },
+        },
+      ];
+    case 'NOT_FOUND':
+    case 'INVALID_REQUEST':
+      return [refused, rejected('request', `ECI refused it with ${code}: ${message}`, code)];
+  }
+}
+
+function isAttemptInDoubt(attempt: number, state: ContainerGroupState): boolean {
+  if (!attemptInDoubt(state)) return false;
+  return state.attempt === undefined || state.attempt.number === attempt;
+}
+
+function found(attempt: number, containerGroupId: string, state: ContainerGroupState): NewContainerGroupEvent[] {
+  if (isAttemptInDoubt(attempt, state)) return [{ type: 'Adopted', data: { attempt, containerGroupId } }];
+  return twin(containerGroupId, attempt, 'Unknown', state);
+}
+
+/** An open group of this pod that is not the current one must not live. A group that was taken for gone and is back is one, too. */
+function twin(
+  containerGroupId: string,
+  attempt: number | undefined,
+  status: Extract<ContainerGroupCommand, { type: 'RecordTwin' }>['status'],
+  state: ContainerGroupState,
+): NewContainerGroupEvent[] {
+  if (state.twins[containerGroupId]) return [];
+  if (state.group?.containerGroupId === containerGroupId && !state.group.gone) return [];
+  return [{ type: 'OrphanFound', data: { containerGroupId, status, ...(attempt === undefined ? {} : { attempt }) } }];
+}
+
+const MINUTE = 60_000;
+
+/** ECI forgets finished groups after an hour: absence proves that nothing was created only while that cannot have happened. */
+const ABSENCE_PROVES_FOR_MS = 50 * MINUTE;
+
+function recordAbsent(
+  attempt: number,
+  evidence: AbsenceEvidence,
+  lastCallEndedAt: number,
+  state: ContainerGroupState,
+): Outcome {
+  if (!isAttemptInDoubt(attempt, state)) return [];
+  const { firstBeganAt, firstEndedAt, secondBeganAt, secondEndedAt } = evidence;
+  if (firstBeganAt <= lastCallEndedAt)
+    return no('EvidenceTooEarly', 'the first look-up began before the last call had ended');
+  if (secondBeganAt - firstEndedAt < MINUTE)
+    return no('EvidenceTooClose', 'the two look-ups must be at least 60 s apart');
+
+  const told = `two complete look-ups by tag, at ${firstBeganAt} and ${secondBeganAt} (epoch ms), found no group`;
+  if (!state.attempt) {
+    // The pod ran before this stream knew of it. Its group is gone, and what became of it nobody can say.
+    return [outcomeUnknown(told), { type: 'ContainerGroupGone', data: { attempt, evidence: told } }];
+  }
+  const gone: NewContainerGroupEvent = { type: 'ContainerGroupGone', data: { attempt, evidence: told } };
+  const firstCall = Date.parse(state.attempt.unknownSince ?? state.attempt.chosenAt);
+  const proves = secondEndedAt - firstCall <= ABSENCE_PROVES_FOR_MS || state.intent?.pod.restartPolicy === 'Always';
+  return proves ? [gone] : [outcomeUnknown(told), gone];
+}
+
+function outcomeUnknown(told: string): NewContainerGroupEvent {
+  return {
+    type: 'ContainerGroupFailed',
+    data: { reason: 'OutcomeUnknown', message: `The end of the container group was not seen: ${told}.` },
+  };
+}
+
+function recordGone(containerGroupId: string, evidence: string, state: ContainerGroupState): NewContainerGroupEvent[] {
+  const gone: NewContainerGroupEvent = { type: 'ContainerGroupGone', data: { containerGroupId, evidence } };
+  if (state.twins[containerGroupId]) return [gone];
+  const { group } = state;
+  if (group?.containerGroupId !== containerGroupId || group.gone) return [];
+  if (!group.open || group.deleteAcceptedAt || state.stop) return [gone];
+  return [
+    {
+      type: 'ContainerGroupFailed',
+      data: {
+        containerGroupId,
+        reason: 'OutcomeUnknown',
+        message: `The container group vanished without our delete: ${evidence}.`,
+        ...(group.status === null ? {} : { lastSeen: group.status }),
+      },
+    },
+    gone,
+  ];
+}
+
+function recordDelete(
+  containerGroupId: string,
+  requestId: string | undefined,
+  state: ContainerGroupState,
+): NewContainerGroupEvent[] {
+  const accepted: NewContainerGroupEvent = {
+    type: 'DeleteAccepted',
+    data: { containerGroupId, ...(requestId === undefined ? {} : { requestId }) },
+  };
+  const known = state.twins[containerGroupId];
+  if (known) return known.deleteAcceptedAt ? [] : [accepted];
+  const { group } = state;
+  return group?.containerGroupId === containerGroupId && !group.gone && !group.deleteAcceptedAt ? [accepted] : [];
+}

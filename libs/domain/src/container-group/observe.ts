@@ -1,0 +1,161 @@
+import type { GroupSnapshot } from './commands.ts';
+import type { EventData, GroupStatus, NewContainerGroupEvent } from './events.ts';
+import { isBeyondScheduling } from './evolve.ts';
+import { isFinalStatus } from './questions.ts';
+import { same } from '../same.ts';
+import type { ContainerGroupState, KnownGroup } from './state.ts';
+
+/** What one sight of a group adds to what is known. Only differences become events; a sight older than what is known adds nothing. */
+export function observe(snapshot: GroupSnapshot, state: ContainerGroupState): NewContainerGroupEvent[] {
+  const { containerGroupId } = snapshot;
+  if (state.twins[containerGroupId]) {
+    return isFinalStatus(snapshot.status)
+      ? [{ type: 'ContainerGroupGone', data: { containerGroupId, evidence: `it ended by itself: ${snapshot.status}` } }]
+      : [];
+  }
+  const { group } = state;
+  if (group?.containerGroupId !== containerGroupId || !group.open) return [];
+  if (isStale(snapshot, group)) return [];
+
+  const events: NewContainerGroupEvent[] = [];
+  const landed = landing(snapshot, group);
+  if (landed) events.push(landed);
+  if (snapshot.status === 'ScheduleFailed' && !group.beyondScheduling && state.attempt) {
+    return [...events, schedulingFailed(snapshot, group, state.attempt.number)];
+  }
+  const picture = pictureOf(snapshot, group);
+  if (
+    !same(picture, pictureOf({ containerGroupId, status: group.status ?? 'Unknown' }, group)) ||
+    group.status !== picture.status
+  ) {
+    events.push({ type: 'ContainersChanged', data: picture });
+  }
+  const spot = spotNotice(picture);
+  if (spot && group.spotRelease === undefined)
+    events.push({ type: 'SpotReleaseAnnounced', data: { containerGroupId, message: spot } });
+  const end = ending(snapshot, picture);
+  if (end) events.push(end);
+  return events;
+}
+
+/** How far a group has come; a smaller number than what is known is an old sight. */
+function progress(status: GroupStatus): number {
+  if (status === 'Scheduling') return 0;
+  if (status === 'Pending') return 1;
+  if (status === 'Unknown') return 2;
+  return isFinalStatus(status) ? 3 : 2;
+}
+
+function isStale(snapshot: GroupSnapshot, group: KnownGroup): boolean {
+  if (group.status === null) return false;
+  if (progress(snapshot.status) < progress(group.status) && isBeyondScheduling(group.status)) return true;
+  // Restarts are only ever counted up, so a smaller count is an older sight.
+  return (snapshot.containers ?? []).some((seen) => {
+    const known = group.containers.find((c) => c.name === seen.name);
+    return known !== undefined && seen.restartCount < known.restartCount;
+  });
+}
+
+function landing(snapshot: GroupSnapshot, group: KnownGroup): NewContainerGroupEvent | undefined {
+  const { containerGroupId, zone, vSwitchId, spec, cpu, memoryGiB } = snapshot;
+  // While it is being scheduled ECI may still move on to the next vSwitch of the list.
+  if (group.landed || !zone || !vSwitchId || !isBeyondScheduling(snapshot.status)) return undefined;
+  return {
+    type: 'ContainerGroupLanded',
+    data: {
+      containerGroupId,
+      zone,
+      vSwitchId,
+      spec: spec ?? '',
+      ...(cpu === undefined ? {} : { cpu }),
+      ...(memoryGiB === undefined ? {} : { memoryGiB }),
+    },
+  };
+}
+
+function schedulingFailed(snapshot: GroupSnapshot, group: KnownGroup, attempt: number): NewContainerGroupEvent {
+  const condition = snapshot.conditions?.find((c) => c.type === 'ContainerInstanceCreated' && c.status === 'False');
+  const event = snapshot.cloudEvents?.filter((e) => e.type === 'Warning').at(-1);
+  return {
+    type: 'SchedulingFailed',
+    data: {
+      attempt,
+      containerGroupId: group.containerGroupId,
+      reason: condition?.reason ?? event?.reason ?? 'ScheduleFailed',
+      message: condition?.message ?? event?.message ?? 'ECI accepted the request and then found no resources for it.',
+    },
+  };
+}
+
+/** The complete picture after this sight: what the answer does not hold stays as it was. */
+function pictureOf(snapshot: GroupSnapshot, group: KnownGroup): EventData['ContainersChanged'] {
+  const podIp = snapshot.podIp ?? group.podIp;
+  const startedAt = snapshot.startedAt ?? group.startedAt;
+  return {
+    containerGroupId: group.containerGroupId,
+    status: snapshot.status,
+    containers: nonEmpty(snapshot.containers) ?? group.containers,
+    initContainers: nonEmpty(snapshot.initContainers) ?? group.initContainers,
+    conditions: nonEmpty(snapshot.conditions) ?? group.conditions,
+    cloudEvents: nonEmpty(snapshot.cloudEvents) ?? group.cloudEvents,
+    ...(podIp ? { podIp } : {}),
+    ...(startedAt ? { startedAt } : {}),
+  };
+}
+
+function nonEmpty<T>(list: readonly T[] | undefined): readonly T[] | undefined {
+  return list && list.length > 0 ? list : undefined;
+}
+
+function spotNotice(picture: EventData['ContainersChanged']): string | undefined {
+  const event = picture.cloudEvents.find((e) => e.reason === 'SpotToBeReleased');
+  const condition = picture.conditions.find((c) => c.type === 'ContainerInstanceExpired' && c.status === 'True');
+  return (
+    event?.message ?? (condition ? (condition.message ?? 'The spot container group will be released.') : undefined)
+  );
+}
+
+function ending(snapshot: GroupSnapshot, picture: EventData['ContainersChanged']): NewContainerGroupEvent | undefined {
+  const { containerGroupId } = snapshot;
+  const finished = snapshot.finishedAt === undefined ? {} : { finishedAt: snapshot.finishedAt };
+  switch (snapshot.status) {
+    case 'Succeeded':
+      return { type: 'ContainerGroupSucceeded', data: { containerGroupId, ...finished } };
+    case 'Failed':
+    case 'ScheduleFailed': {
+      const { reason, message } = whyFailed(picture);
+      return { type: 'ContainerGroupFailed', data: { containerGroupId, reason, message, ...finished } };
+    }
+    case 'Expired':
+      return {
+        type: 'ContainerGroupExpired',
+        data: { containerGroupId, message: spotNotice(picture) ?? 'ECI took the container group back.', ...finished },
+      };
+    case 'Scheduling':
+    case 'Pending':
+    case 'Running':
+    case 'Restarting':
+    case 'Updating':
+    case 'Terminating':
+    case 'Unknown':
+      return undefined;
+  }
+}
+
+/** The container that failed says it best; else the last warning of the cloud. */
+function whyFailed(picture: EventData['ContainersChanged']): { reason: string; message: string } {
+  for (const container of [...picture.initContainers, ...picture.containers]) {
+    if (container.state.state === 'terminated' && container.state.exitCode !== 0) {
+      const { reason, exitCode, message } = container.state;
+      return {
+        reason,
+        message: `container ${container.name} ended with exit code ${exitCode}${message ? `: ${message}` : ''}`,
+      };
+    }
+  }
+  const warning = picture.cloudEvents.filter((e) => e.type === 'Warning').at(-1);
+  return {
+    reason: warning?.reason ?? 'Failed',
+    message: warning?.message ?? 'ECI reports the container group as failed.',
+  };
+}

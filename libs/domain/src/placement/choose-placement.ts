@@ -1,0 +1,132 @@
+import { nextAttempt } from '../container-group/questions.ts';
+import type { ChargeType, Gate } from '../container-group/events.ts';
+import type { ContainerGroupState } from '../container-group/state.ts';
+import type { PlacementNeed, RankedVSwitch } from './need.ts';
+
+/** What the fleet knows at the moment of the choice. */
+export interface FleetView {
+  /** `shut`: whole lists failed lately; only a probe may try. */
+  gate(key: string): 'open' | 'slow' | 'shut';
+}
+
+export interface PlacementQuestion {
+  readonly need: PlacementNeed;
+  readonly state: ContainerGroupState;
+  readonly view: FleetView;
+  /** Makes the choice repeatable; recorded with it. */
+  readonly seed: number;
+}
+
+export type PlacementAnswer =
+  | {
+      readonly kind: 'place';
+      readonly attempt: number;
+      readonly candidates: readonly RankedVSwitch[];
+      /** ECI tries them in our order, inside one call. */
+      readonly ordered: boolean;
+      readonly specs: readonly string[];
+      readonly chargeType: ChargeType;
+      readonly why: readonly string[];
+      readonly policyVersion: string;
+    }
+  | { readonly kind: 'park'; readonly gate: Gate; readonly reason: string; readonly message: string };
+
+/** The interface that a learning policy fills as well. A pure function of the question. */
+export type PlacementPolicy = (question: PlacementQuestion) => PlacementAnswer;
+
+export const ORDERED_LIST_POLICY = 'ordered-list/1';
+
+interface Option {
+  readonly spec: string;
+  readonly chargeType: ChargeType;
+}
+
+/**
+ * The first policy: every allowed vSwitch in the profile's order in one request, so that ECI itself falls through to the next zone. A spec
+ * whose whole list had no stock is followed by the next spec (then, with spot fallback, by on-demand); when all have failed, or their gates
+ * are shut, the pod is parked. A list without free addresses is tried again without its first vSwitch.
+ */
+export const orderedListPolicy: PlacementPolicy = ({ need, state, view }) => {
+  const why: string[] = [];
+  let shut: Option | undefined;
+  for (const option of optionsOf(need)) {
+    const failures = state.failures.filter((f) => f.specs.includes(option.spec) && f.chargeType === option.chargeType);
+    const stockOut = failures.find((f) => f.class === 'STOCK_OUT');
+    if (stockOut) {
+      why.push(`${option.spec} (${option.chargeType}) had no stock in attempt ${stockOut.attempt}: ${stockOut.reason}`);
+      continue;
+    }
+    const withoutAddresses = failures.filter((f) => f.class === 'VSWITCH_IP_EXHAUSTED').length;
+    const vSwitches = need.vSwitches.slice(withoutAddresses);
+    if (vSwitches.length === 0) {
+      why.push(`${option.spec} (${option.chargeType}): no vSwitch had free addresses`);
+      continue;
+    }
+    if (withoutAddresses > 0)
+      why.push(
+        `without ${need.vSwitches
+          .slice(0, withoutAddresses)
+          .map((v) => v.vSwitchId)
+          .join(', ')}: no free addresses`,
+      );
+    if (view.gate(gateKey(capacityGate(need, option))) === 'shut' && !state.mayPassGate) {
+      why.push(`${option.spec} (${option.chargeType}): its gate is shut`);
+      shut ??= option;
+      continue;
+    }
+    return {
+      kind: 'place',
+      attempt: nextAttempt(state),
+      candidates: vSwitches.map((vSwitch, index) => ({
+        ...vSwitch,
+        reason: `place ${index + 1} of ${vSwitches.length} in the profile's order`,
+      })),
+      ordered: need.scheduleStrategy !== 'VSwitchRandom',
+      specs: [option.spec],
+      chargeType: option.chargeType,
+      why: [
+        ...why,
+        `${option.spec} (${option.chargeType}) on ${vSwitches.length} vSwitch${vSwitches.length === 1 ? '' : 'es'} in one request`,
+      ],
+      policyVersion: ORDERED_LIST_POLICY,
+    };
+  }
+  const waitsFor = shut ?? (optionsOf(need).at(-1) as Option);
+  return {
+    kind: 'park',
+    gate: capacityGate(need, waitsFor),
+    reason: shut ? 'GateShut' : (state.failures.at(-1)?.class ?? 'STOCK_OUT'),
+    message: why.join('; '),
+  };
+};
+
+/** Chooses where, and as what, the next attempt runs. */
+export const choosePlacement: PlacementPolicy = orderedListPolicy;
+
+function optionsOf(need: PlacementNeed): readonly Option[] {
+  const chargeTypes: readonly ChargeType[] =
+    need.chargeType === 'spot' && need.spotFallback ? ['spot', 'on-demand'] : [need.chargeType];
+  return chargeTypes.flatMap((chargeType) => need.specs.map((spec) => ({ spec, chargeType })));
+}
+
+function capacityGate(need: PlacementNeed, option: Option): Gate {
+  return {
+    kind: 'capacity',
+    accountId: need.accountId,
+    region: need.region,
+    specFamily: specFamilyOf(option.spec),
+    chargeType: option.chargeType,
+  };
+}
+
+/** `ecs.c6.large` → `ecs.c6`; a size (`2-4Gi`) is its own family: each size has its own stock. */
+export function specFamilyOf(spec: string): string {
+  return /^ecs\./.test(spec) ? spec.split('.').slice(0, 2).join('.') : spec;
+}
+
+/** One text for one gate; the key of its row. */
+export function gateKey(gate: Gate): string {
+  return gate.kind === 'capacity'
+    ? `capacity/${gate.accountId}/${gate.region}/${gate.specFamily}/${gate.chargeType}`
+    : `account/${gate.accountId}/${gate.class}`;
+}
