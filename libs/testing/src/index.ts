@@ -1,0 +1,44 @@
+/**
+ * The real parts that tests run on: PostgreSQL, Kafka, a Kubernetes control plane, the ECI simulator, and processes under test.
+ *
+ * Hides: how each is fetched or built, started, asked whether it is ready, isolated, broken and ended. Guarantees: loopback only; nothing
+ * outlives the process that started it, also after `kill -9`; what cannot be had fails in one sentence that says what to do. Does not:
+ * know any service, skip anything, or fake anything but the heartbeat of a node. Spec files share one rig of a kind in a run and isolate
+ * themselves by database, topic prefix and namespace; who breaks a rig starts one.
+ */
+export { eventually, GiveUp, type EventuallyOptions } from './eventually.ts';
+export { startEciSimulator, type EciSimulatorOptions, type EciSimulatorRig } from './eci-simulator.ts';
+export { prepareKafka } from './kafka/prepare.ts';
+export { startKafka, type KafkaOptions, type KafkaRig } from './kafka/start.ts';
+export { createTokenIssuer, tokenIssuer, type TokenIssuer, type TokenIssuerKey } from './kafka/tokens.ts';
+export { KubernetesApi, type ApiAnswer, type KubernetesAccess } from './kubernetes/api.ts';
+export {
+  createCertificateAuthority,
+  type CertificateAuthority,
+  type KeyAndCertificate,
+} from './kubernetes/certificates.ts';
+export {
+  KubernetesCluster,
+  type KubectlOptions,
+  type KubectlResult,
+  type KubernetesConnection,
+  type ServiceAccountKubeconfig,
+} from './kubernetes/cluster.ts';
+export type { HealthyNode, HealthyNodeOptions } from './kubernetes/healthy-node.ts';
+export { kubernetesIsPrepared, prepareKubernetes } from './kubernetes/prepare.ts';
+export { startKubernetes, type KubernetesOptions, type KubernetesRig } from './kubernetes/start.ts';
+export { createDatabase, createMigratedTemplate, migrate, type TestDatabase } from './postgres/databases.ts';
+export { startPostgres, type PostgresOptions, type PostgresRig } from './postgres/start.ts';
+export { RigUnavailable } from './preparing/rig-unavailable.ts';
+export { terminalProgress, type Progress } from './preparing/progress.ts';
+export { freePort, freePorts } from './processes/free-port.ts';
+export { startProcess, TestProcess, type ProcessExit, type ProcessOptions } from './processes/process.ts';
+export { temporaryFolder, type TemporaryFolder } from './processes/temporary-folder.ts';
+export {
+  createEmptyDatabase,
+  createTestDatabase,
+  sharedKafka,
+  sharedKubernetes,
+  topicPrefix,
+  type KafkaOfTheRun,
+} from './shared/for-specs.ts';

@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Kafka, logLevel } from 'kafkajs';
+import { runTool } from '../preparing/tool.ts';
+import { freePorts } from '../processes/free-port.ts';
+import { startProcess, type TestProcess } from '../processes/process.ts';
+import { temporaryFolder } from '../processes/temporary-folder.ts';
+import { javaProgram, prepareKafka } from './prepare.ts';
+import { brokerProperties } from './properties.ts';
+import { createTokenIssuer, type TokenIssuer } from './tokens.ts';
+
+export interface KafkaOptions {
+  /** Of the plain listener. Default: a free one. */
+  readonly port?: number;
+  /** Kept between starts when given; else a temporary folder that `stop` removes. */
+  readonly dataDir?: string;
+  /**
+   * A second listener that takes signed tokens, and an authorizer: by it a client may do what ACLs say, and nothing without one. The plain
+   * listener stays, for the super user. `true`: a new key.
+   */
+  readonly oauth?: true | { readonly issuer?: TokenIssuer; readonly superUsers?: readonly string[] };
+}
+
+export interface KafkaRig {
+  /** `host:port` of the plain listener. */
+  readonly brokers: readonly string[];
+  /** Present when asked for by `oauth`. */
+  readonly oauth:
+    { readonly brokers: readonly string[]; readonly tokens: TokenIssuer; readonly jwksFile: string } | undefined;
+  readonly dataDir: string;
+  /** To break it: `kill9`, `pause`, `resume`, `stop`, `start`. Same ports and data at the next start. */
+  readonly process: TestProcess;
+  /** Ends it and removes what it made; its log stays when `keepLogs`. */
+  stop(options?: { keepLogs?: boolean }): Promise<void>;
+}
+
+/** A real Kafka broker of its own on loopback, in about six seconds; 400 MB of memory. Prepares the broker's jars when the cache lacks them. */
+export async function startKafka(options: KafkaOptions = {}): Promise<KafkaRig> {
+  const jars = await prepareKafka();
+  const folder = temporaryFolder('kafka');
+  const logs = temporaryFolder('kafka-logs');
+  try {
+    const [freePlain, controllerPort, oauthPort] = (await freePorts(3)) as [number, number, number];
+    const port = options.port ?? freePlain;
+    const dataDir = options.dataDir ?? join(folder.path, 'data');
+    await mkdir(dataDir, { recursive: true });
+    const asked = options.oauth === true ? {} : options.oauth;
+    const tokens = asked === undefined ? undefined : (asked.issuer ?? (await createTokenIssuer()));
+    const jwksFile = join(folder.path, 'jwks.json');
+    const jwksUrl = pathToFileURL(jwksFile).href;
+    if (tokens !== undefined) await writeFile(jwksFile, JSON.stringify(tokens.jwks));
+    const propertiesFile = join(folder.path, 'server.properties');
+    const properties = brokerProperties({
+      port,
+      controllerPort,
+      dataDir,
+      ...(tokens === undefined
+        ? {}
+        : { oauth: { port: oauthPort, jwksUrl, ...tokens, superUsers: asked?.superUsers ?? [] } }),
+    });
+    await writeFile(propertiesFile, properties);
+    if (!existsSync(join(dataDir, 'meta.properties'))) await format(jars, propertiesFile);
+    const broker = await startProcess({
+      name: 'kafka',
+      command: javaProgram(),
+      args: [
+        '-Xms384m',
+        '-Xmx384m',
+        '-XX:+UseSerialGC',
+        '-XX:TieredStopAtLevel=1',
+        '-Xshare:auto',
+        ...loggingFlags,
+        ...(tokens === undefined ? [] : [`-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=${jwksUrl}`]),
+        '-cp',
+        join(jars, '*'),
+        'kafka.Kafka',
+        propertiesFile,
+      ],
+      cwd: folder.path,
+      logFolder: logs.path,
+      ready: () => answers(`127.0.0.1:${port}`),
+      readyDeadlineMs: 90_000,
+    });
+    return {
+      brokers: [`127.0.0.1:${port}`],
+      oauth: tokens === undefined ? undefined : { brokers: [`127.0.0.1:${oauthPort}`], tokens, jwksFile },
+      dataDir,
+      process: broker,
+      async stop({ keepLogs = false } = {}) {
+        // A throwaway broker needs no orderly hand-over, which takes seconds.
+        if (options.dataDir === undefined) await broker.kill9();
+        else await broker.stop();
+        await folder.remove();
+        if (keepLogs) logs.keep();
+        else await logs.remove();
+      },
+    };
+  } catch (error) {
+    logs.keep();
+    await folder.remove();
+    throw error;
+  }
+}
+
+const loggingFlags = [
+  '-Dorg.slf4j.simpleLogger.defaultLogLevel=info',
+  '-Dorg.slf4j.simpleLogger.showDateTime=true',
+  '-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS',
+];
+
+async function format(jars: string, propertiesFile: string): Promise<void> {
+  await runTool({
+    command: javaProgram(),
+    args: [
+      '-Xmx256m',
+      '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=1',
+      '-cp',
+      join(jars, '*'),
+      'kafka.tools.StorageTool',
+      'format',
+      '--config',
+      propertiesFile,
+      '--cluster-id',
+      randomBytes(16).toString('base64url'),
+    ],
+    remedy: 'install Java 17 or newer to run the Kafka broker, or set KAFKA_BROKERS to a broker of yours',
+  });
+}
+
+/** Whether the broker tells who belongs to its cluster. */
+async function answers(broker: string): Promise<boolean> {
+  const kafka = new Kafka({
+    brokers: [broker],
+    connectionTimeout: 2_000,
+    requestTimeout: 5_000,
+    retry: { retries: 0 },
+    logLevel: logLevel.NOTHING,
+  });
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+    return (await admin.describeCluster()).brokers.length > 0;
+  } finally {
+    await admin.disconnect();
+  }
+}

@@ -1,0 +1,145 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { freePort } from '../processes/free-port.ts';
+import { startProcess, type TestProcess } from '../processes/process.ts';
+import { temporaryFolder } from '../processes/temporary-folder.ts';
+import { postgresBinaries } from './binaries.ts';
+
+export interface PostgresOptions {
+  /** Kept between starts when given; else a temporary folder that `stop` removes. */
+  readonly dataDir?: string;
+  /** Default: a free one. */
+  readonly port?: number;
+  /** Further settings of the server, by name. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+}
+
+export interface PostgresRig {
+  /** `postgres://…` of the maintenance database, as superuser. */
+  readonly url: string;
+  readonly port: number;
+  readonly dataDir: string;
+  /** To break it: `kill9`, `pause`, `resume`, `stop`, `start`. Same port and data at the next start. */
+  readonly process: TestProcess;
+  /** URL of another database of this server. */
+  urlOf(database: string): string;
+  /** Ends it and removes what it made; its log stays when `keepLogs`. */
+  stop(options?: { keepLogs?: boolean }): Promise<void>;
+}
+
+/**
+ * A PostgreSQL server of its own on loopback, in a second. `fsync` is off: data survives `kill -9` of the server, not of the machine.
+ * Superuser `postgres` with a password that is in `url`; a given `dataDir` keeps it, readable by its owner only.
+ */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresRig> {
+  const folder = temporaryFolder('postgres');
+  const logs = temporaryFolder('postgres-logs');
+  try {
+    const { initdb, postgres, user } = await postgresBinaries(folder.path);
+    const dataDir = options.dataDir ?? join(folder.path, 'data');
+    const port = options.port ?? (await freePort());
+    const password = await initialise({ dataDir, initdb, user });
+    const settings = {
+      port,
+      listen_addresses: '127.0.0.1',
+      // No socket file: nobody connects by it, and /tmp is not ours to litter.
+      unix_socket_directories: '',
+      fsync: 'off',
+      synchronous_commit: 'off',
+      full_page_writes: 'off',
+      max_connections: 300,
+      ...options.settings,
+    };
+    const urlOf = (database: string): string => `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
+    const server = await startProcess({
+      name: 'postgres',
+      command: postgres,
+      args: ['-D', dataDir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      env: { LC_ALL: 'C' },
+      cwd: dataDir,
+      // Fast shutdown: open sessions are ended, the data is written out.
+      stopSignal: 'SIGINT',
+      logFolder: logs.path,
+      ready: () => answers(urlOf('postgres')),
+      readyDeadlineMs: 60_000,
+      ...(user ?? {}),
+    });
+    return {
+      url: urlOf('postgres'),
+      port,
+      dataDir,
+      process: server,
+      urlOf,
+      async stop({ keepLogs = false } = {}) {
+        // A throwaway server needs no last checkpoint.
+        if (options.dataDir === undefined) await server.kill9();
+        else await server.stop();
+        await folder.remove();
+        if (keepLogs) logs.keep();
+        else await logs.remove();
+      },
+    };
+  } catch (error) {
+    logs.keep();
+    await folder.remove();
+    throw error;
+  }
+}
+
+interface Initialising {
+  readonly dataDir: string;
+  readonly initdb: string;
+  readonly user: { readonly uid: number; readonly gid: number } | undefined;
+}
+
+async function initialise({ dataDir, initdb, user }: Initialising): Promise<string> {
+  const passwordFile = `${dataDir}.password`;
+  if (existsSync(join(dataDir, 'PG_VERSION'))) {
+    return (await readFile(passwordFile, 'utf8')).trim();
+  }
+  const password = randomBytes(12).toString('hex');
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+  if (user !== undefined) {
+    await chown(dataDir, user.uid, user.gid);
+    await chown(passwordFile, user.uid, user.gid);
+  }
+  try {
+    await promisify(execFile)(
+      initdb,
+      [
+        `--pgdata=${dataDir}`,
+        '--username=postgres',
+        `--pwfile=${passwordFile}`,
+        '--auth=password',
+        '--encoding=UTF8',
+        '--locale=C',
+        '--no-sync',
+      ],
+      { cwd: dataDir, env: { PATH: process.env['PATH'], LC_ALL: 'C' }, ...(user ?? {}) },
+    );
+  } catch (error) {
+    await rm(passwordFile, { force: true });
+    throw new Error(`PostgreSQL's data folder ${dataDir} cannot be made: ${(error as { stderr?: string }).stderr}`, {
+      cause: error,
+    });
+  }
+  return password;
+}
+
+async function answers(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    await client.query('select 1');
+    return true;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
