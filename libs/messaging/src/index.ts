@@ -1,1 +1,13 @@
+/**
+ * The log between agents and the control plane.
+ *
+ * Hides: kafkajs, its retries and quirks; the in-process log; how an intent is sealed. Guarantees: at least once, in order per key; a batch
+ * that a handler refuses comes again and its partition waits; a consumer outlives its broker. Does not: decide what to do with a message
+ * that cannot be understood (handlers do, see `deadLetter`), or keep the in-process log over a restart.
+ */
 export * from './messaging.ts';
+export { MAX_MESSAGE_BYTES, MessagingError, type MessagingErrorCode } from './errors.ts';
+export { InProcessLog, type InProcessLogOptions } from './in-process-log.ts';
+export { InProcessMessaging } from './in-process-messaging.ts';
+export { DEAD_LETTER_HEADERS, deadLetter } from './dead-letter.ts';
+export { EnvelopeTooLarge, openEnvelope, sealEnvelope, type EnvelopeKey, type OpenedEnvelope } from './envelope.ts';

@@ -35,7 +35,10 @@ export interface Batch {
  * the consumer asks for it at every assignment and after every failure. Log epochs tell apart logs that restarted from nothing.
  */
 export abstract class OffsetStore {
-  abstract load(topic: string, partition: number): Promise<{ readonly epoch: number; readonly offset: string } | undefined>;
+  abstract load(
+    topic: string,
+    partition: number,
+  ): Promise<{ readonly epoch: number; readonly offset: string } | undefined>;
   abstract begin(topic: string, partition: number, offset: string): Promise<number>;
 }
 
@@ -60,7 +63,13 @@ export interface Consumption {
 export type MessagingEvent =
   | { readonly kind: 'broker-away'; readonly reason: string }
   | { readonly kind: 'broker-back' }
-  | { readonly kind: 'batch-failed'; readonly topic: string; readonly partition: number; readonly failures: number; readonly error: unknown }
+  | {
+      readonly kind: 'batch-failed';
+      readonly topic: string;
+      readonly partition: number;
+      readonly failures: number;
+      readonly error: unknown;
+    }
   | { readonly kind: 'caught-up'; readonly topic: string; readonly partition: number };
 
 export interface Consumer {
@@ -85,7 +94,10 @@ export abstract class Messaging {
   abstract ensureTopics(topics: readonly TopicSpec[]): Promise<readonly string[]>;
   abstract deleteTopic(name: string): Promise<void>;
   /** Lets a principal write intents and read its own topic (no-op where the log has no identities). */
-  abstract grantCluster(principal: string, topics: { readonly write: readonly string[]; readonly read: readonly string[]; readonly group: string }): Promise<void>;
+  abstract grantCluster(
+    principal: string,
+    topics: { readonly write: readonly string[]; readonly read: readonly string[]; readonly group: string },
+  ): Promise<void>;
   abstract revokeCluster(principal: string): Promise<void>;
   abstract healthy(): boolean;
   abstract close(): Promise<void>;

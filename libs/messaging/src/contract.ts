@@ -1,0 +1,451 @@
+/** What every adapter of the port must do. Run by `in-process.spec.ts` and `kafka.int.spec.ts`. */
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  OffsetStore,
+  type Batch,
+  type Consumer,
+  type Consumption,
+  type IncomingMessage,
+  type Messaging,
+  type MessagingEvent,
+  type OutgoingMessage,
+} from './messaging.ts';
+
+export interface Rig {
+  /** Another participant on the same log, as another process would be. */
+  messaging(): Messaging;
+  /** Stops the broker and starts it again with its data; absent where there is no broker. */
+  restartBroker?: () => Promise<void>;
+  stopBroker?: () => Promise<void>;
+  startBroker?: () => Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What PostgreSQL does for the real intake: the handler moves the offset together with its effect. */
+export class MemoryOffsets extends OffsetStore {
+  readonly rows = new Map<string, { epoch: number; offset: string }>();
+  readonly begun: string[] = [];
+  failLoads = 0;
+
+  load(topic: string, partition: number): Promise<{ epoch: number; offset: string } | undefined> {
+    if (this.failLoads > 0) {
+      this.failLoads -= 1;
+      return Promise.reject(new Error('the store is away'));
+    }
+    return Promise.resolve(this.rows.get(`${topic}/${partition}`));
+  }
+
+  begin(topic: string, partition: number, offset: string): Promise<number> {
+    const key = `${topic}/${partition}`;
+    const epoch = (this.rows.get(key)?.epoch ?? 0) + 1;
+    this.rows.set(key, { epoch, offset });
+    this.begun.push(`${key}@${epoch}`);
+    return Promise.resolve(epoch);
+  }
+
+  /** Compare-and-set, as the inbox does it. */
+  move(batch: Batch): void {
+    const key = `${batch.topic}/${batch.partition}`;
+    const row = this.rows.get(key);
+    if (row?.epoch !== batch.epoch || row.offset !== batch.from) {
+      throw new Error(`${key} stands at ${row?.epoch}/${row?.offset}, not at ${batch.epoch}/${batch.from}`);
+    }
+    this.rows.set(key, { epoch: batch.epoch, offset: batch.next });
+  }
+}
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const text = (value: Uint8Array | null): string => (value === null ? '∅' : new TextDecoder().decode(value));
+const message = (key: string, value: string): OutgoingMessage => ({ key, value: bytes(value) });
+const within = { timeout: 30_000, interval: 10 };
+
+let topicCount = 0;
+
+export function messagingContract(name: string, make: () => Promise<Rig>): void {
+  describe(`messaging contract: ${name}`, () => {
+    let rig: Rig;
+    let producer: Messaging;
+
+    beforeAll(async () => {
+      rig = await make();
+      producer = rig.messaging();
+    });
+    afterAll(async () => {
+      await producer?.close();
+      await rig?.close();
+    });
+
+    async function topic(options: { partitions?: number; compacted?: boolean } = {}): Promise<string> {
+      const fresh = `contract-${process.pid}-${Date.now().toString(36)}-${topicCount++}`;
+      const made = await producer.ensureTopics([{ name: fresh, partitions: options.partitions ?? 1, ...options }]);
+      expect(made).toEqual([fresh]);
+      return fresh;
+    }
+
+    interface Reader {
+      readonly offsets: MemoryOffsets;
+      readonly batches: Batch[];
+      readonly messages: (IncomingMessage & { readonly partition: number })[];
+      readonly events: MessagingEvent[];
+      readonly epochs: string[];
+      readonly consumer: Consumer;
+      readonly values: () => string[];
+      readonly leave: () => Promise<void>;
+    }
+
+    /** A participant that reads, remembers what it handled and moves its offsets. */
+    async function reader(
+      topics: readonly string[],
+      options: Partial<Consumption> & { readonly store?: MemoryOffsets | 'none'; readonly messaging?: Messaging } = {},
+    ): Promise<Reader> {
+      const messaging = options.messaging ?? rig.messaging();
+      const offsets = options.store === 'none' || !options.store ? new MemoryOffsets() : options.store;
+      const seen = {
+        offsets,
+        batches: [] as Batch[],
+        messages: [] as (IncomingMessage & { partition: number })[],
+        events: [] as MessagingEvent[],
+        epochs: [] as string[],
+      };
+      const consumer = await messaging.consume({
+        topics,
+        group: options.group ?? `group-of-${topics.join('-')}`,
+        ...(options.store === 'none' ? {} : { offsets }),
+        ...(options.maxBatch === undefined ? {} : { maxBatch: options.maxBatch }),
+        handle: async (batch) => {
+          await options.handle?.(batch);
+          if (options.store !== 'none') offsets.move(batch);
+          seen.batches.push(batch);
+          seen.messages.push(...batch.messages.map((each) => ({ ...each, partition: batch.partition })));
+        },
+        onEvent: (event) => seen.events.push(event),
+        onNewEpoch: (of, partition, epoch) => seen.epochs.push(`${of}/${partition}@${epoch}`),
+      });
+      return {
+        ...seen,
+        consumer,
+        values: () => seen.messages.map((each) => text(each.value)),
+        leave: async () => {
+          await consumer.stop();
+          if (!options.messaging) await messaging.close();
+        },
+      };
+    }
+
+    it('makes topics once and says which were new', async () => {
+      const existing = await topic();
+      expect(await producer.ensureTopics([{ name: existing, partitions: 1 }])).toEqual([]);
+    });
+
+    it('delivers every message with key, value, headers and time, in order for each key', async () => {
+      const name = await topic({ partitions: 3 });
+      const r = await reader([name]);
+      const sent = Array.from({ length: 300 }, (_, i) => ({
+        key: `k${i % 7}`,
+        value: bytes(`${i}`),
+        headers: { traceparent: `t${i}`, ümlaut: 'größe' },
+      }));
+      const before = Date.now();
+      await Promise.all([
+        producer.publish(name, sent.slice(0, 100)),
+        producer.publish(name, sent.slice(100, 200)),
+        producer.publish(name, sent.slice(200)),
+      ]);
+      await vi.waitFor(() => expect(r.messages).toHaveLength(300), within);
+      for (let key = 0; key < 7; key++) {
+        const got = r.messages.filter((each) => each.key === `k${key}`);
+        expect(got.map((each) => text(each.value))).toEqual(
+          sent.filter((each) => each.key === `k${key}`).map((each) => text(each.value)),
+        );
+        expect(new Set(got.map((each) => each.partition)).size).toBe(1);
+      }
+      expect(new Set(r.messages.map((each) => each.partition)).size).toBeGreaterThan(1);
+      expect(r.messages.find((each) => text(each.value) === '5')?.headers).toEqual({
+        traceparent: 't5',
+        ümlaut: 'größe',
+      });
+      // Broker and test share a machine, so their clocks agree.
+      expect(r.messages[0]?.timestamp).toBeGreaterThanOrEqual(before - 5_000);
+      await r.leave();
+    });
+
+    it('splits into batches of at most maxBatch whose offsets join without a gap', async () => {
+      const name = await topic();
+      await producer.publish(
+        name,
+        Array.from({ length: 25 }, (_, i) => message('k', `${i}`)),
+      );
+      const r = await reader([name], { maxBatch: 10 });
+      await vi.waitFor(() => expect(r.messages).toHaveLength(25), within);
+      expect(Math.max(...r.batches.map((batch) => batch.messages.length))).toBeLessThanOrEqual(10);
+      expect(r.batches[0]?.from).toBe('0');
+      for (const [i, batch] of r.batches.entries()) if (i > 0) expect(batch.from).toBe(r.batches[i - 1]?.next);
+      expect(r.batches.at(-1)?.next).toBe('25');
+      await r.leave();
+    });
+
+    it('redelivers a batch that was refused, keeps the order, and lets other partitions go on', async () => {
+      const name = await topic({ partitions: 2 });
+      let poisoned = '';
+      let refusals = 0;
+      const r = await reader([name], {
+        handle: (batch) => {
+          if (batch.messages.some((each) => each.key === poisoned) && refusals < 3) {
+            refusals += 1;
+            return Promise.reject(new Error('PostgreSQL is away'));
+          }
+          return Promise.resolve();
+        },
+      });
+      // Two keys that live in different partitions.
+      await producer.publish(
+        name,
+        Array.from({ length: 16 }, (_, i) => message(`probe${i}`, 'probe')),
+      );
+      await vi.waitFor(() => expect(r.messages).toHaveLength(16), within);
+      const first = r.messages.find((each) => each.partition === 0)?.key ?? '';
+      const second = r.messages.find((each) => each.partition === 1)?.key ?? '';
+      poisoned = first;
+      await producer.publish(name, [message(first, 'a'), message(first, 'b'), message(second, 'c')]);
+      await vi.waitFor(() => expect(r.values()).toContain('c'), within);
+      await vi.waitFor(() => expect(r.values()).toContain('b'), within);
+      expect(refusals).toBe(3);
+      expect(r.values().filter((value) => value === 'a' || value === 'b')).toEqual(['a', 'b']);
+      expect(r.values().filter((value) => value === 'c')).toEqual(['c']);
+      const failures = r.events.flatMap((event) => (event.kind === 'batch-failed' ? [event.failures] : []));
+      expect(failures).toEqual([1, 2, 3]);
+      await r.leave();
+    });
+
+    it('never has two batches of one partition in progress, and waits for a slow handler', async () => {
+      const name = await topic();
+      let inProgress = 0;
+      let most = 0;
+      const gate = Promise.withResolvers<void>();
+      const r = await reader([name], {
+        maxBatch: 1,
+        handle: async () => {
+          most = Math.max(most, ++inProgress);
+          await gate.promise;
+          inProgress -= 1;
+        },
+      });
+      await producer.publish(name, [message('k', '1'), message('k', '2')]);
+      await vi.waitFor(() => expect(inProgress).toBe(1), within);
+      await producer.publish(name, [message('k', '3')]);
+      expect(r.messages).toHaveLength(0);
+      gate.resolve();
+      await vi.waitFor(() => expect(r.values()).toEqual(['1', '2', '3']), within);
+      expect(most).toBe(1);
+      await r.leave();
+    });
+
+    it('continues after a restart where the offset store says, not where it had read', async () => {
+      const name = await topic();
+      const store = new MemoryOffsets();
+      const first = await reader([name], { store });
+      await producer.publish(name, [message('k', '1'), message('k', '2')]);
+      await vi.waitFor(() => expect(first.messages).toHaveLength(2), within);
+      await first.leave();
+      // As if the transaction of message 2 had been rolled back.
+      store.rows.set(`${name}/0`, { epoch: store.rows.get(`${name}/0`)?.epoch ?? 0, offset: '1' });
+      await producer.publish(name, [message('k', '3')]);
+      const second = await reader([name], { store });
+      await vi.waitFor(() => expect(second.values()).toEqual(['2', '3']), within);
+      expect(second.epochs).toEqual([]);
+      await second.leave();
+    });
+
+    it('retries a store that is away', async () => {
+      const name = await topic();
+      const store = new MemoryOffsets();
+      store.failLoads = 2;
+      const r = await reader([name], { store });
+      await producer.publish(name, [message('k', '1')]);
+      await vi.waitFor(() => expect(r.values()).toEqual(['1']), within);
+      await r.leave();
+    });
+
+    it('begins a new epoch at first sight and when the log ends below the stored offset', async () => {
+      const name = await topic();
+      const store = new MemoryOffsets();
+      const first = await reader([name], { store });
+      await producer.publish(name, [message('k', '1')]);
+      await vi.waitFor(() => expect(first.values()).toEqual(['1']), within);
+      expect(first.epochs).toEqual([`${name}/0@1`]);
+      await first.leave();
+      // A store restored from a backup of a log that no longer exists.
+      store.rows.set(`${name}/0`, { epoch: 1, offset: '900' });
+      const second = await reader([name], { store });
+      await vi.waitFor(() => expect(second.values()).toEqual(['1']), within);
+      expect(second.epochs).toEqual([`${name}/0@2`]);
+      expect(second.batches[0]).toMatchObject({ epoch: 2, from: '0', next: '1' });
+      await second.leave();
+    });
+
+    it('begins a new epoch when a topic was made anew, for a reader that comes later', async () => {
+      const name = await topic();
+      const store = new MemoryOffsets();
+      const first = await reader([name], { store });
+      await producer.publish(name, [message('k', '1')]);
+      await vi.waitFor(() => expect(first.values()).toEqual(['1']), within);
+      await first.leave();
+      await producer.deleteTopic(name);
+      const maker = rig.messaging();
+      await vi.waitFor(async () => expect(await maker.ensureTopics([{ name, partitions: 1 }])).toEqual([name]), within);
+      await maker.publish(name, [message('k', 'new 1'), message('k', 'new 2')]);
+      const second = await reader([name], { store, messaging: maker });
+      await vi.waitFor(() => expect(second.values()).toEqual(['new 1', 'new 2']), within);
+      expect(second.epochs).toEqual([`${name}/0@2`]);
+      await second.leave();
+      await maker.close();
+    });
+
+    it('shares partitions inside a group and takes over from a member that leaves', async () => {
+      const name = await topic({ partitions: 4 });
+      const store = new MemoryOffsets();
+      const [a, b] = [await reader([name], { store, group: name }), await reader([name], { store, group: name })];
+      let round = 0;
+      const sent: string[] = [];
+      const handled = (): string[] => [...a.values(), ...b.values()];
+      const send = async (): Promise<void> => {
+        round += 1;
+        const messages = Array.from({ length: 20 }, (_, i) => message(`k${i}`, `${round}/${i}`));
+        sent.push(...messages.map((each) => text(each.value)));
+        await producer.publish(name, messages);
+        await vi.waitFor(() => expect(new Set(handled())).toEqual(new Set(sent)), within);
+      };
+      await vi.waitFor(async () => {
+        await send();
+        expect(a.messages.length).toBeGreaterThan(0);
+        expect(b.messages.length).toBeGreaterThan(0);
+      }, within);
+      await a.leave();
+      await send();
+      // The store refuses a second handling, so nothing may be there twice.
+      expect(handled()).toHaveLength(sent.length);
+      await b.leave();
+    });
+
+    it('finishes the batch in progress before stop resolves, and aborts its signal', async () => {
+      const name = await topic();
+      const entered = Promise.withResolvers<Batch>();
+      const gate = Promise.withResolvers<void>();
+      const r = await reader([name], {
+        handle: async (batch) => {
+          entered.resolve(batch);
+          await gate.promise;
+        },
+      });
+      await producer.publish(name, [message('k', '1')]);
+      const batch = await entered.promise;
+      expect(batch.signal.aborted).toBe(false);
+      let stopped = false;
+      const leaving = r.leave().then(() => (stopped = true));
+      await vi.waitFor(() => expect(batch.signal.aborted).toBe(true), within);
+      expect(stopped).toBe(false);
+      gate.resolve();
+      await leaving;
+      expect(r.values()).toEqual(['1']);
+      expect(r.offsets.rows.get(`${name}/0`)?.offset).toBe('1');
+    });
+
+    it('reads a compacted topic from the beginning at each start, with tombstones, and knows when it has caught up', async () => {
+      const name = await topic({ compacted: true });
+      await producer.publish(name, [message('a', '1'), message('b', '1')]);
+      await producer.publish(name, [message('a', '2'), { key: 'b', value: null }]);
+      for (const _start of [1, 2]) {
+        const r = await reader([name], { store: 'none' });
+        await r.consumer.caughtUp();
+        const state = new Map(r.messages.map((each) => [each.key, text(each.value)]));
+        expect(state).toEqual(
+          new Map([
+            ['a', '2'],
+            ['b', '∅'],
+          ]),
+        );
+        expect(r.events).toContainEqual({ kind: 'caught-up', topic: name, partition: 0 });
+        await producer.publish(name, [message('a', '2')]);
+        await vi.waitFor(() => expect(r.values().slice(-1)).toEqual(['2']), within);
+        await r.leave();
+      }
+    });
+
+    it('two readers without a store both read everything', async () => {
+      const name = await topic();
+      await producer.publish(name, [message('k', '1')]);
+      const readers = [await reader([name], { store: 'none' }), await reader([name], { store: 'none' })];
+      for (const r of readers) await vi.waitFor(() => expect(r.values()).toEqual(['1']), within);
+      for (const r of readers) await r.leave();
+    });
+
+    it('a reader without a store repeats a refused batch and does not begin again', async () => {
+      const name = await topic();
+      await producer.publish(
+        name,
+        Array.from({ length: 4 }, (_, i) => message('k', `${i}`)),
+      );
+      let refuse = true;
+      const r = await reader([name], {
+        store: 'none',
+        maxBatch: 2,
+        handle: (batch) => {
+          if (text(batch.messages[0]?.value ?? null) === '2' && refuse) {
+            refuse = false;
+            return Promise.reject(new Error('API server is away'));
+          }
+          return Promise.resolve();
+        },
+      });
+      await vi.waitFor(() => expect(r.values()).toEqual(['0', '1', '2', '3']), within);
+      await r.leave();
+    });
+
+    it('waits for a topic that does not exist yet, as a reader and as a writer', async () => {
+      const name = `${await topic()}-later`;
+      const r = await reader([name], { store: 'none' });
+      const published = producer.publish(name, [message('k', '1')]);
+      await producer.ensureTopics([{ name, partitions: 1 }]);
+      await published;
+      await vi.waitFor(() => expect(r.values()).toEqual(['1']), within);
+      await r.consumer.caughtUp();
+      await r.leave();
+    });
+
+    it('refuses to publish to a topic that stays absent, and goes on with others', async () => {
+      const present = await topic();
+      const absent = producer.publish(`${present}-absent`, [message('k', '1')], 300);
+      await producer.publish(present, [message('k', '1')]);
+      await expect(absent).rejects.toMatchObject({ code: 'no-topic' });
+    });
+
+    it('refuses a message that is too large, and takes one that is not', async () => {
+      const name = await topic();
+      await expect(producer.publish(name, [{ key: 'k', value: new Uint8Array(1_100_000) }])).rejects.toMatchObject({
+        code: 'too-large',
+      });
+      const large = Array.from({ length: 3 }, (_, i) => ({ key: 'k', value: new Uint8Array(900 * 1024).fill(i) }));
+      const r = await reader([name]);
+      await producer.publish(name, large);
+      await vi.waitFor(() => expect(r.messages.map((each) => each.value?.[0])).toEqual([0, 1, 2]), within);
+      await r.leave();
+    });
+
+    it('says it is healthy while it works', async () => {
+      const name = await topic();
+      const messaging = rig.messaging();
+      const r = await reader([name], { messaging });
+      await r.consumer.caughtUp();
+      expect(messaging.healthy()).toBe(true);
+      await messaging.close();
+      await expect(messaging.publish(name, [message('k', '1')], 1_000)).rejects.toMatchObject({ code: 'closed' });
+    });
+
+    it('caughtUp rejects when the consumer is stopped first', async () => {
+      const r = await reader([`never-made-${process.pid}`], { store: 'none' });
+      const waiting = expect(r.consumer.caughtUp()).rejects.toMatchObject({ code: 'closed' });
+      await r.leave();
+      await waiting;
+    });
+  });
+}
