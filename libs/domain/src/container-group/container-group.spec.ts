@@ -1,0 +1,422 @@
+import { describe, expect, it } from 'vitest';
+import type { ContainerGroupCommand } from './commands.ts';
+import { consequencesOf } from './consequences.ts';
+import { decide } from './decide.ts';
+import type { ContainerGroupEvent, NewContainerGroupEvent } from './events.ts';
+import { fold } from './evolve.ts';
+import { finalize, isClosed, lifeOf, wantsPlacement } from './questions.ts';
+import { accepted, chosen, created, need, refused, runPod, seen, stopPod } from './samples.ts';
+
+const AT = '2026-01-01T00:00:00.000Z';
+const at = (minutes: number): string => new Date(Date.parse(AT) + minutes * 60_000).toISOString();
+const stamped = (events: readonly NewContainerGroupEvent[], time = AT): ContainerGroupEvent[] =>
+  events.map((e) => ({ ...e, at: time }));
+
+/** given(...events).when(command).then(...types) */
+function given(...events: NewContainerGroupEvent[]) {
+  const state = fold(stamped(events));
+  return {
+    state,
+    when(command: ContainerGroupCommand, time = AT) {
+      const decision = decide(command, state, time);
+      const said = decision.accepted ? decision.events : [];
+      return {
+        decision,
+        after: fold([...stamped(events), ...said]),
+        consequences: consequencesOf(said, state),
+        then(...types: string[]) {
+          expect(decision).toMatchObject({ accepted: true });
+          expect(said.map((e) => e.type)).toEqual(types);
+          return this;
+        },
+        refusedWith(code: string) {
+          expect(decision).toMatchObject({ accepted: false, code });
+        },
+      };
+    },
+  };
+}
+
+const placed = [accepted(), chosen(1)];
+const running = [...placed, created(1, 'eci-1'), seen('eci-1', 'Running')];
+
+describe('an intent', () => {
+  it('opens the stream and asks for a placement', () => {
+    const step = given().when(runPod()).then('PodIntentAccepted');
+    expect(step.consequences.effects).toEqual([{ op: 'put', kind: 'Place', key: 'next', afterMs: 0, priority: 0 }]);
+    expect(lifeOf(step.after)).toBe('requested');
+  });
+
+  it('changes nothing when it comes twice', () => {
+    given(accepted()).when(runPod()).then();
+  });
+
+  it('for a pod that cannot be mapped is accepted and rejected, and nothing is to be done', () => {
+    const command = runPod({ mapped: { ok: false, field: 'spec.hostNetwork', reason: 'ECI has no host network' } });
+    const step = given().when(command).then('PodIntentAccepted', 'PodRejected');
+    expect(step.consequences.effects.filter((e) => e.op === 'put')).toEqual([]);
+    expect(step.consequences.destroySealed).toBe(true);
+    expect(step.after.end).toMatchObject({ kind: 'rejected', message: 'spec.hostNetwork: ECI has no host network' });
+  });
+
+  it('of a finished pod is refused', () => {
+    given()
+      .when(runPod({ podPhase: 'Succeeded' }))
+      .refusedWith('FinalPhase');
+  });
+
+  it('for a pod that already runs looks for its group before anything is created', () => {
+    const step = given()
+      .when(runPod({ podPhase: 'Running' }))
+      .then('PodIntentAccepted');
+    expect(step.consequences.effects).toMatchObject([{ op: 'put', kind: 'LookUp', key: '0' }]);
+    expect(wantsPlacement(step.after)).toBe(false);
+  });
+
+  it('that changes images is refused once, by field', () => {
+    const changed = runPod({ sequence: 2, spec: { 'spec.containers[0].image': 'other' } });
+    const step = given(accepted()).when(changed).then('PodChangeRefused');
+    given(
+      accepted(),
+      ...(step.after.refusedFields.length
+        ? [{ type: 'PodChangeRefused' as const, data: { fields: step.after.refusedFields } }]
+        : []),
+    )
+      .when({ ...changed, sequence: 3 })
+      .then();
+  });
+
+  it('may be refreshed while no attempt is open, once per difference', () => {
+    const refreshed = runPod({ sequence: 2, digests: { 'env/a': 'new' } });
+    const step = given(accepted()).when(refreshed).then('PodIntentRefreshed');
+    expect(decide(refreshed, step.after, AT)).toEqual({ accepted: true, events: [] });
+    given(...running)
+      .when(refreshed)
+      .then();
+  });
+
+  it('with an older sequence is not applied', () => {
+    given(accepted({ sequence: 5 }))
+      .when(runPod({ sequence: 4, digests: { x: 'y' } }))
+      .then();
+  });
+
+  it('with other vSwitches frees a pod that waits for stock', () => {
+    const parked: NewContainerGroupEvent = {
+      type: 'Parked',
+      data: {
+        gate: { kind: 'capacity', accountId: 'a', region: 'r', specFamily: '2-4Gi', chargeType: 'on-demand' },
+        reason: 'STOCK_OUT',
+        message: '',
+      },
+    };
+    const command = runPod({
+      sequence: 2,
+      profileRevision: 'p2',
+      mapped: { ok: true, need: need({ vSwitches: [{ vSwitchId: 'vsw-9' }] }) },
+    });
+    const step = given(accepted(), parked).when(command).then('PodIntentRefreshed', 'Unparked');
+    expect(step.consequences.effects).toMatchObject([
+      { op: 'remove', kind: 'Refresh' },
+      { op: 'put', kind: 'Place' },
+    ]);
+  });
+});
+
+describe('a create', () => {
+  it('that is accepted is only starting', () => {
+    const step = given(...placed)
+      .when({ type: 'RecordCreate', attempt: 1, outcome: { kind: 'done', containerGroupId: 'eci-1', requestId: 'r' } })
+      .then('ContainerGroupCreated');
+    expect(lifeOf(step.after)).toBe('starting');
+    expect(step.consequences.containerGroupIds).toEqual(['eci-1']);
+  });
+
+  it.each(['STOCK_OUT', 'VSWITCH_IP_EXHAUSTED'] as const)(
+    'refused with %s is followed by another attempt',
+    (refusalClass) => {
+      const step = given(...placed)
+        .when({
+          type: 'RecordCreate',
+          attempt: 1,
+          outcome: { kind: 'refused', code: 'x', class: refusalClass, message: '' },
+        })
+        .then('CreateRefused');
+      expect(step.consequences.effects).toContainEqual({
+        op: 'put',
+        kind: 'Place',
+        key: 'next',
+        afterMs: 0,
+        priority: 0,
+      });
+    },
+  );
+
+  it('refused for stock ends the attempts of a fail-fast pod, which stays pending', () => {
+    const step = given(accepted({ need: need({ failStrategy: 'fail-fast' }) }), chosen(1))
+      .when({
+        type: 'RecordCreate',
+        attempt: 1,
+        outcome: { kind: 'refused', code: 'x', class: 'STOCK_OUT', message: '' },
+      })
+      .then('CreateRefused');
+    expect(wantsPlacement(step.after)).toBe(false);
+    expect(step.after.end).toBeUndefined();
+  });
+
+  it.each(['QUOTA', 'AUTH'] as const)('refused with %s parks the pod behind the account', (refusalClass) => {
+    const step = given(...placed)
+      .when({
+        type: 'RecordCreate',
+        attempt: 1,
+        outcome: { kind: 'refused', code: 'x', class: refusalClass, message: 'm' },
+      })
+      .then('CreateRefused', 'Parked');
+    expect(step.consequences.parking).toEqual([
+      { op: 'park', gate: { kind: 'account', accountId: 'acc', class: refusalClass }, priority: 0 },
+    ]);
+    expect(lifeOf(step.after)).toBe('parked');
+  });
+
+  it.each(['NOT_FOUND', 'INVALID_REQUEST'] as const)('refused with %s rejects the pod', (refusalClass) => {
+    const step = given(...placed)
+      .when({
+        type: 'RecordCreate',
+        attempt: 1,
+        outcome: { kind: 'refused', code: 'InvalidParameter', class: refusalClass, message: 'm' },
+      })
+      .then('CreateRefused', 'PodRejected');
+    expect(isClosed(step.after)).toBe(true);
+  });
+
+  it('with an unknown outcome is not a failure: no attempt follows, and a later refusal proves nothing', () => {
+    const step = given(...placed)
+      .when({ type: 'RecordCreate', attempt: 1, outcome: { kind: 'unknown', reason: 'timeout' } })
+      .then('CreateOutcomeUnknown');
+    expect(wantsPlacement(step.after)).toBe(false);
+    const unknown = [...placed, { type: 'CreateOutcomeUnknown', data: { attempt: 1, reason: 'timeout' } } as const];
+    given(...unknown)
+      .when({ type: 'RecordCreate', attempt: 1, outcome: { kind: 'unknown', reason: 'again' } })
+      .then();
+    given(...unknown)
+      .when({
+        type: 'RecordCreate',
+        attempt: 1,
+        outcome: { kind: 'refused', code: 'x', class: 'STOCK_OUT', message: '' },
+      })
+      .then();
+    given(...unknown)
+      .when({ type: 'RecordCreate', attempt: 1, outcome: { kind: 'done', containerGroupId: 'eci-1', requestId: 'r' } })
+      .then('ContainerGroupCreated');
+    given(...unknown)
+      .when({ type: 'RecordFound', attempt: 1, containerGroupId: 'eci-1' })
+      .then('Adopted');
+  });
+
+  it('that only has to be sent again leaves no trace', () => {
+    given(...placed)
+      .when({ type: 'RecordCreate', attempt: 1, outcome: { kind: 'retry', reason: 'Throttling' } })
+      .then();
+  });
+
+  it('whose scheduling fails later is followed by another attempt', () => {
+    const step = given(...placed, created(1, 'eci-1'))
+      .when({ type: 'Observe', snapshot: { containerGroupId: 'eci-1', status: 'ScheduleFailed' } })
+      .then('SchedulingFailed');
+    expect(wantsPlacement(step.after)).toBe(true);
+  });
+});
+
+describe('absence', () => {
+  const minute = 60_000;
+  const base = Date.parse(AT);
+  const evidence = (first: number, second: number) => ({
+    firstBeganAt: first,
+    firstEndedAt: first + 100,
+    secondBeganAt: second,
+    secondEndedAt: second + 100,
+  });
+  const unknown = [...placed, { type: 'CreateOutcomeUnknown', data: { attempt: 1, reason: 'timeout' } } as const];
+
+  it('of two complete look-ups a minute apart, both after the last call, settles the attempt', () => {
+    const step = given(...unknown)
+      .when({
+        type: 'RecordAbsent',
+        attempt: 1,
+        evidence: evidence(base + minute, base + 3 * minute),
+        lastCallEndedAt: base,
+      })
+      .then('ContainerGroupGone');
+    expect(wantsPlacement(step.after)).toBe(true);
+  });
+
+  it('proves nothing when a look-up began before the last call ended, or the two are too close', () => {
+    given(...unknown)
+      .when({ type: 'RecordAbsent', attempt: 1, evidence: evidence(base, base + 3 * minute), lastCallEndedAt: base })
+      .refusedWith('EvidenceTooEarly');
+    given(...unknown)
+      .when({
+        type: 'RecordAbsent',
+        attempt: 1,
+        evidence: evidence(base + minute, base + 1.5 * minute),
+        lastCallEndedAt: base,
+      })
+      .refusedWith('EvidenceTooClose');
+  });
+
+  it('that comes after ECI may have forgotten a finished group ends the pod as unknown', () => {
+    const late = evidence(base + 40 * minute, base + 55 * minute);
+    given(...unknown)
+      .when({ type: 'RecordAbsent', attempt: 1, evidence: late, lastCallEndedAt: base })
+      .then('ContainerGroupFailed', 'ContainerGroupGone');
+    const always = accepted({ pod: { ...accepted().data.pod, restartPolicy: 'Always' } });
+    given(always, ...unknown.slice(1))
+      .when({ type: 'RecordAbsent', attempt: 1, evidence: late, lastCallEndedAt: base })
+      .then('ContainerGroupGone');
+  });
+});
+
+describe('a stop', () => {
+  it('of an unknown pod leaves a closed stream that ignores a later intent', () => {
+    const step = given().when(stopPod()).then('StopRequested');
+    expect([isClosed(step.after), finalize(step.after)]).toEqual([true, true]);
+    expect(decide(runPod(), step.after, AT)).toEqual({ accepted: true, events: [] });
+  });
+
+  it('before the placement means: never created', () => {
+    const step = given(accepted()).when(stopPod()).then('StopRequested');
+    expect(step.consequences.effects).toContainEqual({
+      op: 'remove',
+      kind: 'Place',
+      key: 'next',
+      unlessClaimed: false,
+    });
+    expect(finalize(step.after)).toBe(true);
+  });
+
+  it('during the create waits for its outcome, and then deletes', () => {
+    const step = given(...placed)
+      .when(stopPod())
+      .then('StopRequested');
+    expect(finalize(step.after)).toBe(false);
+    expect(step.consequences.effects).toContainEqual({ op: 'remove', kind: 'Create', key: '1', unlessClaimed: true });
+    const stopped = { type: 'StopRequested', data: { by: 'agent', reason: 'Deleted' } } as const;
+    const late = given(...placed, stopped)
+      .when({ type: 'RecordCreate', attempt: 1, outcome: { kind: 'done', containerGroupId: 'eci-1', requestId: 'r' } })
+      .then('ContainerGroupCreated');
+    expect(late.consequences.effects).toContainEqual({
+      op: 'put',
+      kind: 'Delete',
+      key: 'eci-1',
+      afterMs: 0,
+      priority: 0,
+    });
+    const never = given(...placed, stopped)
+      .when({ type: 'RecordNeverSent', attempt: 1 })
+      .then('ContainerGroupGone');
+    expect(finalize(never.after)).toBe(true);
+  });
+
+  it('deletes the group, and finalizes when it is proven gone', () => {
+    const step = given(...running)
+      .when(stopPod())
+      .then('StopRequested');
+    expect(step.consequences.effects).toContainEqual({
+      op: 'put',
+      kind: 'Delete',
+      key: 'eci-1',
+      afterMs: 0,
+      priority: 0,
+    });
+    const stopped = { type: 'StopRequested', data: { by: 'agent', reason: 'Deleted' } } as const;
+    const deleting = given(...running, stopped)
+      .when({ type: 'RecordDelete', containerGroupId: 'eci-1' })
+      .then('DeleteAccepted');
+    expect(finalize(deleting.after)).toBe(false);
+    const gone = given(...running, stopped, { type: 'DeleteAccepted', data: { containerGroupId: 'eci-1' } })
+      .when({ type: 'RecordGone', containerGroupId: 'eci-1', evidence: 'two reads' })
+      .then('ContainerGroupGone');
+    expect([finalize(gone.after), lifeOf(gone.after), gone.consequences.destroySealed]).toEqual([true, 'gone', true]);
+  });
+
+  it('of a finished pod, whose group ECI has forgotten, finalizes at once', () => {
+    const done = [...running, { type: 'ContainerGroupSucceeded', data: { containerGroupId: 'eci-1' } } as const];
+    expect(finalize(given(...done).state)).toBe(false);
+    expect(finalize(given(...done).when(stopPod()).after)).toBe(true);
+  });
+});
+
+describe('an observation', () => {
+  it('that shows nothing new says nothing', () => {
+    given(...running)
+      .when({ type: 'Observe', snapshot: { containerGroupId: 'eci-1', status: 'Running' } })
+      .then();
+  });
+
+  it('older than what is known says nothing', () => {
+    given(...running)
+      .when({ type: 'Observe', snapshot: { containerGroupId: 'eci-1', status: 'Pending' } })
+      .then();
+  });
+
+  it('of an end gives the pod its end, for ever', () => {
+    const step = given(...running)
+      .when({
+        type: 'Observe',
+        snapshot: {
+          containerGroupId: 'eci-1',
+          status: 'Failed',
+          containers: [
+            {
+              name: 'c',
+              image: 'i',
+              ready: false,
+              restartCount: 0,
+              state: { state: 'terminated', exitCode: 3, reason: 'Error' },
+            },
+          ],
+        },
+      })
+      .then('ContainersChanged', 'ContainerGroupFailed');
+    expect(step.after.end).toMatchObject({
+      kind: 'failed',
+      reason: 'Error',
+      message: 'container c ended with exit code 3',
+    });
+    expect(wantsPlacement(step.after)).toBe(false);
+    expect(finalize(step.after)).toBe(false);
+  });
+
+  it('that a group vanished without our delete fails the pod with what was seen last', () => {
+    const step = given(...running)
+      .when({ type: 'RecordGone', containerGroupId: 'eci-1', evidence: 'lists' })
+      .then('ContainerGroupFailed', 'ContainerGroupGone');
+    expect(step.decision).toMatchObject({ events: [{ data: { reason: 'OutcomeUnknown', lastSeen: 'Running' } }, {}] });
+  });
+
+  it('of a late twin deletes it after a minute and lets no attempt start before it is gone', () => {
+    const absent = [...placed, { type: 'ContainerGroupGone', data: { attempt: 1, evidence: '' } } as const];
+    const step = given(...absent)
+      .when({ type: 'RecordTwin', containerGroupId: 'eci-late', attempt: 1, status: 'Running' })
+      .then('OrphanFound');
+    expect(step.consequences.effects).toContainEqual({
+      op: 'put',
+      kind: 'Delete',
+      key: 'eci-late',
+      afterMs: 60_000,
+      priority: 0,
+    });
+    expect(wantsPlacement(step.after)).toBe(false);
+  });
+});
+
+it('a stream with events of a newer version is not decided on', () => {
+  const state = fold(stamped([accepted(), { type: 'FromTheFuture', data: {} } as unknown as NewContainerGroupEvent]));
+  expect(decide(stopPod(), state, at(1))).toMatchObject({ accepted: false, code: 'UnknownEvents' });
+});
+
+it('refusals are remembered with the vSwitches and specs that were tried', () => {
+  expect(given(...placed, refused(1, 'STOCK_OUT')).state.failures).toMatchObject([
+    { attempt: 1, class: 'STOCK_OUT', specs: ['2-4Gi'], vSwitchIds: ['vsw-1', 'vsw-2'] },
+  ]);
+});
