@@ -31,7 +31,7 @@ export async function up(): Promise<number> {
     code = 1;
     throw error;
   } finally {
-    terminalProgress.say('rigs: taking everything down');
+    if (ends.length > 0) terminalProgress.say('rigs: taking everything down');
     await Promise.allSettled(ends.map((end) => end()));
     // Told to end while something still started: what it has begun ends with this process.
     process.exitCode = code;

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { reaper } from '../processes/reaper.ts';
 import { RigUnavailable } from './rig-unavailable.ts';
 
 export interface ToolRun {
@@ -14,6 +15,8 @@ export interface ToolRun {
 export async function runTool({ command, args, cwd, env, remedy }: ToolRun): Promise<string> {
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // Its own group: when we are told to end, the reaper ends it with all it started.
+    detached: true,
     ...(cwd === undefined ? {} : { cwd }),
     env: { ...process.env, ...env },
   });
@@ -22,8 +25,8 @@ export async function runTool({ command, args, cwd, env, remedy }: ToolRun): Pro
     stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
   }
   // A build that outlived us would hold the machine for minutes, for nobody.
-  const end = (): void => void child.kill('SIGTERM');
-  process.once('exit', end);
+  const { pid } = child;
+  if (pid !== undefined) reaper.watch(pid, 'SIGTERM');
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
       child.once('error', reject);
@@ -38,6 +41,6 @@ export async function runTool({ command, args, cwd, env, remedy }: ToolRun): Pro
     }
     throw error;
   } finally {
-    process.off('exit', end);
+    if (pid !== undefined) reaper.forget(pid);
   }
 }
