@@ -90,7 +90,9 @@ export interface StreamAppend {
   /** Other names by which the stream is found; each belongs to one stream for ever. */
   readonly aliases?: readonly string[];
   /** Ciphertext kept beside the stream and its wrapped data key; `destroy` forgets both, whatever backups of events remain. */
-  readonly sealed?: { readonly put: { readonly wrappedKey: Uint8Array; readonly keyId: string; readonly sealed: Uint8Array } } | 'destroy';
+  readonly sealed?:
+    | { readonly put: { readonly wrappedKey: Uint8Array; readonly keyId: string; readonly sealed: Uint8Array } }
+    | 'destroy';
   /**
    * The claim under which this was done. If it is no longer held, nothing of this stream is written. The row is removed with the append; a row
    * that lives on is put again in `effects`.
@@ -101,7 +103,12 @@ export interface StreamAppend {
 }
 
 export type AppendResult =
-  | { readonly ok: true; readonly streamId: string; readonly version: number; readonly removedEffects: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly streamId: string;
+      readonly version: number;
+      readonly removedEffects: readonly string[];
+    }
   | { readonly ok: false; readonly streamId: string; readonly reason: 'conflict' | 'claim-lost' };
 
 /** Position in an incoming log. Moves only from `from` to `to`; otherwise the whole append is undone with {@link InboxMoved}. */
@@ -137,17 +144,26 @@ export abstract class EventStore {
   abstract append(streams: readonly StreamAppend[], inbox?: InboxMove): Promise<readonly AppendResult[]>;
 
   /** Events after `after` that every reader may see, in one global order that never shows a stream backwards. */
-  abstract readAll(after: Cursor, limit: number): Promise<{ readonly events: readonly RecordedEvent[]; readonly next: Cursor }>;
+  abstract readAll(
+    after: Cursor,
+    limit: number,
+  ): Promise<{ readonly events: readonly RecordedEvent[]; readonly next: Cursor }>;
 
   abstract findByAlias(aliases: readonly string[]): Promise<ReadonlyMap<string, string>>;
 
   /** The sealed part of streams; absent when it was destroyed. */
   abstract readSealed(
     streamIds: readonly string[],
-  ): Promise<ReadonlyMap<string, { readonly wrappedKey: Uint8Array; readonly keyId: string; readonly sealed: Uint8Array }>>;
+  ): Promise<
+    ReadonlyMap<string, { readonly wrappedKey: Uint8Array; readonly keyId: string; readonly sealed: Uint8Array }>
+  >;
 
   /** Offset to read next, or undefined when the partition was never read in any epoch. */
-  abstract inboxOffset(group: string, topic: string, partition: number): Promise<{ epoch: number; offset: string } | undefined>;
+  abstract inboxOffset(
+    group: string,
+    topic: string,
+    partition: number,
+  ): Promise<{ epoch: number; offset: string } | undefined>;
   /** Begins a new log epoch at offset 0 (or `offset`); returns it. */
   abstract beginInboxEpoch(group: string, topic: string, partition: number, offset: string): Promise<number>;
 }
@@ -173,7 +189,12 @@ export abstract class EffectQueue {
 
   /** Checks the claims again just before sending, marks them as perhaps sent, and extends them; returns the keys still held. */
   abstract confirmClaims(
-    rows: readonly { readonly streamId: string; readonly kind: string; readonly key: string; readonly claimId: string }[],
+    rows: readonly {
+      readonly streamId: string;
+      readonly kind: string;
+      readonly key: string;
+      readonly claimId: string;
+    }[],
     leaseMs: number,
   ): Promise<readonly { readonly streamId: string; readonly kind: string; readonly key: string }[]>;
 
@@ -200,7 +221,10 @@ export abstract class EffectQueue {
 /** Streams that wait behind a gate, and when the gate is tried next. Rows, so that every replica sees the same queue. */
 export abstract class GateQueue {
   /** Gates whose probe is due, each locked for `leaseMs` by this caller. */
-  abstract dueGates(limit: number, leaseMs: number): Promise<readonly { readonly gate: string; readonly budget: number; readonly parked: number }[]>;
+  abstract dueGates(
+    limit: number,
+    leaseMs: number,
+  ): Promise<readonly { readonly gate: string; readonly budget: number; readonly parked: number }[]>;
   /** First `count` streams of the gate: larger priority, earlier deadline, earlier arrival first. */
   abstract peek(gate: string, count: number): Promise<readonly string[]>;
   /** Outcome of a probe or of ordinary traffic: opens (budget grows) or shuts (next probe later) the gate. */
@@ -211,6 +235,9 @@ export abstract class TimerQueue {
   abstract claimDue(
     limit: number,
     leaseMs: number,
-  ): Promise<readonly { readonly streamId: string; readonly name: string; readonly dueAt: string; readonly data: JsonObject }[]>;
-  abstract remove(streamId: string, name: string): Promise<void>;
+  ): Promise<
+    readonly { readonly streamId: string; readonly name: string; readonly dueAt: string; readonly data: JsonObject }[]
+  >;
+  /** With `dueAt`: only the timer that was seen, not one that was put again meanwhile. */
+  abstract remove(streamId: string, name: string, dueAt?: string): Promise<void>;
 }

@@ -1,1 +1,18 @@
+/**
+ * Events, and what lies beside them, on PostgreSQL.
+ *
+ * Hides: SQL, transactions, partitions, locks and the order of commits. Guarantees: a stream's versions are dense and decided against the newest;
+ * rows beside a stream change with its events or not at all; every reader sees every event once, and no stream backwards. Does not: know any
+ * business word, retry a decision, or open what is sealed. docs/developers/event-store.md explains the tables.
+ */
 export * from './event-store.ts';
+export { BEGINNING, CursorOfAnotherLog, InvalidCursor, compareCursors, decodeCursor, encodeCursor } from './cursor.ts';
+export { digestOf } from './digest.ts';
+export { InvalidAppend } from './append-request.ts';
+export { Nudge, type NudgeOrigin } from './nudge.ts';
+export { APPLICATION_ROLE, CONNECTION_OPTIONS, createPool, type PoolOptions } from './pool.ts';
+export { PostgresTransactions, TransactionRunner, type SqlClient } from './sql-client.ts';
+export { PostgresEventStore, type PostgresStoreOptions } from './postgres-event-store.ts';
+export { PostgresEffectQueue, type LaneDepth } from './postgres-effect-queue.ts';
+export { PostgresGateQueue, type GateState } from './postgres-gate-queue.ts';
+export { PostgresTimerQueue } from './postgres-timer-queue.ts';

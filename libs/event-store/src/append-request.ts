@@ -1,0 +1,143 @@
+import { canonicalEvent } from './digest.ts';
+import type { EffectChange, InboxMove, StreamAppend } from './event-store.ts';
+
+/** The caller asked for something that could never be stored. Nothing was written. */
+export class InvalidAppend extends Error {
+  override readonly name = 'InvalidAppend';
+}
+
+/** Parameters of `es.append`, as JSON texts. `s` counts the streams from 1. */
+export interface AppendRequest {
+  readonly streams: string;
+  readonly events: string;
+  readonly beside: string | null;
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
+  const seen = new Set<string>();
+  const heads: object[] = [];
+  const events: string[] = [];
+  const beside: { [table: string]: object[] } = {};
+  const lay = (table: string, row: object): void => void (beside[table] ??= []).push(row);
+
+  streams.forEach((stream, index) => {
+    const s = index + 1;
+    const { streamId } = stream;
+    if (seen.has(streamId)) throw new InvalidAppend(`append names ${streamId} twice: put its events into one entry`);
+    seen.add(streamId);
+    if (!Number.isSafeInteger(stream.expected) || stream.expected < 0) {
+      throw new InvalidAppend(
+        `append to ${streamId}: expected version must be a whole number from 0, not ${stream.expected}`,
+      );
+    }
+
+    stream.events.forEach((event, i) => {
+      const version = stream.expected + i + 1;
+      try {
+        events.push(eventJson(s, streamId, version, event));
+      } catch (error) {
+        throw new InvalidAppend(
+          `append to ${streamId}: ${event.type} (version ${version}) cannot be stored: ${(error as Error).message}`,
+          {
+            cause: error,
+          },
+        );
+      }
+    });
+
+    const effects = lastOfEach(stream.effects ?? []);
+    const { claim } = stream;
+    heads.push({
+      s,
+      stream_id: streamId,
+      expected: stream.expected,
+      events: stream.events.length,
+      closed: stream.closed,
+      effects: effects.length > 0 || claim !== undefined,
+      claim_kind: claim?.kind,
+      claim_key: claim?.key,
+      claim_id: claim?.claimId,
+      put_again: claim && effects.some((e) => e.op === 'put' && e.kind === claim.kind && e.key === claim.key),
+    });
+    for (const effect of effects) lay('effects', effectRow(s, effect));
+    for (const timer of new Map((stream.timers ?? []).map((t) => [t.name, t])).values()) {
+      lay(
+        'timers',
+        timer.op === 'put'
+          ? { s, op: 'put', name: timer.name, due_at: timer.dueAt, data: timer.data }
+          : { s, ...timer },
+      );
+    }
+    if (stream.parked !== undefined) lay('parked', { s, ...stream.parked });
+    for (const alias of new Set(stream.aliases)) lay('aliases', { s, alias });
+    if (stream.sealed === 'destroy') lay('sealed', { s });
+    else if (stream.sealed) {
+      const { wrappedKey, keyId, sealed } = stream.sealed.put;
+      lay('sealed', { s, key_id: keyId, wrapped_key: bytea(wrappedKey), sealed: bytea(sealed) });
+    }
+  });
+
+  const request = {
+    streams: JSON.stringify(heads),
+    events: `[${events.join(',')}]`,
+    beside: Object.keys(beside).length > 0 ? JSON.stringify(beside) : null,
+  };
+  for (const text of Object.values(request)) refuseNul(text, streams);
+  return request;
+}
+
+export function inboxJson(move: InboxMove): string {
+  const { group, ...rest } = move;
+  return JSON.stringify({ consumer_group: group, ...rest });
+}
+
+function eventJson(s: number, streamId: string, version: number, event: StreamAppend['events'][number]): string {
+  if (!UUID.test(event.eventId)) throw new Error(`event id ${JSON.stringify(event.eventId)} is not a UUID`);
+  if (!Number.isInteger(event.schemaVersion) || event.schemaVersion < 1 || event.schemaVersion > 32_767) {
+    throw new Error(`schema version ${event.schemaVersion} is not a number from 1 to 32767`);
+  }
+  const { eventId, data, metadata, digest } = canonicalEvent(streamId, version, event);
+  return (
+    `{"s":${s},"version":${version},"event_id":"${eventId}","type":${JSON.stringify(event.type)},"schema_version":${event.schemaVersion},` +
+    `"data":${data},"metadata":${metadata},"digest":"${'\\\\x'}${digest.toString('hex')}"}`
+  );
+}
+
+function effectRow(s: number, effect: EffectChange): object {
+  if (effect.op === 'remove')
+    return { s, op: 'remove', kind: effect.kind, key: effect.key, unless_claimed: effect.unlessClaimed };
+  return {
+    s,
+    op: 'put',
+    kind: effect.kind,
+    key: effect.key,
+    lane: effect.lane,
+    tenant: effect.tenant,
+    priority: effect.priority,
+    after_ms: effect.afterMs,
+    data: effect.data,
+    sealed: effect.sealed && bytea(effect.sealed),
+    claim_id: effect.claim?.claimId,
+    lease_ms: effect.claim?.leaseMs,
+  };
+}
+
+/** One change for each row: the last that was said of it. */
+function lastOfEach(effects: readonly EffectChange[]): readonly EffectChange[] {
+  return effects.length < 2 ? effects : [...new Map(effects.map((e) => [JSON.stringify([e.kind, e.key]), e])).values()];
+}
+
+function bytea(bytes: Uint8Array): string {
+  return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`;
+}
+
+/** PostgreSQL's text cannot hold the character 0; said here, where the stream is known. */
+function refuseNul(json: string | null, streams: readonly StreamAppend[]): void {
+  if (json === null || !json.includes('\\u0000') || !/(?<!\\)(?:\\\\)*\\u0000/.test(json)) return;
+  const culprit = streams.find((stream) => /(?<!\\)(?:\\\\)*\\u0000/.test(JSON.stringify(stream)));
+  throw new InvalidAppend(
+    `append to ${culprit?.streamId.replaceAll('\0', '\\0') ?? 'a stream'}: the character U+0000 cannot be stored`,
+  );
+}

@@ -1,0 +1,214 @@
+import type { Pool } from 'pg';
+import { appendRequest, inboxJson } from './append-request.ts';
+import { CursorOfAnotherLog } from './cursor.ts';
+import {
+  EventStore,
+  InboxMoved,
+  type AppendResult,
+  type Cursor,
+  type EventMetadata,
+  type InboxMove,
+  type JsonObject,
+  type RecordedEvent,
+  type StreamAppend,
+} from './event-store.ts';
+import { Nudge } from './nudge.ts';
+
+export interface PostgresStoreOptions {
+  /** Uniform in [0, 1): moves the first probe of a new gate by ± 20 %. Default: no jitter. */
+  readonly jitter?: () => number;
+}
+
+interface EventColumns {
+  readonly generation: number;
+  readonly transaction_id: string;
+  readonly position: string;
+  readonly recorded_at: Date;
+  readonly stream_id: string;
+  readonly version: string;
+  readonly event_id: string;
+  readonly type: string;
+  readonly schema_version: number;
+  readonly data: JsonObject;
+  readonly metadata: EventMetadata;
+}
+
+const COLUMNS = `(select generation from es.log) as generation, e.transaction_id::text as transaction_id, e.position, e.recorded_at, e.stream_id,
+  e.version, e.event_id, e.type, e.schema_version, e.data, e.metadata`;
+
+/** How often streams are tried again that met a younger transaction, or an append that the server undid. */
+const FRESH_TRANSACTIONS = 5;
+
+/** The store on PostgreSQL. Pass a pool made by `createPool`. */
+export class PostgresEventStore extends EventStore {
+  /** Told after every append of this process. */
+  readonly appended = new Nudge();
+  private readonly pool: Pool;
+  private readonly jitter: () => number;
+
+  constructor(pool: Pool, { jitter = () => 0.5 }: PostgresStoreOptions = {}) {
+    super();
+    this.pool = pool;
+    this.jitter = jitter;
+  }
+
+  async loadMany(streamIds: readonly string[]): Promise<ReadonlyMap<string, readonly RecordedEvent[]>> {
+    const streams = new Map<string, RecordedEvent[]>();
+    if (streamIds.length === 0) return streams;
+    // The head's window of time leaves only the partitions in which the stream has events.
+    const { rows } = await this.pool.query<EventColumns>({
+      name: 'es-load',
+      text: `select ${COLUMNS} from es.load($1) e`,
+      values: [[...new Set(streamIds)]],
+    });
+    for (const row of rows) {
+      const event = toEvent(row);
+      const events = streams.get(event.streamId);
+      if (events) events.push(event);
+      else streams.set(event.streamId, [event]);
+    }
+    return streams;
+  }
+
+  async append(streams: readonly StreamAppend[], inbox?: InboxMove): Promise<readonly AppendResult[]> {
+    if (streams.length === 0 && !inbox) return [];
+    const results = new Map<string, AppendResult>();
+    let pending = streams;
+    for (let round = 1; ; round++) {
+      // Once a stream has failed for good the offset stays where it is; that it was ours has been checked with the first round.
+      const failed = [...results.values()].some((result) => !result.ok);
+      const answer = await this.tryAppend(pending, failed ? undefined : inbox);
+      const refused: StreamAppend[] = [];
+      for (const { s, outcome, removed } of answer) {
+        const stream = pending[s - 1]!;
+        const { streamId } = stream;
+        if (outcome === 'ok') {
+          const version = stream.expected + stream.events.length;
+          results.set(streamId, { ok: true, streamId, version, removedEffects: removed ?? [] });
+        } else if (outcome === 'guard' && round < FRESH_TRANSACTIONS) {
+          refused.push(stream);
+        } else {
+          results.set(streamId, { ok: false, streamId, reason: outcome === 'claim-lost' ? 'claim-lost' : 'conflict' });
+        }
+      }
+      if (refused.length === 0) break;
+      pending = refused;
+    }
+    this.appended.nudge();
+    return streams.map((stream) => results.get(stream.streamId)!);
+  }
+
+  private async tryAppend(
+    streams: readonly StreamAppend[],
+    inbox: InboxMove | undefined,
+  ): Promise<readonly { s: number; outcome: string; removed: string[] | null }[]> {
+    const request = appendRequest(streams);
+    const values = [request.streams, request.events, request.beside, inbox ? inboxJson(inbox) : null, this.jitter()];
+    for (let round = 1; ; round++) {
+      try {
+        const text = 'select s, outcome, removed from es.append($1, $2, $3, $4, $5)';
+        return (
+          await this.pool.query<{ s: number; outcome: string; removed: string[] | null }>({
+            name: 'es-append',
+            text,
+            values,
+          })
+        ).rows;
+      } catch (error) {
+        const code = (error as { code?: unknown }).code;
+        if (code === 'ES001')
+          throw new InboxMoved(`${inboxName(inbox!)} was moved by another consumer; nothing was written`, {
+            cause: error,
+          });
+        // Deadlock or serialization failure: the server has undone it all.
+        if ((code !== '40P01' && code !== '40001') || round >= FRESH_TRANSACTIONS) throw error;
+      }
+    }
+  }
+
+  async readAll(
+    after: Cursor,
+    limit: number,
+  ): Promise<{ readonly events: readonly RecordedEvent[]; readonly next: Cursor }> {
+    const { rows } = await this.pool.query<EventColumns>({
+      name: 'es-read-all',
+      text: `select ${COLUMNS} from (values (1)) one left join lateral es.read_all($1, $2, $3) e on true order by e.transaction_id, e.position`,
+      values: [after.transactionId, after.position, limit],
+    });
+    const generation = rows[0]!.generation;
+    if (after.generation !== 0 && after.generation !== generation) throw new CursorOfAnotherLog(after, generation);
+    const events = rows.filter((row) => row.position !== null).map(toEvent);
+    return { events, next: events.at(-1)?.cursor ?? { ...after, generation } };
+  }
+
+  async findByAlias(aliases: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (aliases.length === 0) return new Map();
+    const { rows } = await this.pool.query<{ alias: string; stream_id: string }>({
+      name: 'es-alias',
+      text: 'select alias, stream_id from es.alias where alias = any($1)',
+      values: [aliases],
+    });
+    return new Map(rows.map((row) => [row.alias, row.stream_id]));
+  }
+
+  async readSealed(
+    streamIds: readonly string[],
+  ): Promise<
+    ReadonlyMap<string, { readonly wrappedKey: Uint8Array; readonly keyId: string; readonly sealed: Uint8Array }>
+  > {
+    if (streamIds.length === 0) return new Map();
+    const { rows } = await this.pool.query<{ stream_id: string; wrapped_key: Buffer; key_id: string; sealed: Buffer }>({
+      name: 'es-sealed',
+      text: 'select stream_id, wrapped_key, key_id, sealed from es.sealed where stream_id = any($1)',
+      values: [streamIds],
+    });
+    return new Map(
+      rows.map((row) => [row.stream_id, { wrappedKey: row.wrapped_key, keyId: row.key_id, sealed: row.sealed }]),
+    );
+  }
+
+  async inboxOffset(
+    group: string,
+    topic: string,
+    partition: number,
+  ): Promise<{ epoch: number; offset: string } | undefined> {
+    const { rows } = await this.pool.query<{ epoch: number; offset: string }>(
+      `select epoch, next_offset as "offset" from es.inbox_offset where consumer_group = $1 and topic = $2 and partition = $3`,
+      [group, topic, partition],
+    );
+    return rows[0];
+  }
+
+  async beginInboxEpoch(group: string, topic: string, partition: number, offset: string): Promise<number> {
+    const { rows } = await this.pool.query<{ epoch: number }>('select es.begin_inbox_epoch($1, $2, $3, $4) as epoch', [
+      group,
+      topic,
+      partition,
+      offset,
+    ]);
+    return rows[0]!.epoch;
+  }
+
+  /** Makes the partitions of this month and the `months` after it. At start and once a day; appends do not depend on it. */
+  async makePartitions(months = 3): Promise<void> {
+    await this.pool.query('select es.make_partitions($1)', [months]);
+  }
+}
+
+function inboxName({ group, topic, partition, epoch, from }: InboxMove): string {
+  return `inbox offset ${from} of ${group} on ${topic}/${partition} (epoch ${epoch})`;
+}
+
+function toEvent(row: EventColumns): RecordedEvent {
+  return {
+    streamId: row.stream_id,
+    version: Number(row.version),
+    cursor: { generation: row.generation, transactionId: row.transaction_id, position: row.position },
+    recordedAt: row.recorded_at.toISOString(),
+    eventId: row.event_id,
+    type: row.type,
+    schemaVersion: row.schema_version,
+    data: row.data,
+    metadata: row.metadata,
+  };
+}

@@ -1,0 +1,190 @@
+-- Append: many streams, everything that goes with their events, and the inbox offset, in one transaction and one round trip.
+--
+-- Locks are taken in one order by everybody: stream after stream (heads, then their effects), then gates, then the inbox row last. So two
+-- batches never wait for each other in a circle. A stream that fails leaves no trace; the others are written.
+--
+-- p_streams [{s, stream_id, expected, events, closed, effects, claim_kind, claim_key, claim_id, put_again}], s = 1 … n in any order
+-- p_events  [{s, version, event_id, type, schema_version, data, metadata, digest}] in order of version within a stream
+-- p_beside  {effects, timers, parked, aliases, sealed}, each a list of rows with `s`, or absent
+-- p_inbox   {consumer_group, topic, epoch, partition, from, to}; it moves only when every stream was written
+
+create function es.append(p_streams json, p_events json, p_beside json, p_inbox json, p_jitter double precision)
+returns table (s integer, outcome text, removed text[])
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+-- Plans are kept from when the tables were small: without this they would read whole tables once they are not.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+declare
+  v_now      timestamptz := es.now();
+  v_count    integer := json_array_length(p_streams);
+  v_ids      text[] := array_fill(null::text, array[v_count]);
+  v_outcome  text[] := array_fill(null::text, array[v_count]);
+  -- Set for the streams that are written: the time of their events.
+  v_recorded timestamptz[] := array_fill(null::timestamptz, array[v_count]);
+  v_removed  jsonb;
+  v_held     text;
+  v_all_ok   boolean := true;
+  v_moved    integer;
+  r          record;
+  h          record;
+begin
+  for r in
+    select x.* from json_to_recordset(p_streams) as x (s integer, stream_id text, expected bigint, events integer, closed boolean,
+      effects boolean, claim_kind text, claim_key text, claim_id text, put_again boolean)
+     order by x.stream_id collate "C"
+  loop
+    v_ids[r.s] := r.stream_id;
+    if r.effects then
+      -- Head before effects, and all effects before the next head.
+      perform 1 from es.stream h where h.stream_id = r.stream_id for no key update;
+      perform 1 from es.effect e where e.stream_id = r.stream_id order by e.kind, e.key for update;
+    end if;
+    if r.claim_id is not null then
+      select e.claim_id into v_held from es.effect e
+       where e.stream_id = r.stream_id and e.kind = r.claim_kind and e.key = r.claim_key and e.claim_id = r.claim_id;
+      if not found then
+        v_outcome[r.s] := 'claim-lost';
+        v_all_ok := false;
+        continue;
+      end if;
+    end if;
+
+    h := es.move_head(r.stream_id, r.expected, r.events, coalesce(r.closed, false), v_now);
+    v_outcome[r.s] := h.outcome;
+    if h.outcome <> 'ok' then
+      v_all_ok := false;
+      continue;
+    end if;
+    v_recorded[r.s] := h.recorded_at;
+    if r.claim_id is not null then
+      if r.put_again then
+        update es.effect e set claim_id = null, run_at = v_now
+         where e.stream_id = r.stream_id and e.kind = r.claim_kind and e.key = r.claim_key;
+      else
+        delete from es.effect e where e.stream_id = r.stream_id and e.kind = r.claim_kind and e.key = r.claim_key;
+      end if;
+    end if;
+  end loop;
+
+  if p_beside is not null then
+    v_removed := es.append_beside(p_beside, v_ids, v_recorded, v_now, p_jitter);
+  end if;
+
+  if json_array_length(p_events) > 0 then
+    if to_regclass('es.' || es.partition_name(v_now)) is null then perform es.ensure_partition(v_now); end if;
+    insert into es.event (recorded_at, stream_id, version, event_id, type, schema_version, data, metadata, digest)
+    select v_recorded[e.s], v_ids[e.s], e.version, e.event_id, e.type, e.schema_version, e.data, e.metadata, e.digest
+      from json_to_recordset(p_events) as e (s integer, version bigint, event_id uuid, type text, schema_version smallint,
+             data jsonb, metadata jsonb, digest bytea)
+     where v_recorded[e.s] is not null
+     order by e.s, e.version;
+  end if;
+
+  if p_inbox is not null then
+    -- Where a stream failed the offset stays, but a consumer that was replaced is stopped all the same.
+    if v_all_ok then
+      update es.inbox_offset o set next_offset = (p_inbox ->> 'to')::bigint, moved_at = v_now
+       where o.consumer_group = p_inbox ->> 'consumer_group' and o.topic = p_inbox ->> 'topic'
+         and o.partition = (p_inbox ->> 'partition')::integer and o.epoch = (p_inbox ->> 'epoch')::integer
+         and o.next_offset = (p_inbox ->> 'from')::bigint;
+    else
+      perform 1 from es.inbox_offset o
+       where o.consumer_group = p_inbox ->> 'consumer_group' and o.topic = p_inbox ->> 'topic'
+         and o.partition = (p_inbox ->> 'partition')::integer and o.epoch = (p_inbox ->> 'epoch')::integer
+         and o.next_offset = (p_inbox ->> 'from')::bigint;
+    end if;
+    get diagnostics v_moved = row_count;
+    if v_moved = 0 then
+      raise exception 'inbox offset is not % any more', p_inbox ->> 'from' using errcode = 'ES001';
+    end if;
+  end if;
+
+  return query
+    select i, v_outcome[i], (select array_agg(x) from jsonb_array_elements_text(v_removed -> i::text) x) from generate_series(1, v_count) i;
+end $$;
+
+-- Rows beside the streams that were written (those with a time in p_recorded). Answers {"<s>": ["kind:key", …]} of the effects removed.
+create function es.append_beside(p_beside json, p_ids text[], p_recorded timestamptz[], p_now timestamptz, p_jitter double precision)
+returns jsonb language plpgsql as $$
+declare
+  v_removed jsonb;
+  r         record;
+begin
+  if p_beside -> 'effects' is not null then
+    with gone as (
+      delete from es.effect e
+       using json_to_recordset(p_beside -> 'effects') as x (s integer, op text, kind text, key text, unless_claimed boolean)
+       where x.op = 'remove' and p_recorded[x.s] is not null
+         and e.stream_id = p_ids[x.s] and e.kind = x.kind and e.key = x.key
+         and not (x.unless_claimed and (e.sent_earlier or e.sent_now or (e.claim_id is not null and e.run_at > p_now)))
+      returning x.s, e.kind || ':' || e.key as name
+    )
+    select jsonb_object_agg(g.s, g.names) into v_removed from (select s, jsonb_agg(name) as names from gone group by s) g;
+
+    -- Writing a row twice is writing it once: a row that a worker holds is left to it.
+    insert into es.effect as e (stream_id, kind, key, lane, tenant, priority, run_at, data, sealed, put_at, claim_id, attempts)
+    select p_ids[x.s], x.kind, x.key, x.lane, x.tenant, x.priority,
+           p_now + make_interval(secs => coalesce(x.lease_ms, x.after_ms) / 1000.0), x.data, x.sealed, p_now, x.claim_id,
+           case when x.claim_id is null then 0 else 1 end
+      from json_to_recordset(p_beside -> 'effects') as x (s integer, op text, kind text, key text, lane text, tenant text,
+             priority integer, after_ms double precision, data jsonb, sealed bytea, claim_id text, lease_ms double precision)
+     where x.op = 'put' and p_recorded[x.s] is not null
+     order by p_ids[x.s], x.kind, x.key
+    on conflict (stream_id, kind, key) do update
+      set lane = excluded.lane, tenant = excluded.tenant, priority = excluded.priority, run_at = excluded.run_at, data = excluded.data,
+          sealed = excluded.sealed, claim_id = excluded.claim_id, attempts = e.attempts + excluded.attempts,
+          sent_earlier = e.sent_earlier or e.sent_now, sent_now = false
+      where e.claim_id is null or e.run_at <= p_now;
+  end if;
+
+  if p_beside -> 'timers' is not null then
+    delete from es.timer t using json_to_recordset(p_beside -> 'timers') as x (s integer, op text, name text)
+     where x.op = 'remove' and p_recorded[x.s] is not null and t.stream_id = p_ids[x.s] and t.name = x.name;
+    insert into es.timer (stream_id, name, due_at, run_at, data)
+    select p_ids[x.s], x.name, x.due_at, x.due_at, x.data
+      from json_to_recordset(p_beside -> 'timers') as x (s integer, op text, name text, due_at timestamptz, data jsonb)
+     where x.op = 'put' and p_recorded[x.s] is not null
+     order by p_ids[x.s], x.name
+    on conflict (stream_id, name) do update set due_at = excluded.due_at, run_at = excluded.run_at, data = excluded.data;
+  end if;
+
+  if p_beside -> 'aliases' is not null then
+    insert into es.alias (alias, stream_id)
+    select x.alias, p_ids[x.s] from json_to_recordset(p_beside -> 'aliases') as x (s integer, alias text)
+     where p_recorded[x.s] is not null order by x.alias collate "C"
+    on conflict do nothing;
+  end if;
+
+  if p_beside -> 'sealed' is not null then
+    delete from es.sealed k using json_to_recordset(p_beside -> 'sealed') as x (s integer, sealed bytea)
+     where x.sealed is null and p_recorded[x.s] is not null and k.stream_id = p_ids[x.s];
+    insert into es.sealed (stream_id, key_id, wrapped_key, sealed)
+    select p_ids[x.s], x.key_id, x.wrapped_key, x.sealed
+      from json_to_recordset(p_beside -> 'sealed') as x (s integer, key_id text, wrapped_key bytea, sealed bytea)
+     where x.sealed is not null and p_recorded[x.s] is not null
+     order by p_ids[x.s]
+    on conflict (stream_id) do update set key_id = excluded.key_id, wrapped_key = excluded.wrapped_key, sealed = excluded.sealed;
+  end if;
+
+  if p_beside -> 'parked' is not null then
+    delete from es.parked k using json_to_recordset(p_beside -> 'parked') as x (s integer, gate text)
+     where x.gate is null and p_recorded[x.s] is not null and k.stream_id = p_ids[x.s];
+    insert into es.parked (stream_id, gate, priority, deadline, since)
+    select p_ids[x.s], x.gate, x.priority, x.deadline, p_now
+      from json_to_recordset(p_beside -> 'parked') as x (s integer, gate text, priority integer, deadline timestamptz)
+     where x.gate is not null and p_recorded[x.s] is not null
+     order by p_ids[x.s]
+    on conflict (stream_id) do update
+      set gate = excluded.gate, priority = excluded.priority, deadline = excluded.deadline, since = excluded.since;
+    for r in
+      select distinct x.gate collate "C" as gate from json_to_recordset(p_beside -> 'parked') as x (s integer, gate text)
+       where x.gate is not null and p_recorded[x.s] is not null order by 1
+    loop
+      perform es.park_at(r.gate, p_now, p_jitter);
+    end loop;
+  end if;
+  return v_removed;
+end $$;
+
+revoke all on all functions in schema es from public;
+grant execute on function es.append(json, json, json, json, double precision) to eci_fleet_app;
