@@ -11,6 +11,7 @@ export default defineConfig({
   test: {
     // Two cores: more workers than that only make the real parts wait for each other.
     maxWorkers: 2,
+    reporters: ['default', ['json', { outputFile: 'test-results/vitest.json' }]],
     projects: [
       {
         ...shared,

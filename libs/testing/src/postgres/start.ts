@@ -50,7 +50,6 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       // No socket file: nobody connects by it, and /tmp is not ours to litter.
       unix_socket_directories: '',
       fsync: 'off',
-      synchronous_commit: 'off',
       full_page_writes: 'off',
       max_connections: 300,
       ...options.settings,

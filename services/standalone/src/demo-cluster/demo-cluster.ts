@@ -1,0 +1,146 @@
+/**
+ * A cluster to try things with: an HTTP server with the semantics of the Kubernetes API for what an agent uses, a scheduler that binds pods,
+ * and users who keep creating and deleting them. An unmodified agent connects to it by kubeconfig.
+ */
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { Loop, SystemClock, SystemIds, SystemRandom } from '#libs/runtime';
+import { Admission, resource } from './admission.ts';
+import { ApiServer } from './api-server.ts';
+import { ObjectStore, type StoredState } from './object-store.ts';
+import { startScheduler } from './scheduler.ts';
+import { Workload } from './workload.ts';
+
+export interface DemoCluster {
+  readonly url: string;
+  /** Text of a kubeconfig that reaches it. */
+  readonly kubeconfig: string;
+  startWorkload(): void;
+  stop(): Promise<void>;
+}
+
+const NAMESPACES = ['default', 'kube-system', 'kube-node-lease', 'eci-fleet', 'checkout', 'search', 'reports'];
+
+/** `stateFile` keeps objects with their UIDs and resourceVersions between runs. */
+export async function startDemoCluster(options: {
+  port?: number;
+  stateFile?: string;
+  onError: (error: unknown) => void;
+}): Promise<DemoCluster> {
+  const clock = new SystemClock();
+  const random = new SystemRandom();
+  const store = new ObjectStore(clock, new SystemIds(), await stored(options.stateFile));
+  populate(store);
+  const admission = new Admission(store);
+  const server = new ApiServer(store, admission);
+  const url = await server.listen(options.port ?? 0);
+  const stopScheduler = startScheduler(store);
+  const pods = resource('Pod');
+  const workload = new Workload(
+    {
+      list: () => store.list(pods),
+      create: async (pod) =>
+        void (await fetchJson(
+          `${url}/api/v1/namespaces/${(pod as { metadata: { namespace: string } }).metadata.namespace}/pods`,
+          'POST',
+          pod,
+        )),
+      delete: async (namespace, name) =>
+        void (await fetchJson(`${url}/api/v1/namespaces/${namespace}/pods/${name}`, 'DELETE', {})),
+    },
+    clock,
+    random,
+    options.onError,
+  );
+  let savedVersion = store.resourceVersion;
+  const save = async (): Promise<void> => {
+    if (!options.stateFile || savedVersion === store.resourceVersion) return;
+    savedVersion = store.resourceVersion;
+    await writeFile(`${options.stateFile}.new`, JSON.stringify(store.dump()), { mode: 0o600 });
+    await rename(`${options.stateFile}.new`, options.stateFile);
+  };
+  const saving = new Loop({
+    name: 'demo-save',
+    clock,
+    random,
+    idleMs: 500,
+    onError: options.onError,
+    step: async () => {
+      await save();
+      return 'idle';
+    },
+  });
+  if (options.stateFile) saving.start();
+  return {
+    url,
+    kubeconfig: kubeconfigOf(url),
+    startWorkload: () => workload.start(),
+    stop: async () => {
+      await workload.stop();
+      stopScheduler();
+      await server.close();
+      await saving.stop();
+      await save();
+    },
+  };
+}
+
+async function stored(file: string | undefined): Promise<StoredState | undefined> {
+  if (!file) return undefined;
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as StoredState;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new Error(
+      `the demo cluster's objects cannot be read from ${file}: remove the file to start with an empty cluster`,
+      { cause: error },
+    );
+  }
+}
+
+function populate(store: ObjectStore): void {
+  const namespaces = resource('Namespace');
+  for (const name of NAMESPACES) {
+    if (store.list(namespaces).some((n) => n.metadata.name === name)) continue;
+    store.create(namespaces, undefined, {
+      metadata: { name, labels: { 'kubernetes.io/metadata.name': name } } as never,
+    });
+    store.create(resource('ServiceAccount'), name, { metadata: { name: 'default' } as never });
+  }
+  const services = resource('Service');
+  if (store.list(services).length > 0) return;
+  store.create(services, 'default', {
+    metadata: { name: 'kubernetes' } as never,
+    spec: { clusterIP: '10.96.0.1', ports: [{ name: 'https', port: 443, protocol: 'TCP' }] },
+  });
+  store.create(services, 'kube-system', {
+    metadata: { name: 'kube-dns' } as never,
+    spec: { clusterIP: '10.96.0.10', ports: [{ name: 'dns', port: 53, protocol: 'UDP' }] },
+  });
+}
+
+async function fetchJson(url: string, method: string, body: unknown): Promise<unknown> {
+  const response = await fetch(url, {
+    method,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  if (!response.ok && response.status !== 404)
+    throw new Error(`${method} ${url} answered ${response.status}: ${text.slice(0, 200)}`);
+  return text;
+}
+
+function kubeconfigOf(server: string): string {
+  return `${JSON.stringify(
+    {
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [{ name: 'demo', cluster: { server } }],
+      users: [{ name: 'demo', user: { token: 'demo' } }],
+      contexts: [{ name: 'demo', context: { cluster: 'demo', user: 'demo' } }],
+      'current-context': 'demo',
+    },
+    null,
+    2,
+  )}\n`;
+}
