@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { readOptions, UsageError } from './options.ts';
+
+describe('the command line', () => {
+  it('has defaults for everything', () => {
+    expect(readOptions([], true)).toEqual({ plain: false, port: 8080 });
+  });
+
+  it('prints lines when the output is no terminal', () => {
+    expect(readOptions([], false)).toMatchObject({ plain: true });
+  });
+
+  it('takes every option', () => {
+    expect(readOptions(['--data-dir', 'd', '--kubeconfig', 'k', '--port', '0', '--plain'], true)).toEqual({
+      dataDir: 'd',
+      kubeconfig: 'k',
+      port: 0,
+      plain: true,
+    });
+  });
+
+  it.each([
+    [['--port', 'x'], /--port takes a number/],
+    [['--port', '70000'], /0 to 65535/],
+    [['--nonsense'], /--nonsense/],
+    [['word'], /word/],
+    [['--data-dir', ''], /--data-dir/],
+  ])('says what is wrong with %j', (args, message) => {
+    expect(() => readOptions(args, true)).toThrow(UsageError);
+    expect(() => readOptions(args, true)).toThrow(message);
+  });
+});

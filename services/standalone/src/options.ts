@@ -1,0 +1,64 @@
+import { parseArgs } from 'node:util';
+
+export interface Options {
+  /** Keeps everything between runs; absent = a temporary folder, removed at the end. */
+  readonly dataDir?: string;
+  /** Serves this cluster instead of the demo. */
+  readonly kubeconfig?: string;
+  readonly plain: boolean;
+  readonly port: number;
+}
+
+export const HELP = `ECI Fleet on one machine: control plane, PostgreSQL, the ECI simulator, an agent and a demo cluster, with nothing to install.
+
+Usage: npm start -- [options]
+
+  --data-dir <folder>   keep everything in this folder between runs (default: a temporary folder, removed at the end)
+  --kubeconfig <file>   serve this cluster instead of the demo; the agent gets the rights of the kubeconfig's user
+  --port <number>       port of the API on 127.0.0.1 (default: 8080; 0 = any free port)
+  --plain               print lines instead of a live view (also when the output is no terminal)
+  --help                this text
+
+For --kubeconfig, these variables say where pods run (defaults are the simulator's world):
+  ECI_REGION (cn-hangzhou), ECI_VSWITCH, ECI_SECURITY_GROUP, NODE_NAME (virtual-kubelet)
+
+Ctrl-C stops all of it.
+`;
+
+/** What was wrong with the command line; every fault at once. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export function readOptions(args: readonly string[], stdoutIsTerminal: boolean): Options | 'help' {
+  let values: { 'data-dir'?: string; kubeconfig?: string; port?: string; plain?: boolean; help?: boolean };
+  try {
+    ({ values } = parseArgs({
+      args: [...args],
+      options: {
+        'data-dir': { type: 'string' },
+        kubeconfig: { type: 'string' },
+        port: { type: 'string' },
+        plain: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+      allowPositionals: false,
+    }));
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+  if (values.help) return 'help';
+  const faults: string[] = [];
+  const port = values.port === undefined ? 8080 : Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    faults.push(`--port takes a number from 0 to 65535, not "${values.port}"`);
+  if (values['data-dir'] === '') faults.push('--data-dir takes the name of a folder');
+  if (values.kubeconfig === '') faults.push('--kubeconfig takes the name of a file');
+  if (faults.length > 0) throw new UsageError(faults.join('\n'));
+  return {
+    ...(values['data-dir'] === undefined ? {} : { dataDir: values['data-dir'] }),
+    ...(values.kubeconfig === undefined ? {} : { kubeconfig: values.kubeconfig }),
+    plain: values.plain === true || !stdoutIsTerminal,
+    port,
+  };
+}
