@@ -1,6 +1,8 @@
 import type { ContainerGroupEvent, EventData, GroupStatus } from './events.ts';
 import { initialState, type Attempt, type ContainerGroupState, type KnownGroup } from './state.ts';
 
+const RUNNING: ReadonlySet<GroupStatus> = new Set(['Running', 'Restarting', 'Updating', 'Terminating']);
+
 /** Folds a stream. Total: an event that does not fit changes nothing, an event of an unknown type is noted (deciders then refuse). */
 export function fold(events: readonly ContainerGroupEvent[]): ContainerGroupState {
   return events.reduce(evolve, initialState);
@@ -103,9 +105,12 @@ function applied(state: ContainerGroupState, event: ContainerGroupEvent): Contai
     case 'ContainersChanged':
       return withGroup(state, event.data.containerGroupId, (group) => {
         const { status, containers, initContainers, conditions, cloudEvents, podIp, startedAt } = event.data;
+        const ready = status === 'Running' && containers.length > 0 && containers.every((c) => c.ready);
         return {
           ...group,
           status,
+          ...(group.hasRun || RUNNING.has(status) ? { hasRun: true } : {}),
+          ...(ready === (group.ready ?? false) ? {} : { ready, readySince: event.at }),
           containers,
           initContainers,
           conditions,

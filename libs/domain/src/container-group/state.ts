@@ -43,6 +43,11 @@ export interface KnownGroup {
   readonly since: string;
   /** `null` until the first observation. */
   readonly status: GroupStatus | null;
+  /** It was seen in a status that Kubernetes calls Running: its pod's phase is never Pending again. */
+  readonly hasRun?: boolean;
+  /** Every container was ready at the last sight, and since when it is so or not so. */
+  readonly ready?: boolean;
+  readonly readySince?: string;
   /** It was seen in any status after Scheduling: from then on no further attempt follows. */
   readonly beyondScheduling: boolean;
   readonly landed?: {

@@ -1,0 +1,128 @@
+import type { ContainerGroupState, ContainerState, ContainerStatus } from '#libs/domain';
+import { hasGivenUp } from '#libs/domain';
+import { phaseOf, reasonOf } from './phase.ts';
+import type { V1ContainerState, V1ContainerStatus } from './pod-status-shape.ts';
+import { seconds } from './times.ts';
+
+type Named = { readonly name: string; readonly image: string };
+
+/** One status for every container of the pod, in the pod's order, also before anything of it was seen. */
+export function containerStatusesOf(state: ContainerGroupState): {
+  containers: V1ContainerStatus[];
+  initContainers: V1ContainerStatus[];
+} {
+  const { intent, group } = state;
+  if (!intent) return { containers: [], initContainers: [] };
+  const statuses = (named: readonly Named[], seen: readonly ContainerStatus[], init: boolean): V1ContainerStatus[] =>
+    named.map((container) =>
+      statusOf(
+        state,
+        container,
+        seen.find(({ name }) => name === container.name),
+        init,
+      ),
+    );
+  return {
+    containers: statuses(intent.pod.containers, group?.containers ?? [], false),
+    initContainers: statuses(intent.pod.initContainers, group?.initContainers ?? [], true),
+  };
+}
+
+/** All init containers have ended well (or there are none). */
+export function isInitialized(state: ContainerGroupState): boolean {
+  const { containers, initContainers } = containerStatusesOf(state);
+  return (
+    initContainers.every(({ state: { terminated } }) => terminated?.exitCode === 0) ||
+    // No container starts before them, so a started one proves it, also when the cloud says nothing about init containers.
+    containers.some(
+      ({ restartCount, state: { running, terminated } }) => running || terminated?.startedAt || restartCount > 0,
+    )
+  );
+}
+
+function statusOf(
+  state: ContainerGroupState,
+  { name, image }: Named,
+  seen: ContainerStatus | undefined,
+  init: boolean,
+): V1ContainerStatus {
+  const current = atTheEnd(state, seen?.state ?? waiting(state), init);
+  const groupId = state.group?.containerGroupId;
+  // ECI names containers by their group; any stable unique value will do.
+  const containerID = groupId && current.state !== 'waiting' ? `eci://${groupId}/${name}` : undefined;
+  const running = current.state === 'running';
+  return {
+    name,
+    image: seen?.image || image,
+    imageID: seen?.imageId ?? '',
+    ready: init ? current.state === 'terminated' && current.exitCode === 0 : running && (seen?.ready ?? false),
+    started: running && (seen?.started ?? true),
+    restartCount: seen?.restartCount ?? 0,
+    ...(containerID && { containerID }),
+    state: shape(current, containerID),
+    lastState: seen?.lastState ? shape(seen.lastState, containerID) : {},
+  };
+}
+
+function waiting(state: ContainerGroupState): ContainerState {
+  if (state.end?.kind === 'rejected' || (!state.end && hasGivenUp(state))) {
+    // kubectl shows this reason in its STATUS column, as users of ECI know it.
+    const { message } = reasonOf(state);
+    return { state: 'waiting', reason: 'ProviderFailed', ...(message && { message }) };
+  }
+  const hasInit = (state.intent?.pod.initContainers.length ?? 0) > 0;
+  return { state: 'waiting', reason: hasInit ? 'PodInitializing' : 'ContainerCreating' };
+}
+
+/** After the pod's end no container runs; what was not seen to end is said in the kubelet's words. */
+function atTheEnd(state: ContainerGroupState, current: ContainerState, init: boolean): ContainerState {
+  const phase = phaseOf(state);
+  if (phase === 'Succeeded' && current.state !== 'terminated') {
+    return { state: 'terminated', exitCode: 0, reason: 'Completed', ...startOf(current), finishedAt: state.end!.at };
+  }
+  if (phase === 'Failed' && current.state === 'running') {
+    return {
+      state: 'terminated',
+      exitCode: 137,
+      reason: 'ContainerStatusUnknown',
+      message: 'The end of the container was not seen.',
+      ...startOf(current),
+      finishedAt: state.end!.at,
+    };
+  }
+  // The cloud's short answer holds no init containers; they have ended when a container of the pod runs.
+  if (
+    init &&
+    current.state === 'waiting' &&
+    state.group?.containers.some(({ state: { state: now } }) => now === 'running')
+  ) {
+    return { state: 'terminated', exitCode: 0, reason: 'Completed' };
+  }
+  return current;
+}
+
+const startOf = (current: ContainerState): { startedAt?: string } =>
+  current.state === 'running' && current.startedAt ? { startedAt: current.startedAt } : {};
+
+function shape(current: ContainerState, containerID: string | undefined): V1ContainerState {
+  switch (current.state) {
+    case 'waiting':
+      return { waiting: { reason: current.reason, ...(current.message && { message: current.message }) } };
+    case 'running':
+      return { running: { ...(current.startedAt && { startedAt: seconds(current.startedAt) }) } };
+    case 'terminated': {
+      const id = current.containerId ?? containerID;
+      return {
+        terminated: {
+          exitCode: current.exitCode,
+          reason: current.reason || (current.exitCode === 0 ? 'Completed' : 'Error'),
+          ...(current.signal !== undefined && { signal: current.signal }),
+          ...(current.message && { message: current.message }),
+          ...(current.startedAt && { startedAt: seconds(current.startedAt) }),
+          ...(current.finishedAt && { finishedAt: seconds(current.finishedAt) }),
+          ...(id && { containerID: id }),
+        },
+      };
+    }
+  }
+}
