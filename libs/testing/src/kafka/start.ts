@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Kafka, logLevel } from 'kafkajs';
+import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { runTool } from '../preparing/tool.ts';
 import { freePorts } from '../processes/free-port.ts';
 import { startProcess, type TestProcess } from '../processes/process.ts';
@@ -131,7 +131,10 @@ async function format(jars: string, propertiesFile: string): Promise<void> {
   });
 }
 
-/** Whether the broker tells who belongs to its cluster. */
+/**
+ * Whether the broker serves its clients: it tells who belongs to its cluster, its coordinator of groups has loaded (a fresh broker would
+ * refuse the first member of the first group), and it numbers idempotent producers.
+ */
 async function answers(broker: string): Promise<boolean> {
   const kafka = new Kafka({
     brokers: [broker],
@@ -141,10 +144,21 @@ async function answers(broker: string): Promise<boolean> {
     logLevel: logLevel.NOTHING,
   });
   const admin = kafka.admin();
+  const producer = kafka.producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+    createPartitioner: Partitioners.DefaultPartitioner,
+    // An idempotent producer insists on retries.
+    retry: { retries: 1, initialRetryTime: 50 },
+  });
   try {
     await admin.connect();
-    return (await admin.describeCluster()).brokers.length > 0;
+    if ((await admin.describeCluster()).brokers.length === 0) return false;
+    await admin.describeGroups(['readiness']);
+    await producer.connect();
+    return true;
   } finally {
     await admin.disconnect();
+    await producer.disconnect();
   }
 }

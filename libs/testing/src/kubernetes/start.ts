@@ -5,7 +5,6 @@ import { eventually } from '../eventually.ts';
 import { freePorts } from '../processes/free-port.ts';
 import { startProcess, type TestProcess } from '../processes/process.ts';
 import { temporaryFolder } from '../processes/temporary-folder.ts';
-import { KubernetesApi } from './api.ts';
 import { createCertificateAuthority, createServiceAccountKeys } from './certificates.ts';
 import { KubernetesCluster, writeKubeconfig, type KubernetesConnection } from './cluster.ts';
 import { componentAnswers, controlPlaneFlags } from './flags.ts';
@@ -105,15 +104,13 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
       ready: async () => (await fetch(`http://127.0.0.1:${etcdPort}/health`)).ok,
     });
     running.push(etcd);
-    const api = new KubernetesApi(access);
-    const apiServer = await start('kube-apiserver', async () => (await api.ask('GET', '/readyz')).status === 200);
-    await api.close();
+    const ready = new KubernetesCluster(connection);
+    cluster = ready;
+    const apiServer = await start('kube-apiserver', async () => (await ready.api.ask('GET', '/readyz')).status === 200);
     const [controllerManager, scheduler] = await Promise.all([
       start('kube-controller-manager', () => componentAnswers(controllerPort, keys.authority)),
       start('kube-scheduler', () => componentAnswers(schedulerPort, keys.authority)),
     ]);
-    const ready = new KubernetesCluster(connection);
-    cluster = ready;
     await eventually(
       async () => {
         const account = await ready.api.ask('GET', '/api/v1/namespaces/default/serviceaccounts/default');

@@ -1,5 +1,5 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually } from '../eventually.ts';
 import { isRunning } from './descendants.ts';
@@ -101,6 +101,7 @@ describe('startProcess', () => {
     expect(error.message).toContain('FLEET_NAME is missing');
     const logFile = /kept in (\S+\.log)/.exec(error.message)![1]!;
     expect(existsSync(logFile)).toBe(true);
+    rmSync(dirname(logFile), { recursive: true });
   });
 
   it('says which program is not there', async () => {

@@ -37,8 +37,10 @@ export async function startProcess(options: ProcessOptions): Promise<TestProcess
   try {
     await started.start();
   } catch (error) {
-    started.keepLog();
-    await started.kill9();
+    const { code, signal } = await started.kill9();
+    // A program that is not there has no log worth keeping.
+    if (code === null && signal === null) await started.removeLog();
+    else started.keepLog();
     throw error;
   }
   return started;
