@@ -40,7 +40,12 @@ export interface FoundGroup {
 
 export type DescribeAnswer<T> =
   | { readonly kind: 'done'; readonly value: T; readonly requestId: string }
-  | { readonly kind: 'refused'; readonly code: string; readonly class: 'THROTTLED' | 'AUTH' | 'INVALID_REQUEST' | 'NOT_FOUND' | 'QUOTA'; readonly message: string }
+  | {
+      readonly kind: 'refused';
+      readonly code: string;
+      readonly class: 'THROTTLED' | 'AUTH' | 'INVALID_REQUEST' | 'NOT_FOUND' | 'QUOTA';
+      readonly message: string;
+    }
   | { readonly kind: 'unknown'; readonly reason: string };
 
 export type DeleteAnswer =
@@ -70,7 +75,10 @@ export abstract class EciClient {
   /** Full details, at most 20 ids; an id that does not exist is missing from the answer. */
   abstract describe(containerGroupIds: readonly string[]): Promise<DescribeAnswer<readonly FoundGroup[]>>;
   /** One page (20) of full details by tag; `next` absent = the list is complete. */
-  abstract list(filter: TagFilter, cursor?: string): Promise<DescribeAnswer<{ readonly groups: readonly FoundGroup[]; readonly next?: string }>>;
+  abstract list(
+    filter: TagFilter,
+    cursor?: string,
+  ): Promise<DescribeAnswer<{ readonly groups: readonly FoundGroup[]; readonly next?: string }>>;
   /** One page (200) of groups whose status changed in the last `sinceSeconds` (60–3600); absent = all. No zone, vSwitch, tags or init containers. */
   abstract changes(
     filter: TagFilter,

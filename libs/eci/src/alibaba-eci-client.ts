@@ -1,0 +1,236 @@
+import type { ContainerGroupSpec } from '#libs/contracts';
+import type { CreateOutcome, GroupSnapshot } from '#libs/domain';
+import { createOutcome, deleteAnswer, describeAnswer } from './answers.ts';
+import { createParameters, type FileModes } from './create-fields.ts';
+import {
+  EciClient,
+  type DeleteAnswer,
+  type DescribeAnswer,
+  type FoundGroup,
+  type FrozenCreate,
+  type GroupIdentity,
+  type Placement,
+  type TagFilter,
+} from './eci.ts';
+import type { Endpoint } from './endpoint.ts';
+import { failureOf, type Failure } from './failure.ts';
+import { freezeParameters, thawRequest } from './frozen.ts';
+import {
+  DeleteContainerGroupRequest,
+  DescribeContainerGroupsRequest,
+  DescribeContainerGroupStatusRequest,
+  ExtendsParameters,
+  RuntimeOptions,
+  SdkClient,
+  SdkConfig,
+} from './sdk.ts';
+import { foundGroup, statusSnapshot } from './snapshot.ts';
+import { filterTags } from './tags.ts';
+
+export interface AccessKey {
+  readonly accessKeyId: string;
+  readonly accessKeySecret: string;
+  /** With keys of an assumed role. */
+  readonly securityToken?: string;
+}
+
+export interface AlibabaEciClientOptions {
+  readonly accountId: string;
+  readonly region: string;
+  readonly endpoint: Endpoint;
+  /** Asked before every call; whoever implements it caches and renews. */
+  readonly credential: () => Promise<AccessKey>;
+  /** Both of the SDK's timeouts, milliseconds; default 15,000. (The connect timeout also ends silent sockets, so one alone does nothing.) */
+  readonly timeoutMs?: number;
+  /** Default `number`, see there. */
+  readonly fileModes?: FileModes;
+}
+
+/** Ids of one describe, rows of one page of details, rows of one page of statuses (ECI docs). */
+const DETAILS_PAGE = 20;
+const STATUS_PAGE = 200;
+/** Seconds that `SinceSecond` may say (ECI docs). */
+const [SHORTEST_WINDOW, LONGEST_WINDOW] = [60, 3_600];
+
+type Called<T> = { readonly ok: true; readonly body: T } | { readonly ok: false; readonly failure: Failure };
+
+/** The real cloud through Alibaba's SDK, one account in one region. The SDK repeats nothing by itself (tried), and neither does this. */
+export class AlibabaEciClient extends EciClient {
+  private readonly options: AlibabaEciClientOptions;
+  private sdk: { readonly key: AccessKey; readonly client: SdkClient } | undefined;
+
+  constructor(options: AlibabaEciClientOptions) {
+    super();
+    this.options = options;
+  }
+
+  freeze(spec: ContainerGroupSpec, placement: Placement, identity: GroupIdentity): FrozenCreate {
+    const { accountId, region, fileModes = 'number' } = this.options;
+    if (spec.region !== region) {
+      throw new RangeError(`${spec.name}: a group for ${spec.region} cannot be frozen by the client of ${region}`);
+    }
+    const parameters = createParameters(spec, placement, identity, fileModes);
+    return freezeParameters(parameters, { accountId, region, clientToken: placement.clientToken });
+  }
+
+  async create(frozen: FrozenCreate): Promise<CreateOutcome & { readonly throttled?: boolean }> {
+    const { accountId, region } = this.options;
+    if (frozen.accountId !== accountId || frozen.region !== region) {
+      throw new RangeError(
+        `a create frozen for ${frozen.accountId}/${frozen.region} must not be sent by the client of ${accountId}/${region}`,
+      );
+    }
+    const { request, queries, secrets } = thawRequest(frozen);
+    const called = await this.call(
+      (sdk) => sdk.createContainerGroupWithOptions(request, this.runtime(queries)),
+      secrets,
+    );
+    if (!called.ok) return createOutcome(called.failure);
+    const { containerGroupId, requestId } = called.body ?? {};
+    if (!containerGroupId) return { kind: 'unknown', reason: 'the cloud answered 200 without a container group id' };
+    return { kind: 'done', containerGroupId, requestId: requestId ?? '' };
+  }
+
+  async delete(containerGroupId: string, options: { readonly force?: boolean } = {}): Promise<DeleteAnswer> {
+    const request = new DeleteContainerGroupRequest({ regionId: this.options.region, containerGroupId });
+    // Newer than the SDK's class, like MaxPendingMinute.
+    const queries: Record<string, string> = options.force ? { Force: 'true' } : {};
+    const called = await this.call((sdk) => sdk.deleteContainerGroupWithOptions(request, this.runtime(queries)));
+    if (!called.ok) return deleteAnswer(called.failure);
+    const { requestId } = called.body ?? {};
+    if (!requestId) return { kind: 'unknown', reason: 'the cloud answered 200 without a request id' };
+    return { kind: 'done', requestId };
+  }
+
+  async describe(containerGroupIds: readonly string[]): Promise<DescribeAnswer<readonly FoundGroup[]>> {
+    if (containerGroupIds.length > DETAILS_PAGE) {
+      throw new RangeError(`describe takes at most ${DETAILS_PAGE} ids, not ${containerGroupIds.length}`);
+    }
+    // Without ids the cloud would answer every group there is.
+    if (containerGroupIds.length === 0) return { kind: 'done', value: [], requestId: '' };
+    const groups: FoundGroup[] = [];
+    let cursor: string | undefined;
+    for (;;) {
+      const page = await this.page({ containerGroupIds: JSON.stringify(containerGroupIds) }, cursor);
+      if (page.kind !== 'done') return page;
+      groups.push(...page.value.groups);
+      // A page may hold less than it could without being the last.
+      if (page.value.next === undefined) return { kind: 'done', value: groups, requestId: page.requestId };
+      if (page.value.next === cursor) return { kind: 'unknown', reason: 'the cloud repeats a page' };
+      cursor = page.value.next;
+    }
+  }
+
+  list(filter: TagFilter, cursor?: string): Promise<DescribeAnswer<{ groups: readonly FoundGroup[]; next?: string }>> {
+    return this.page({ tag: filterTags(filter) }, cursor);
+  }
+
+  async changes(
+    filter: TagFilter,
+    sinceSeconds: number | undefined,
+    cursor?: string,
+  ): Promise<DescribeAnswer<{ groups: readonly GroupSnapshot[]; next?: string }>> {
+    if (sinceSeconds !== undefined && sinceSeconds > LONGEST_WINDOW) {
+      throw new RangeError(
+        `changes can be asked for the last ${LONGEST_WINDOW} s, not for ${sinceSeconds} s: list instead`,
+      );
+    }
+    const request = new DescribeContainerGroupStatusRequest({
+      regionId: this.options.region,
+      tag: filterTags(filter),
+      limit: STATUS_PAGE,
+      ...(sinceSeconds === undefined ? {} : { sinceSecond: Math.max(SHORTEST_WINDOW, Math.ceil(sinceSeconds)) }),
+      ...(cursor ? { nextToken: cursor } : {}),
+    });
+    const called = await this.call((sdk) => sdk.describeContainerGroupStatusWithOptions(request, this.runtime()));
+    if (!called.ok) return describeAnswer(called.failure);
+    const { data, nextToken, requestId, totalCount } = called.body ?? {};
+    if (!requestId || (!data && totalCount !== 0)) return notAList;
+    const groups = (data ?? []).map(statusSnapshot);
+    if (!groups.every((group) => group !== undefined)) return rowWithoutId;
+    return { kind: 'done', value: { groups, ...(nextToken ? { next: nextToken } : {}) }, requestId };
+  }
+
+  private async page(
+    by: { readonly containerGroupIds: string } | { readonly tag: readonly { key: string; value: string }[] },
+    cursor: string | undefined,
+  ): Promise<DescribeAnswer<{ groups: readonly FoundGroup[]; next?: string }>> {
+    const request = new DescribeContainerGroupsRequest({
+      regionId: this.options.region,
+      ...by,
+      withEvent: true,
+      limit: DETAILS_PAGE,
+      ...(cursor ? { nextToken: cursor } : {}),
+    });
+    const called = await this.call((sdk) => sdk.describeContainerGroupsWithOptions(request, this.runtime()));
+    if (!called.ok) return describeAnswer(called.failure);
+    const { containerGroups, nextToken, requestId, totalCount } = called.body ?? {};
+    // The SDK takes any 200 for success. An answer that does not hold a list must never pass for an empty one.
+    if (!requestId || (!containerGroups && totalCount !== 0)) return notAList;
+    const groups = (containerGroups ?? []).map(foundGroup);
+    if (!groups.every((group) => group !== undefined)) return rowWithoutId;
+    return { kind: 'done', value: { groups, ...(nextToken ? { next: nextToken } : {}) }, requestId };
+  }
+
+  private runtime(queries: Record<string, string> = {}): InstanceType<typeof RuntimeOptions> {
+    const { timeoutMs = 15_000 } = this.options;
+    return new RuntimeOptions({
+      readTimeout: timeoutMs,
+      connectTimeout: timeoutMs,
+      autoretry: false,
+      maxAttempts: 1,
+      ...(Object.keys(queries).length > 0 ? { extendsParameters: new ExtendsParameters({ queries }) } : {}),
+    });
+  }
+
+  /** Every call goes through here, so that nothing the SDK throws gets past `failureOf`. */
+  private async call<T>(
+    send: (sdk: SdkClient) => Promise<{ readonly body?: T }>,
+    secrets: readonly string[] = [],
+  ): Promise<Called<T | undefined>> {
+    let key: AccessKey | undefined;
+    try {
+      key = await this.options.credential();
+    } catch (error) {
+      // Not a word of the cloud, and nothing was sent.
+      const failure = failureOf(error, secrets);
+      return {
+        ok: false,
+        failure: { class: 'TRANSIENT', message: `no credential: ${failure.message}`, neverSent: true },
+      };
+    }
+    try {
+      return { ok: true, body: (await send(this.clientFor(key))).body };
+    } catch (error) {
+      const keys = [key.accessKeyId, key.accessKeySecret, key.securityToken ?? ''].filter((each) => each !== '');
+      return { ok: false, failure: failureOf(error, [...secrets, ...keys]) };
+    }
+  }
+
+  private clientFor(key: AccessKey): SdkClient {
+    const known = this.sdk;
+    if (
+      known?.key.accessKeyId === key.accessKeyId &&
+      known.key.accessKeySecret === key.accessKeySecret &&
+      known.key.securityToken === key.securityToken
+    ) {
+      return known.client;
+    }
+    const { endpoint, region } = this.options;
+    const client = new SdkClient(
+      new SdkConfig({
+        accessKeyId: key.accessKeyId,
+        accessKeySecret: key.accessKeySecret,
+        ...(key.securityToken === undefined ? {} : { securityToken: key.securityToken }),
+        endpoint: endpoint.host,
+        protocol: endpoint.protocol,
+        regionId: region,
+      }),
+    );
+    this.sdk = { key, client };
+    return client;
+  }
+}
+
+const notAList = { kind: 'unknown', reason: 'the cloud answered 200 without a list' } as const;
+const rowWithoutId = { kind: 'unknown', reason: 'the cloud answered a container group without an id' } as const;

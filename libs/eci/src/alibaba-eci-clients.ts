@@ -1,0 +1,55 @@
+import { AlibabaEciClient, type AccessKey } from './alibaba-eci-client.ts';
+import type { FileModes } from './create-fields.ts';
+import { EciClients, type EciClient } from './eci.ts';
+import { endpointOf } from './endpoint.ts';
+
+export interface EciAccount {
+  readonly id: string;
+  readonly credential: () => Promise<AccessKey>;
+  /** Instead of `https://eci.<region>.aliyuncs.com`, for every region of the account; `http://…` for a simulator. */
+  readonly endpoint?: string;
+  /** Regions in which the account may be used; empty = any. */
+  readonly regions: readonly string[];
+}
+
+/** Clients of the accounts that `find` knows at the time of asking, so that accounts may come while the process runs. */
+export class AlibabaEciClients extends EciClients {
+  private readonly find: (accountId: string) => Promise<EciAccount | undefined>;
+  private readonly fileModes: FileModes;
+  private readonly clients = new Map<string, { readonly account: EciAccount; readonly client: EciClient }>();
+
+  constructor(
+    accounts: readonly EciAccount[] | ((accountId: string) => Promise<EciAccount | undefined>),
+    options: { readonly fileModes?: FileModes } = {},
+  ) {
+    super();
+    this.find =
+      typeof accounts === 'function'
+        ? accounts
+        : (id) => Promise.resolve(accounts.find((account) => account.id === id));
+    this.fileModes = options.fileModes ?? 'number';
+  }
+
+  /** Rejects with a RangeError for an account that is not known, or not for this region. */
+  async for(accountId: string, region: string): Promise<EciClient> {
+    const account = await this.find(accountId);
+    if (!account) throw new RangeError(`cloud account ${accountId} is not configured`);
+    if (account.regions.length > 0 && !account.regions.includes(region)) {
+      throw new RangeError(
+        `cloud account ${accountId} is not for region ${region} (it has ${account.regions.join(', ')})`,
+      );
+    }
+    const key = JSON.stringify([accountId, region]);
+    const known = this.clients.get(key);
+    if (known?.account === account) return known.client;
+    const client = new AlibabaEciClient({
+      accountId,
+      region,
+      endpoint: endpointOf(region, account.endpoint),
+      credential: account.credential,
+      fileModes: this.fileModes,
+    });
+    this.clients.set(key, { account, client });
+    return client;
+  }
+}
