@@ -36,6 +36,9 @@ export function brokerProperties({ port, controllerPort, dataDir, oauth }: Broke
     'share.coordinator.state.topic.replication.factor': 1,
     'share.coordinator.state.topic.min.isr': 1,
     'group.initial.rebalance.delay.ms': 0,
+    // A broker that comes back after `kill -9` waits until its former self counts as dead: not the usual 9 s.
+    'broker.session.timeout.ms': 3_000,
+    'broker.heartbeat.interval.ms': 500,
     'auto.create.topics.enable': false,
     'log.dirs': dataDir,
   };
