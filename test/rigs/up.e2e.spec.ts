@@ -16,6 +16,12 @@ function connects(address: string): Promise<boolean> {
   });
 }
 
+/** Where this machine's prepared parts are; not the servers of its user, which would outlive the command. */
+function preparedParts(): Record<string, string | undefined> {
+  const { ECI_FLEET_CACHE, XDG_CACHE_HOME, KUBEBUILDER_ASSETS } = process.env;
+  return { ECI_FLEET_CACHE, XDG_CACHE_HOME, KUBEBUILDER_ASSETS };
+}
+
 describe('npm run rigs -- up', () => {
   let rigs: TestProcess;
   let variables: Record<string, string>;
@@ -24,6 +30,7 @@ describe('npm run rigs -- up', () => {
       name: 'rigs',
       command: process.execPath,
       args: ['--conditions=source', cli, 'up'],
+      env: preparedParts(),
       ready: (self) => /^ready$/m.test(self.logText()),
       readyDeadlineMs: 120_000,
     });
