@@ -1,0 +1,101 @@
+import { z } from 'zod';
+
+interface Variable {
+  readonly name: string;
+  readonly meaning: string;
+  readonly default: string;
+}
+
+export const VARIABLES: readonly Variable[] = [
+  {
+    name: 'ECI_SIMULATOR_HOST',
+    meaning: 'Address to listen on. The control API has no authentication.',
+    default: '127.0.0.1',
+  },
+  { name: 'ECI_SIMULATOR_PORT', meaning: 'TCP port; 0 = any free one.', default: '18080' },
+  {
+    name: 'ECI_SIMULATOR_SCENARIO',
+    meaning: 'JSON or YAML file with the world, stock, latencies, faults and rules to begin with.',
+    default: 'the demo world',
+  },
+  {
+    name: 'ECI_SIMULATOR_DATA_DIR',
+    meaning: 'Folder that keeps groups and token memory between runs.',
+    default: 'none: in memory',
+  },
+  {
+    name: 'ECI_SIMULATOR_ACCESS_KEY_ID',
+    meaning: 'A further AccessKey of account "demo"; needs the secret.',
+    default: 'none: the demo key only',
+  },
+  { name: 'ECI_SIMULATOR_ACCESS_KEY_SECRET', meaning: 'Its secret.', default: 'none' },
+  { name: 'LOG_LEVEL', meaning: 'debug, info, warn, error or silent.', default: 'info' },
+];
+
+const schema = z
+  .object({
+    ECI_SIMULATOR_HOST: z.string().min(1).default('127.0.0.1'),
+    ECI_SIMULATOR_PORT: z.coerce
+      .number('must be a number')
+      .int('must be an integer')
+      .min(0)
+      .max(65_535)
+      .default(18_080),
+    ECI_SIMULATOR_SCENARIO: z.string().min(1).optional(),
+    ECI_SIMULATOR_DATA_DIR: z.string().min(1).optional(),
+    ECI_SIMULATOR_ACCESS_KEY_ID: z.string().min(1).optional(),
+    ECI_SIMULATOR_ACCESS_KEY_SECRET: z.string().min(1).optional(),
+    LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  })
+  .refine(
+    (given) =>
+      (given.ECI_SIMULATOR_ACCESS_KEY_ID === undefined) === (given.ECI_SIMULATOR_ACCESS_KEY_SECRET === undefined),
+    {
+      path: ['ECI_SIMULATOR_ACCESS_KEY_ID'],
+      message: 'key id and ECI_SIMULATOR_ACCESS_KEY_SECRET belong together: set both or none',
+    },
+  );
+
+export interface EnvironmentConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly scenarioFile?: string | undefined;
+  readonly dataDir?: string | undefined;
+  readonly accessKeyId?: string | undefined;
+  readonly accessKeySecret?: string | undefined;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+}
+
+/** Reads the environment; throws one Error with a line for every fault. Values are never repeated in it. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): EnvironmentConfig {
+  const parsed = schema.safeParse(environment);
+  if (!parsed.success)
+    throw new Error(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'));
+  const given = parsed.data;
+  return {
+    host: given.ECI_SIMULATOR_HOST,
+    port: given.ECI_SIMULATOR_PORT,
+    scenarioFile: given.ECI_SIMULATOR_SCENARIO,
+    dataDir: given.ECI_SIMULATOR_DATA_DIR,
+    accessKeyId: given.ECI_SIMULATOR_ACCESS_KEY_ID,
+    accessKeySecret: given.ECI_SIMULATOR_ACCESS_KEY_SECRET,
+    logLevel: given.LOG_LEVEL,
+  };
+}
+
+export function help(): string {
+  const width = Math.max(...VARIABLES.map(({ name }) => name.length));
+  const lines = VARIABLES.map(
+    (variable) => `  ${variable.name.padEnd(width)}  ${variable.meaning} Default: ${variable.default}.`,
+  );
+  return [
+    'eci-simulator: answers the ECI API (2018-08-08) on this machine, signatures checked, without running any container.',
+    '',
+    'Usage: npm run eci-simulator [-- --help]',
+    '',
+    'Environment:',
+    ...lines,
+    '',
+    'GET /control/v1 on the same port lists the control API. SIGTERM or SIGINT stops it.',
+  ].join('\n');
+}

@@ -1,0 +1,129 @@
+/** Answers of DescribeContainerGroupStatus and DescribeContainerGroupEvents, with the cloud's mixed spellings (`StartedAtstartedAt`, `type`, `uuid`). */
+import { createHash } from 'node:crypto';
+import { type ContainerRun, type ContainerState, type Group, type GroupEvent, type Status, wireTime } from './group.ts';
+
+const PHASES: Readonly<Record<Status, string>> = {
+  Scheduling: 'Pending',
+  ScheduleFailed: 'Failed',
+  Pending: 'Pending',
+  Running: 'Running',
+  Terminating: 'Running',
+  Succeeded: 'Succeeded',
+  Failed: 'Failed',
+};
+
+export function statusView(group: Group): Record<string, unknown> {
+  return {
+    ...header(group),
+    Status: group.status,
+    PodStatus: {
+      Phase: PHASES[group.status],
+      ...(group.landed ? { HostIp: group.ip, PodIp: group.ip, PodIps: [{ Ip: group.ip }] } : {}),
+      QosClass: 'Burstable',
+      ...(group.pendingAt === undefined ? {} : { StartTime: wireTime(group.pendingAt) }),
+      Conditions: conditions(group),
+      ContainerStatuses: group.containers.map((run, index) => containerStatus(group, run, index)),
+    },
+  };
+}
+
+export function eventsView(group: Group, wanted: (event: GroupEvent) => boolean): Record<string, unknown> {
+  const involvedObject = {
+    Kind: 'Pod',
+    ApiVersion: 'v1',
+    Name: group.definition.name,
+    Namespace: 'default',
+    Uid: group.uuid,
+  };
+  return {
+    ...header(group),
+    Events: group.events.filter(wanted).map((event, index) => ({
+      Type: event.type,
+      Reason: event.reason,
+      Message: event.message,
+      Count: event.count,
+      FirstTimestamp: wireTime(event.first),
+      LastTimestamp: wireTime(event.last),
+      ReportingComponent: event.source === 'EciService' ? 'EciService' : 'kubelet',
+      ReportingInstance: 'eci',
+      Source: { Component: event.source === 'EciService' ? 'EciService' : 'kubelet', Host: 'eci' },
+      involvedObject,
+      Metadata: { Name: `${group.definition.name}.${event.first.toString(16)}.${index}`, Namespace: 'default' },
+    })),
+  };
+}
+
+function header(group: Group): Record<string, unknown> {
+  return {
+    ContainerGroupId: group.id,
+    Name: group.definition.name,
+    Namespace: 'default',
+    uuid: group.uuid,
+    Annotations: '{}',
+  };
+}
+
+function conditions(group: Group): Record<string, unknown>[] {
+  const allReady = group.containers.every((run) => run.ready);
+  const initialized = group.landed && group.initContainers.every((run) => run.current.exitCode === 0);
+  const condition = (type: string, met: boolean, reason = '', message = ''): Record<string, unknown> => ({
+    type,
+    status: met ? 'True' : 'False',
+    lastTransitionTime: wireTime(group.creation.at),
+    ...(reason ? { Reason: reason } : {}),
+    ...(message ? { Message: message } : {}),
+  });
+  const unready = allReady ? '' : 'ContainersNotReady';
+  return [
+    condition('PodScheduled', group.landed),
+    condition(
+      'ContainerInstanceCreated',
+      group.landed,
+      group.landed ? '' : group.creation.reason,
+      group.creation.message,
+    ),
+    condition('Initialized', initialized, initialized ? '' : 'ContainersNotInitialized'),
+    condition('ContainersReady', allReady, unready),
+    condition('Ready', allReady, unready),
+  ];
+}
+
+function containerStatus(group: Group, run: ContainerRun, index: number): Record<string, unknown> {
+  const { name, image } = group.definition.containers[index]!;
+  const id = (): string => `containerd://${sha256(`${group.id}/${name}/${run.restarts}`)}`;
+  return {
+    Name: name,
+    Image: image,
+    ImageID: run.pulled ? `${image.split('@')[0]}@sha256:${sha256(image)}` : '',
+    Ready: run.ready,
+    Started: run.current.state === 'Running',
+    RestartCount: run.restarts,
+    State: state(run.current, id),
+    LastState: run.previous ? state(run.previous, id) : {},
+  };
+}
+
+function state(from: ContainerState, id: () => string): Record<string, unknown> {
+  switch (from.state) {
+    case 'Waiting':
+      return { Waiting: { Reason: from.reason ?? '', Message: from.message ?? '' } };
+    case 'Running':
+      return { Running: { StartedAtstartedAt: wireTime(from.startedAt ?? 0) } };
+    case 'Terminated':
+      return {
+        Terminated: {
+          ContainerID: id(),
+          ExitCode: from.exitCode ?? 0,
+          Signal: from.signal ?? 0,
+          Reason: from.reason ?? '',
+          Message: from.message ?? '',
+          StartedAt: wireTime(from.startedAt ?? 0),
+          FinishedAt: wireTime(from.finishedAt ?? 0),
+        },
+      };
+  }
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

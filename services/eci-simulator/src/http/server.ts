@@ -1,0 +1,137 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '#libs/observability';
+import type { Reply, WireRequest } from '../core/reply.ts';
+import { WireError } from '../core/wire-error.ts';
+import type { RunningCloud } from '../running-cloud.ts';
+import { controlApi } from './control.ts';
+import type { ControlAnswer } from './control-route.ts';
+import { deliver, sendJson } from './deliver.ts';
+import { Nonces } from './nonces.ts';
+import { verify } from './signature.ts';
+import { wireParameters } from './wire-parameters.ts';
+
+/** All parameters of an action travel in the URL, files included: Node's own 16 KB would refuse real requests. */
+const MAX_HEADER_BYTES = 8 * 1024 * 1024;
+const MAX_BODY_BYTES = 16 * 1024 * 1024;
+/** Clients keep sockets; one that the server closes early costs the next call. */
+const KEEP_ALIVE_MS = 75_000;
+
+/** The wire API on `/`, the control API under `/control/v1`. */
+export function simulatorServer(running: RunningCloud, logger: Logger): Server {
+  const nonces = new Nonces();
+  const control = controlApi(running);
+  const server = createServer(
+    { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true },
+    (request, response) => {
+      const url = request.url ?? '/';
+      const queryAt = url.indexOf('?');
+      const path = queryAt < 0 ? url : url.slice(0, queryAt);
+      const query = queryAt < 0 ? '' : url.slice(queryAt + 1);
+      const work =
+        path === '/'
+          ? answerWire(running, nonces, request, response, query)
+          : path.startsWith('/control/v1')
+            ? answerControl(control, request, response, path, query)
+            : Promise.resolve(
+                sendJson(response, 404, { message: 'The wire API is at /, the control API at /control/v1.' }),
+              );
+      work.catch((error: unknown) => {
+        // The URL holds every parameter of an action, so it stays out of the log.
+        logger.error('a request failed inside the simulator', { path, error });
+        if (!response.headersSent) sendJson(response, 500, { Code: 'InternalError', Message: 'The simulator failed.' });
+        else response.destroy();
+      });
+    },
+  );
+  server.headersTimeout = KEEP_ALIVE_MS + 5_000;
+  return server;
+}
+
+async function answerWire(
+  running: RunningCloud,
+  nonces: Nonces,
+  request: IncomingMessage,
+  response: ServerResponse,
+  query: string,
+): Promise<void> {
+  const body = await readBody(request);
+  const header = (name: string): string => String(request.headers[name] ?? '');
+  let parameters = new Map<string, string>();
+  let wire: WireRequest = { account: '', action: header('x-acs-action'), version: header('x-acs-version'), parameters };
+  try {
+    if (request.method !== 'POST' && request.method !== 'GET')
+      throw new WireError('UnsupportedHTTPMethod', 400, `The method ${request.method} is not supported.`);
+    const signedQuery = decoded(() => wireParameters(query, '', ''));
+    parameters = decoded(() => wireParameters(query, body.toString('utf8'), header('content-type')));
+    wire = {
+      account: 'demo',
+      action: header('x-acs-action') || (parameters.get('Action') ?? ''),
+      version: header('x-acs-version') || (parameters.get('Version') ?? ''),
+      parameters,
+    };
+    if (running.cloud.settings.signatures === 'verify') {
+      const account = verify(
+        { method: request.method, query: signedQuery, headers: request.headers, body },
+        running.credentials,
+        nonces,
+        Date.now(),
+      );
+      wire = { ...wire, account };
+    } else {
+      const accessKeyId = /Credential=([^,]+)/.exec(header('authorization'))?.[1] ?? '';
+      wire = { ...wire, account: running.credentials.get(accessKeyId)?.accountId ?? 'demo' };
+    }
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    return deliver(response, running.refuse(wire, error));
+  }
+  const { cloud } = running;
+  const call = running.receive(wire);
+  if (call.holdMs > 0) await sleep(call.holdMs);
+  let reply: Reply;
+  try {
+    reply = await running.perform(call);
+    if (reply.delayMs > 0) await sleep(reply.delayMs);
+  } finally {
+    cloud.settle(call);
+  }
+  await deliver(response, reply);
+}
+
+function decoded<T>(read: () => T): T {
+  try {
+    return read();
+  } catch {
+    throw new WireError('InvalidParameter', 400, 'The parameters are not rightly percent-encoded.');
+  }
+}
+
+async function answerControl(
+  control: (method: string, path: string, query: URLSearchParams, body: unknown) => Promise<ControlAnswer>,
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  query: string,
+): Promise<void> {
+  const text = (await readBody(request)).toString('utf8');
+  let body: unknown;
+  try {
+    body = text === '' ? undefined : JSON.parse(text);
+  } catch {
+    return sendJson(response, 400, { message: 'The body is no JSON.' });
+  }
+  const { status, body: answer } = await control(request.method ?? 'GET', path, new URLSearchParams(query), body);
+  sendJson(response, status, answer);
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw new Error('The body is too large.');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

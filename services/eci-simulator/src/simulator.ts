@@ -1,0 +1,94 @@
+/**
+ * A simulator of Alibaba Cloud ECI that the real SDK talks to over HTTP.
+ *
+ * Hides: state, clock, journal and wire format. Guarantees: signatures are checked unless switched off; with a data folder nothing is answered before it is on the
+ * disk; the same seed draws the same latencies and choices. Does not: run containers, or simulate spot release, restart, update, logs, exec and metrics.
+ */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { type Logger, silentLogger } from '#libs/observability';
+import type { Change, Settings } from './core/settings.ts';
+import { simulatorServer } from './http/server.ts';
+import { DEMO_CREDENTIAL, RunningCloud } from './running-cloud.ts';
+import { parseScenario, type ScenarioInput } from './scenario.ts';
+
+export { DEMO_CREDENTIAL };
+export type { ScenarioInput };
+
+export interface SimulatorConfig {
+  /** Default 127.0.0.1. */
+  readonly host?: string | undefined;
+  /** Default 0: any free port. */
+  readonly port?: number | undefined;
+  /** As in a scenario file. Default: the demo world. */
+  readonly scenario?: ScenarioInput | undefined;
+  /** Keeps groups and token memory between runs. Default: in memory. */
+  readonly dataDir?: string | undefined;
+  /** A further key of account `demo`, beside the demo key and those of the scenario. */
+  readonly accessKeyId?: string | undefined;
+  readonly accessKeySecret?: string | undefined;
+}
+
+export interface Simulator {
+  /** `http://host:port`, for the wire API and the control API. */
+  readonly url: string;
+  /** `url` + `/control/v1`. */
+  readonly controlUrl: string;
+  /** Calls the control API; returns the parsed answer, throws on any status but 200. */
+  control<T = unknown>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<T>;
+  /** Changes settings without a request. */
+  change(settings: Change<Settings>): void;
+  /** Ends every connection; what was answered is on the disk. */
+  stop(): Promise<void>;
+}
+
+/** Throws when the scenario is wrong, the port is taken or the data folder cannot be read. */
+export async function startSimulator(
+  config: SimulatorConfig = {},
+  { logger = silentLogger }: { readonly logger?: Logger } = {},
+): Promise<Simulator> {
+  const scenario = parseScenario(config.scenario);
+  const { accessKeyId, accessKeySecret } = config;
+  const running = await RunningCloud.start({
+    scenario,
+    credentials: accessKeyId && accessKeySecret ? [{ accountId: 'demo', accessKeyId, accessKeySecret }] : [],
+    dataDir: config.dataDir,
+    logger,
+  });
+  const server = simulatorServer(running, logger);
+  const host = config.host ?? '127.0.0.1';
+  server.listen(config.port ?? 0, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    await running.stop();
+    throw error;
+  }
+  const { port } = server.address() as AddressInfo;
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  logger.info('listening', { url, durable: running.durable });
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    server.close();
+    server.closeAllConnections();
+    await running.stop();
+    logger.info('stopped');
+  };
+  return {
+    url,
+    controlUrl: `${url}/control/v1`,
+    control: (method, path, body) => control(`${url}/control/v1${path}`, method, body),
+    change: (settings) => running.cloud.change(settings),
+    stop: () => (stopping ??= stop()),
+  };
+}
+
+async function control<T>(url: string, method: string, body: unknown): Promise<T> {
+  const response = await fetch(url, {
+    method,
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  });
+  const answer = (await response.json()) as T & { message?: string };
+  if (!response.ok) throw new Error(`${method} ${url.split('?')[0]}: ${response.status} ${answer.message ?? ''}`);
+  return answer;
+}
