@@ -25,16 +25,23 @@ alter default privileges in schema es grant select on tables to eci_fleet_app;
 
 -- Time ---------------------------------------------------------------------------------------------------------------------------------------
 
-create table es.clock (only_row boolean primary key default true check (only_row), offset_by interval not null default '0');
+create table es.clock (
+  only_row  boolean primary key default true check (only_row),
+  offset_by interval not null default '0',
+  -- Not null: time stands still here.
+  stands_at timestamptz
+);
 insert into es.clock default values;
 
 -- The only source of time in SQL. Volatile: in a condition write `(select es.now())`, or an index is not used.
 create function es.now() returns timestamptz language sql volatile parallel unsafe as
-$$ select clock_timestamp() + offset_by from es.clock $$;
+$$ select coalesce(stands_at, clock_timestamp()) + offset_by from es.clock $$;
 
--- For tests only: the application may not execute it.
+-- For tests only: the application may not execute them.
 create function es.set_clock_offset(p_offset interval) returns void language sql as
 $$ update es.clock set offset_by = p_offset $$;
+create function es.stop_clock(p_at timestamptz) returns void language sql as
+$$ update es.clock set stands_at = p_at $$;
 
 -- Log ----------------------------------------------------------------------------------------------------------------------------------------
 

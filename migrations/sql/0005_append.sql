@@ -22,25 +22,36 @@ declare
   -- Set for the streams that are written: the time of their events.
   v_recorded timestamptz[] := array_fill(null::timestamptz, array[v_count]);
   v_removed  jsonb;
-  v_held     text;
+  v_made     text[] := es.open_streams(p_streams, v_now);
+  -- All that were to be new are new: no need to look each up.
+  v_all_made boolean;
   v_all_ok   boolean := true;
   v_moved    integer;
   r          record;
   h          record;
 begin
+  select count(*) = cardinality(v_made) into v_all_made
+    from json_to_recordset(p_streams) as x (expected bigint, events integer, claim_id text)
+   where x.expected = 0 and x.events > 0 and x.claim_id is null;
+
   for r in
     select x.* from json_to_recordset(p_streams) as x (s integer, stream_id text, expected bigint, events integer, closed boolean,
       effects boolean, claim_kind text, claim_key text, claim_id text, put_again boolean)
      order by x.stream_id collate "C"
   loop
     v_ids[r.s] := r.stream_id;
+    if r.expected = 0 and r.events > 0 and r.claim_id is null and (v_all_made or r.stream_id = any (v_made)) then
+      v_outcome[r.s] := 'ok';
+      v_recorded[r.s] := v_now;
+      continue;
+    end if;
     if r.effects then
       -- Head before effects, and all effects before the next head.
       perform 1 from es.stream h where h.stream_id = r.stream_id for no key update;
       perform 1 from es.effect e where e.stream_id = r.stream_id order by e.kind, e.key for update;
     end if;
     if r.claim_id is not null then
-      select e.claim_id into v_held from es.effect e
+      perform 1 from es.effect e
        where e.stream_id = r.stream_id and e.kind = r.claim_kind and e.key = r.claim_key and e.claim_id = r.claim_id;
       if not found then
         v_outcome[r.s] := 'claim-lost';

@@ -12,7 +12,15 @@ export { InvalidAppend } from './append-request.ts';
 export { Nudge, type NudgeOrigin } from './nudge.ts';
 export { APPLICATION_ROLE, CONNECTION_OPTIONS, createPool, type PoolOptions } from './pool.ts';
 export { PostgresTransactions, TransactionRunner, type SqlClient } from './sql-client.ts';
-export { PostgresEventStore, type PostgresStoreOptions } from './postgres-event-store.ts';
+export {
+  PostgresEventStore,
+  type Lag,
+  type PostgresStoreOptions,
+  type SubscriptionLag,
+} from './postgres-event-store.ts';
 export { PostgresEffectQueue, type LaneDepth } from './postgres-effect-queue.ts';
 export { PostgresGateQueue, type GateState } from './postgres-gate-queue.ts';
 export { PostgresTimerQueue } from './postgres-timer-queue.ts';
+export { Subscription, type ParkedStream, type SubscriptionOptions } from './subscription.ts';
+export { TryLater } from './trouble.ts';
+export { WakeUp, type WakeUpOptions } from './wake-up.ts';

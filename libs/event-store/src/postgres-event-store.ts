@@ -19,6 +19,39 @@ export interface PostgresStoreOptions {
   readonly jitter?: () => number;
 }
 
+export interface SubscriptionLag {
+  readonly name: string;
+  /** Who reads for it; null: nobody. */
+  readonly owner: string | null;
+  /** Events it has not seen, counted to 100,000. */
+  readonly events: number;
+  /** Age of the first of them. */
+  readonly seconds: number;
+  readonly parkedStreams: number;
+  readonly queuedEvents: number;
+}
+
+export interface Lag {
+  /** How long the oldest committed event has been hidden from readers by an older writing transaction; 0: none is. */
+  readonly horizonLagSeconds: number;
+  /** The session whose transaction is the horizon, wherever on the server. Fields are absent when the login may not see them. */
+  readonly blocking?: {
+    readonly pid: number;
+    readonly application?: string;
+    readonly database?: string;
+    readonly transactionSeconds?: number;
+  };
+  readonly subscriptions: readonly SubscriptionLag[];
+}
+
+interface HorizonColumns {
+  readonly seconds: number;
+  readonly blocking_pid: number | null;
+  readonly application: string | null;
+  readonly database: string | null;
+  readonly blocking_seconds: number | null;
+}
+
 interface EventColumns {
   readonly generation: number;
   readonly transaction_id: string;
@@ -189,10 +222,34 @@ export class PostgresEventStore extends EventStore {
     return rows[0]!.epoch;
   }
 
+  /** How far readers are behind, for metrics and health. */
+  async lag(): Promise<Lag> {
+    const { rows } = await this.pool.query<HorizonColumns>('select * from es.horizon_lag()');
+    const horizon = rows[0]!;
+    const blocking = horizon.blocking_pid === null ? undefined : toBlocking(horizon, horizon.blocking_pid);
+    const { rows: subscriptions } = await this.pool.query<SubscriptionLag>(
+      `select name, owner, events::int as events, seconds, parked_streams::int as "parkedStreams", queued_events::int as "queuedEvents"
+         from es.subscription_lag() order by name`,
+    );
+    return { horizonLagSeconds: horizon.seconds, ...(blocking && { blocking }), subscriptions };
+  }
+
   /** Makes the partitions of this month and the `months` after it. At start and once a day; appends do not depend on it. */
   async makePartitions(months = 3): Promise<void> {
     await this.pool.query('select es.make_partitions($1)', [months]);
   }
+}
+
+function toBlocking(
+  { application, database, blocking_seconds: seconds }: HorizonColumns,
+  pid: number,
+): NonNullable<Lag['blocking']> {
+  return {
+    pid,
+    ...(application !== null && { application }),
+    ...(database !== null && { database }),
+    ...(seconds !== null && { transactionSeconds: seconds }),
+  };
 }
 
 function inboxName({ group, topic, partition, epoch, from }: InboxMove): string {

@@ -1,0 +1,11 @@
+import { effectContract } from './effects.ts';
+import { eventContract } from './events.ts';
+import type { StoreUnderTest } from './under-test.ts';
+import { waitingContract } from './waiting.ts';
+
+/** What every store promises, whatever it is made of; run it against each. `make` gives an empty one. */
+export function eventStoreContract(name: string, make: () => Promise<StoreUnderTest>): void {
+  eventContract(name, make);
+  effectContract(name, make);
+  waitingContract(name, make);
+}

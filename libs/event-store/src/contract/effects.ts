@@ -1,0 +1,350 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AppendResult, StreamAppend } from '../event-store.ts';
+import { event, put, type StoreUnderTest } from './under-test.ts';
+
+export function effectContract(name: string, make: () => Promise<StoreUnderTest>): void {
+  describe(`${name} as a queue of effects`, () => {
+    let under: StoreUnderTest;
+    beforeEach(async () => void (under = await make()));
+    afterEach(() => under.close());
+
+    let versions: Map<string, number>;
+    beforeEach(() => void (versions = new Map()));
+    const write = async (streamId: string, more: Partial<StreamAppend> = {}): Promise<AppendResult> => {
+      const expected = versions.get(streamId) ?? 0;
+      const [result] = await under.store.append([{ streamId, expected, events: [event()], ...more }]);
+      if (result?.ok) versions.set(streamId, result.version);
+      return result!;
+    };
+    const claim = (claimId: string, more: { max?: number; lane?: string; leaseMs?: number; kinds?: string[] } = {}) =>
+      under.effects.claim({ lane: 'lane', kinds: ['Place', 'Create'], max: 10, leaseMs: 10_000, claimId, ...more });
+
+    it('claims what is due, once', async () => {
+      await write('s:1', {
+        effects: [put('now', { data: { a: 1 }, sealed: Buffer.from([7]) }), put('later', { afterMs: 60_000 })],
+      });
+
+      const [row, ...others] = await claim('w1');
+
+      expect(others).toEqual([]);
+      expect(row).toMatchObject({
+        streamId: 's:1',
+        kind: 'Place',
+        key: 'now',
+        lane: 'lane',
+        tenant: 'c1',
+        data: { a: 1 },
+        attempts: 1,
+      });
+      expect(row).toMatchObject({ mayHaveBeenSent: false, claimId: 'w1' });
+      expect([...row!.sealed!]).toEqual([7]);
+      expect(await claim('w2')).toEqual([]);
+    });
+
+    it('says which lanes have work and when the next falls due', async () => {
+      expect(await under.effects.nextDueAt()).toBeUndefined();
+      await write('s:1', {
+        effects: [put('a', { lane: 'x' }), put('b', { lane: 'y', afterMs: 60_000 }), put('c', { lane: 'z' })],
+      });
+
+      expect(await under.effects.dueLanes()).toEqual(['x', 'z']);
+      await claim('w', { lane: 'x', leaseMs: 120_000 });
+      await claim('w', { lane: 'z', leaseMs: 120_000 });
+      expect(await under.effects.dueLanes()).toEqual([]);
+      const due = await under.effects.nextDueAt();
+      await under.advance(60_000);
+      expect(await under.effects.dueLanes()).toEqual(['y']);
+      expect(await under.effects.nextDueAt()).toBe(due);
+    });
+
+    it('gives only the kinds asked for', async () => {
+      await write('s:1', { effects: [put('a'), put('b', { kind: 'Create' })] });
+
+      expect((await claim('w', { kinds: ['Create'] })).map((r) => r.key)).toEqual(['b']);
+    });
+
+    it('makes the rows of a worker that died due again, and says that a call may be out', async () => {
+      await write('s:1', { effects: [put('a'), put('b')] });
+      const rows = await claim('w1');
+      await under.effects.confirmClaims(
+        rows.filter((r) => r.key === 'a'),
+        10_000,
+      );
+
+      await under.advance(10_001);
+
+      const again = await claim('w2');
+      expect(new Map(again.map((r) => [r.key, [r.attempts, r.mayHaveBeenSent]]))).toEqual(
+        new Map([
+          ['a', [2, true]],
+          ['b', [2, false]],
+        ]),
+      );
+    });
+
+    it('confirms only claims that are still held, and extends them', async () => {
+      await write('s:1', { effects: [put('a'), put('b')] });
+      const first = await claim('w1', { leaseMs: 1_000 });
+      await under.advance(1_001);
+      const [taken] = await claim('w2', { max: 1 });
+
+      const confirmed = await under.effects.confirmClaims(first, 30_000);
+
+      expect(confirmed).toEqual([{ streamId: 's:1', kind: 'Place', key: taken!.key === 'a' ? 'b' : 'a' }]);
+      await under.advance(20_000);
+      expect((await claim('w3')).map((r) => r.key)).toEqual([taken!.key]);
+    });
+
+    it('takes a row back, due later; what earlier claims sent is not forgotten', async () => {
+      await write('s:1', { effects: [put('a')] });
+      const [row] = await claim('w1', { leaseMs: 1_000 });
+      await under.effects.confirmClaims([row!], 1_000);
+      expect(await under.effects.release({ ...row!, afterMs: 500, notSent: true, data: { tries: 1 } })).toBe(true);
+      expect(await under.effects.release({ ...row!, afterMs: 0, notSent: true })).toBe(false);
+      expect(await claim('w2')).toEqual([]);
+
+      await under.advance(501);
+      const [second] = await claim('w2', { leaseMs: 1_000 });
+      expect(second).toMatchObject({ data: { tries: 1 }, mayHaveBeenSent: false, attempts: 2 });
+      await under.effects.confirmClaims([second!], 1_000);
+      await under.advance(1_001);
+      const [third] = await claim('w3');
+      await under.effects.confirmClaims([third!], 1_000);
+      await under.effects.release({ ...third!, afterMs: 0, notSent: true });
+
+      expect(await claim('w4')).toMatchObject([{ mayHaveBeenSent: true }]);
+    });
+
+    it('writes under a claim only while it is held, and ends the row with it', async () => {
+      await write('s:1', { effects: [put('a')] });
+      await claim('w1', { leaseMs: 1_000 });
+      await under.advance(1_001);
+      await claim('w2', { leaseMs: 1_000 });
+
+      expect(await write('s:1', { claim: { kind: 'Place', key: 'a', claimId: 'w1' } })).toMatchObject({
+        ok: false,
+        reason: 'claim-lost',
+      });
+      expect(await write('s:1', { claim: { kind: 'Place', key: 'a', claimId: 'w2' } })).toMatchObject({
+        ok: true,
+        removedEffects: [],
+      });
+      await under.advance(60_000);
+      expect(await claim('w3')).toEqual([]);
+    });
+
+    it('keeps the claim of a stream that conflicted', async () => {
+      await write('s:1', { effects: [put('a')] });
+      await claim('w1');
+
+      const [conflict] = await under.store.append([
+        { streamId: 's:1', expected: 0, events: [event()], claim: { kind: 'Place', key: 'a', claimId: 'w1' } },
+      ]);
+
+      expect(conflict).toMatchObject({ ok: false, reason: 'conflict' });
+      expect(await write('s:1', { claim: { kind: 'Place', key: 'a', claimId: 'w1' } })).toMatchObject({ ok: true });
+    });
+
+    it('turns one row into another that is claimed already', async () => {
+      await write('s:1', { effects: [put('next')] });
+      await claim('w1');
+
+      const placed = put('1', { kind: 'Create', sealed: Buffer.from([1]), claim: { claimId: 'w1', leaseMs: 5_000 } });
+      await write('s:1', { claim: { kind: 'Place', key: 'next', claimId: 'w1' }, effects: [placed] });
+
+      expect(await claim('w2')).toEqual([]);
+      expect(
+        await under.effects.confirmClaims([{ streamId: 's:1', kind: 'Create', key: '1', claimId: 'w1' }], 5_000),
+      ).toHaveLength(1);
+      await under.advance(5_001);
+      expect(await claim('w2')).toMatchObject([{ kind: 'Create', attempts: 2, mayHaveBeenSent: true }]);
+    });
+
+    it('keeps what is known of a row that is put again under its claim', async () => {
+      await write('s:1', { effects: [put('a')] });
+      const [row] = await claim('w1');
+      await under.effects.confirmClaims([row!], 10_000);
+
+      await write('s:1', {
+        claim: { kind: 'Place', key: 'a', claimId: 'w1' },
+        effects: [put('a', { data: { again: true } })],
+      });
+
+      const [again] = await claim('w2');
+      expect(again).toMatchObject({ data: { again: true }, attempts: 2, mayHaveBeenSent: true, putAt: row!.putAt });
+    });
+
+    it('leaves a claimed row to its worker when it is put again by others', async () => {
+      await write('s:1', { effects: [put('a', { data: { n: 1 } })] });
+      const [row] = await claim('w1');
+
+      await write('s:1', { effects: [put('a', { data: { n: 2 } })] });
+
+      expect(await claim('w2')).toEqual([]);
+      expect(await under.effects.confirmClaims([row!], 1_000)).toHaveLength(1);
+    });
+
+    it('changes a row that nobody holds when it is put again', async () => {
+      await write('s:1', { effects: [put('a', { afterMs: 60_000 })] });
+      await write('s:1', { effects: [put('a', { lane: 'other' })] });
+
+      expect(await under.effects.dueLanes()).toEqual(['other']);
+    });
+
+    it('removes rows and says which; those that are claimed or may have been sent stay unless told otherwise', async () => {
+      const keys = ['free', 'held', 'sent', 'lapsed'];
+      await write('s:1', { effects: ['held', 'sent', 'lapsed'].map((key) => put(key, { lane: key })) });
+      await claim('w', { lane: 'lapsed', leaseMs: 1_000 });
+      const sent = await claim('w', { lane: 'sent', leaseMs: 1_000 });
+      await under.effects.confirmClaims(sent, 1_000);
+      await under.advance(1_001);
+      await claim('w', { lane: 'held' });
+      await write('s:1', { effects: [put('free', { lane: 'free' })] });
+
+      const careful = await write('s:1', {
+        effects: keys.map((key) => ({ op: 'remove', kind: 'Place', key, unlessClaimed: true })),
+      });
+      const blunt = await write('s:1', {
+        effects: keys.map((key) => ({ op: 'remove', kind: 'Place', key, unlessClaimed: false })),
+      });
+
+      expect(careful).toMatchObject({
+        ok: true,
+        removedEffects: expect.arrayContaining(['Place:free', 'Place:lapsed']),
+      });
+      expect(blunt).toMatchObject({ ok: true, removedEffects: expect.arrayContaining(['Place:held', 'Place:sent']) });
+      expect([careful, blunt].map((r) => r.ok && r.removedEffects.length)).toEqual([2, 2]);
+    });
+
+    it('serves tenants in turn, within one the larger priority and the longer wait first', async () => {
+      for (const [tenant, key, priority] of [
+        ['big', 'b1', 0],
+        ['big', 'b2', 5],
+        ['big', 'b3', 0],
+        ['big', 'b4', 0],
+        ['mid', 'm1', 0],
+        ['mid', 'm2', 0],
+        ['one', 'o1', -9],
+      ] as const) {
+        await write(`s:${key}`, { effects: [put(key, { tenant, priority })] });
+        await under.advance(1);
+      }
+
+      const first = await claim('w', { max: 4 });
+      const second = await claim('w', { max: 2 });
+
+      expect(first.map((r) => r.key).sort()).toEqual(['b1', 'b2', 'm1', 'o1']);
+      // `big` was last in the round before: now it is `mid`'s turn.
+      expect(second.map((r) => r.key).sort()).toEqual(['b3', 'm2']);
+    });
+
+    it('serves all tenants in turn even when there is one token at a time', async () => {
+      for (const tenant of ['a', 'b', 'c']) {
+        for (const n of [1, 2]) await write(`s:${tenant}${n}`, { effects: [put(`${tenant}${n}`, { tenant })] });
+      }
+
+      const order: string[] = [];
+      for (let i = 0; i < 6; i++) order.push((await claim('w', { max: 1 }))[0]!.tenant);
+
+      expect(order).toEqual(['a', 'b', 'c', 'a', 'b', 'c']);
+    });
+
+    describe('quota', () => {
+      const fill = async (count: number): Promise<void> => {
+        await under.store.append(
+          Array.from({ length: count }, (_, i) => ({
+            streamId: `s:${i}`,
+            expected: 0,
+            events: [event()],
+            effects: [put('a', { tenant: `c${i % 3}` })],
+          })),
+        );
+      };
+
+      it('gives at most what is saved up, then 0.98 of the rate', async () => {
+        await fill(100);
+        await under.effects.configureLane('lane', { rate: 10, burst: 20 });
+
+        const sizes: number[] = [];
+        for (let i = 0; i < 3; i++) sizes.push((await claim('w', { max: 100 })).length);
+        // A second's worth at a time.
+        expect(sizes).toEqual([10, 10, 0]);
+
+        await under.advance(1_000);
+        // 9.8 tokens came back.
+        expect(await claim('w', { max: 100 })).toHaveLength(9);
+        await under.advance(21);
+        expect(await claim('w', { max: 100 })).toHaveLength(1);
+      });
+
+      it('shares one lane among three workers without losing or adding a token', async () => {
+        await fill(100);
+        await under.effects.configureLane('lane', { rate: 7, burst: 40 });
+
+        const claimed: string[] = [];
+        await Promise.all(
+          ['w1', 'w2', 'w3'].map(async (worker) => {
+            for (;;) {
+              const rows = await claim(worker, { max: 7 });
+              if (rows.length === 0) return;
+              claimed.push(...rows.map((r) => r.streamId));
+            }
+          }),
+        );
+
+        expect(claimed).toHaveLength(40);
+        expect(new Set(claimed).size).toBe(40);
+      });
+
+      it('takes no token for what is not there', async () => {
+        await fill(3);
+        await under.effects.configureLane('lane', { rate: 5, burst: 5 });
+        expect(await claim('w', { max: 5 })).toHaveLength(3);
+        expect(await claim('w', { max: 5 })).toHaveLength(0);
+
+        await write('t:1', { effects: [put('a'), put('b')] });
+
+        expect(await claim('w', { max: 5 })).toHaveLength(2);
+      });
+
+      it('gets a token back for a call that was not made', async () => {
+        await fill(3);
+        await under.effects.configureLane('lane', { rate: 1, burst: 1 });
+        const [row] = await claim('w');
+        expect(await claim('w')).toEqual([]);
+
+        await under.effects.release({ ...row!, afterMs: 0, notSent: true, refundToken: true });
+
+        expect(await claim('w')).toHaveLength(1);
+      });
+
+      it('slows down by 0.85 once a second when throttled, and recovers by 0.03 of the rate a second', async () => {
+        await fill(3000);
+        await under.effects.configureLane('lane', { rate: 1000, burst: 2000 });
+        await claim('w', { max: 1000 });
+        for (let i = 0; i < 4; i++) await under.effects.laneThrottled('lane');
+        expect(await claim('w', { max: 1 })).toEqual([]);
+
+        await under.advance(1_000);
+        const slower = (await claim('w', { max: 1000 })).length;
+        for (let i = 0; i < 4; i++) await under.effects.laneAccepted('lane');
+        await under.advance(1_000);
+        const better = (await claim('w', { max: 1000 })).length;
+
+        // 1000 × 0.98 × 0.85, then × 0.88.
+        expect([slower, better]).toEqual([833, 862]);
+      });
+
+      it('keeps what is saved up when the lane is configured again', async () => {
+        await fill(10);
+        await under.effects.configureLane('lane', { rate: 1, burst: 4 });
+        for (let i = 0; i < 4; i++) await claim('w', { max: 1 });
+
+        await under.effects.configureLane('lane', { rate: 1, burst: 4 });
+        await under.effects.configureLane('lane', { rate: 1, burst: 8 });
+
+        expect(await claim('w')).toEqual([]);
+      });
+    });
+  });
+}

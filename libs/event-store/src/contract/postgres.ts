@@ -1,0 +1,48 @@
+import pg from 'pg';
+import { createPool } from '../pool.ts';
+import { PostgresEffectQueue } from '../postgres-effect-queue.ts';
+import { PostgresEventStore } from '../postgres-event-store.ts';
+import { PostgresGateQueue } from '../postgres-gate-queue.ts';
+import { PostgresTimerQueue } from '../postgres-timer-queue.ts';
+import type { StoreUnderTest } from './under-test.ts';
+
+export interface PostgresUnderTest extends StoreUnderTest {
+  readonly store: PostgresEventStore;
+  readonly effects: PostgresEffectQueue;
+  readonly gates: PostgresGateQueue;
+  readonly url: string;
+  /** Connections as the product makes them. */
+  readonly pool: pg.Pool;
+  /** Connections of the database's owner, who may do what the product may not. */
+  readonly owner: pg.Pool;
+}
+
+/** The store on a migrated, empty database whose clock stands still but for `advance`; `close` drops it. */
+export async function postgresUnderTest(database: {
+  readonly url: string;
+  drop(): Promise<void>;
+}): Promise<PostgresUnderTest> {
+  const pool = createPool(database.url, { max: 8 });
+  const owner = new pg.Pool({ connectionString: database.url, max: 4 });
+  // Dropping the database ends idle connections.
+  owner.on('error', () => {});
+  let offsetMs = 0;
+  await owner.query('select es.stop_clock(clock_timestamp())');
+  return {
+    url: database.url,
+    pool,
+    owner,
+    store: new PostgresEventStore(pool),
+    effects: new PostgresEffectQueue(pool),
+    gates: new PostgresGateQueue(pool),
+    timers: new PostgresTimerQueue(pool),
+    async advance(ms) {
+      offsetMs += ms;
+      await owner.query('select es.set_clock_offset($1::interval)', [`${offsetMs} milliseconds`]);
+    },
+    async close() {
+      await Promise.all([pool.end(), owner.end()]);
+      await database.drop();
+    },
+  };
+}

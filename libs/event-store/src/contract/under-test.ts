@@ -1,0 +1,45 @@
+import { BEGINNING } from '../cursor.ts';
+import type {
+  Cursor,
+  EffectChange,
+  EffectQueue,
+  EventStore,
+  GateQueue,
+  NewEvent,
+  RecordedEvent,
+  TimerQueue,
+} from '../event-store.ts';
+
+/** An empty store with its queues, and a clock that stands still until a test moves it. */
+export interface StoreUnderTest {
+  readonly store: EventStore;
+  readonly effects: EffectQueue;
+  readonly gates: GateQueue;
+  readonly timers: TimerQueue;
+  /** Milliseconds by which all of its time jumps ahead; negative: back. */
+  advance(ms: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+let ids = 0;
+
+/** An event with an id of its own. */
+export function event(type = 'SomethingHappened', data: NewEvent['data'] = {}): NewEvent {
+  const eventId = `00000000-0000-4000-8000-${(++ids).toString(16).padStart(12, '0')}`;
+  return { eventId, type, schemaVersion: 1, data, metadata: { actor: 'test', decidedAt: '2026-01-02T03:04:05.678Z' } };
+}
+
+export function put(key: string, more: Partial<Extract<EffectChange, { op: 'put' }>> = {}): EffectChange {
+  return { op: 'put', kind: 'Place', key, lane: 'lane', tenant: 'c1', priority: 0, afterMs: 0, data: {}, ...more };
+}
+
+/** Every event from `after` on. */
+export async function readAll(store: EventStore, after: Cursor = BEGINNING, limit = 100): Promise<RecordedEvent[]> {
+  const all: RecordedEvent[] = [];
+  for (let cursor = after; ;) {
+    const { events, next } = await store.readAll(cursor, limit);
+    all.push(...events);
+    if (events.length === 0) return all;
+    cursor = next;
+  }
+}

@@ -1,0 +1,97 @@
+import pg from 'pg';
+import { backoffMs, type Clock, type Random } from '#libs/runtime';
+import type { Nudge } from './nudge.ts';
+
+export interface WakeUpOptions {
+  readonly databaseUrl: string;
+  /** Appends of this process go out through it, those of others come in. */
+  readonly appended: Nudge;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Told when the connection is lost; it is made anew by itself. */
+  readonly onError?: (error: unknown) => void;
+}
+
+const CHANNEL = 'es_appended';
+/** Each notification takes a lock of the whole server when it commits: more of them cost appends a third of their speed. */
+const AT_MOST_EVERY_MS = 100;
+
+/**
+ * Tells the other processes that something was appended, at most once per 100 ms, and nudges this one when they did. Hints only: who waits for
+ * events polls as well. One connection of its own, outside any transaction.
+ */
+export class WakeUp {
+  private readonly options: WakeUpOptions;
+  private readonly stopping = new AbortController();
+  private running: Promise<void> | undefined;
+  private client: pg.Client | undefined;
+  private pending = false;
+
+  constructor(options: WakeUpOptions) {
+    this.options = options;
+  }
+
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    const { appended, clock, random, onError } = this.options;
+    const { signal } = this.stopping;
+    const stopListening = appended.on((origin) => {
+      if (origin === 'here') void this.notifySoon();
+    });
+    for (let failures = 0; !signal.aborted;) {
+      try {
+        await this.listen(() => (failures = 0));
+      } catch (error) {
+        onError?.(error);
+      }
+      if (!signal.aborted)
+        await clock.sleep(200 + backoffMs(++failures, { baseMs: 500, capMs: 10_000 }, random), signal);
+    }
+    stopListening();
+  }
+
+  /** Resolves when stopped; rejects when the connection is lost. */
+  private async listen(connected: () => void): Promise<void> {
+    const client = new pg.Client({ connectionString: this.options.databaseUrl, application_name: 'eci-fleet wake-up' });
+    const { signal } = this.stopping;
+    const lost = new Promise<never>((_, reject) => {
+      client.on('error', reject);
+      client.on('end', () => reject(new Error('the connection for wake-ups was closed')));
+    });
+    lost.catch(() => {});
+    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    try {
+      await client.connect();
+      const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+      client.on('notification', (message) => {
+        if (message.processId !== rows[0]!.pid) this.options.appended.nudge('elsewhere');
+      });
+      await client.query(`listen ${CHANNEL}`);
+      this.client = client;
+      connected();
+      // Whatever was said while nobody listened.
+      this.options.appended.nudge('elsewhere');
+      if (!signal.aborted) await Promise.race([stopped, lost]);
+    } finally {
+      this.client = undefined;
+      await client.end().catch(() => {});
+    }
+  }
+
+  private async notifySoon(): Promise<void> {
+    if (this.pending) return;
+    this.pending = true;
+    await this.options.clock.sleep(AT_MOST_EVERY_MS, this.stopping.signal);
+    this.pending = false;
+    // When the connection is away the hint is lost, as hints may be.
+    await this.client?.query(`notify ${CHANNEL}`).catch(() => {});
+  }
+}
