@@ -11,7 +11,7 @@ export { digestOf } from './digest.ts';
 export { InvalidAppend } from './append-request.ts';
 export { Nudge, type NudgeOrigin } from './nudge.ts';
 export { APPLICATION_ROLE, CONNECTION_OPTIONS, createPool, type PoolOptions } from './pool.ts';
-export { PostgresTransactions, TransactionRunner, type SqlClient } from './sql-client.ts';
+export { PostgresTransactions, TransactionRunner, asSqlClient, type SqlClient } from './sql-client.ts';
 export {
   PostgresEventStore,
   type Lag,

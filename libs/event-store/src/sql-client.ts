@@ -44,6 +44,7 @@ export class PostgresTransactions extends TransactionRunner {
   }
 }
 
+/** A pool or connection of `pg` as a {@link SqlClient}. */
 export function asSqlClient(client: {
   query(text: string, parameters?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
 }): SqlClient {

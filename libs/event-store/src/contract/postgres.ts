@@ -40,6 +40,17 @@ export async function postgresUnderTest(database: {
       offsetMs += ms;
       await owner.query('select es.set_clock_offset($1::interval)', [`${offsetMs} milliseconds`]);
     },
+    async settled() {
+      const deadline = performance.now() + 20_000;
+      for (;;) {
+        const { rows } = await owner.query<{ settled: boolean }>(
+          'select not exists (select from es.event where transaction_id >= es.horizon()) as settled',
+        );
+        if (rows[0]!.settled) return;
+        if (performance.now() > deadline)
+          throw new Error('a transaction somewhere on the server has hidden events for 20 s');
+      }
+    },
     async close() {
       await Promise.all([pool.end(), owner.end()]);
       await database.drop();

@@ -18,6 +18,8 @@ export interface StoreUnderTest {
   readonly timers: TimerQueue;
   /** Milliseconds by which all of its time jumps ahead; negative: back. */
   advance(ms: number): Promise<void>;
+  /** Resolves when readers may see every event appended so far: anybody's open transaction may hide them for a while. */
+  settled(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -33,8 +35,13 @@ export function put(key: string, more: Partial<Extract<EffectChange, { op: 'put'
   return { op: 'put', kind: 'Place', key, lane: 'lane', tenant: 'c1', priority: 0, afterMs: 0, data: {}, ...more };
 }
 
-/** Every event from `after` on. */
-export async function readAll(store: EventStore, after: Cursor = BEGINNING, limit = 100): Promise<RecordedEvent[]> {
+/** Every event from `after` on that was appended before the call. */
+export async function readAll(
+  { store, settled }: Pick<StoreUnderTest, 'store' | 'settled'>,
+  after: Cursor = BEGINNING,
+  limit = 100,
+): Promise<RecordedEvent[]> {
+  await settled();
   const all: RecordedEvent[] = [];
   for (let cursor = after; ;) {
     const { events, next } = await store.readAll(cursor, limit);
