@@ -8,6 +8,8 @@ const shared = {
 };
 
 export default defineConfig({
+  // Global set-ups are loaded by the root, not by a project.
+  ...shared,
   test: {
     // Two cores: more workers than that only make the real parts wait for each other.
     maxWorkers: 2,

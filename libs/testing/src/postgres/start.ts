@@ -1,14 +1,10 @@
-import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import pg from 'pg';
 import { freePort } from '../processes/free-port.ts';
 import { startProcess, type TestProcess } from '../processes/process.ts';
 import { temporaryFolder } from '../processes/temporary-folder.ts';
 import { postgresBinaries } from './binaries.ts';
+import { initialiseDataFolder } from '#libs/embedded-postgres';
 
 export interface PostgresOptions {
   /** Kept between starts when given; else a temporary folder that `stop` removes. */
@@ -43,7 +39,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     const { initdb, postgres, user } = await postgresBinaries(folder.path);
     const dataDir = options.dataDir ?? join(folder.path, 'data');
     const port = options.port ?? (await freePort());
-    const password = await initialise({ dataDir, initdb, user });
+    const password = await initialiseDataFolder(dataDir, { initdb, user });
     const settings = {
       port,
       listen_addresses: '127.0.0.1',
@@ -88,47 +84,6 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     await folder.remove();
     throw error;
   }
-}
-
-interface Initialising {
-  readonly dataDir: string;
-  readonly initdb: string;
-  readonly user: { readonly uid: number; readonly gid: number } | undefined;
-}
-
-async function initialise({ dataDir, initdb, user }: Initialising): Promise<string> {
-  const passwordFile = `${dataDir}.password`;
-  if (existsSync(join(dataDir, 'PG_VERSION'))) {
-    return (await readFile(passwordFile, 'utf8')).trim();
-  }
-  const password = randomBytes(12).toString('hex');
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
-  if (user !== undefined) {
-    await chown(dataDir, user.uid, user.gid);
-    await chown(passwordFile, user.uid, user.gid);
-  }
-  try {
-    await promisify(execFile)(
-      initdb,
-      [
-        `--pgdata=${dataDir}`,
-        '--username=postgres',
-        `--pwfile=${passwordFile}`,
-        '--auth=password',
-        '--encoding=UTF8',
-        '--locale=C',
-        '--no-sync',
-      ],
-      { cwd: dataDir, env: { PATH: process.env['PATH'], LC_ALL: 'C' }, ...(user ?? {}) },
-    );
-  } catch (error) {
-    await rm(passwordFile, { force: true });
-    throw new Error(`PostgreSQL's data folder ${dataDir} cannot be made: ${(error as { stderr?: string }).stderr}`, {
-      cause: error,
-    });
-  }
-  return password;
 }
 
 async function answers(url: string): Promise<boolean> {
