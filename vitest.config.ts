@@ -5,10 +5,11 @@ const shared = {
   oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
   ssr: { resolve: { conditions: ['source'] } },
   resolve: { conditions: ['source'] },
+  // Global set-ups are loaded in an environment of their own.
+  environments: { __vitest__: { resolve: { conditions: ['source'] } } },
 };
 
 export default defineConfig({
-  // Global set-ups are loaded by the root, not by a project.
   ...shared,
   test: {
     // Two cores: more workers than that only make the real parts wait for each other.
