@@ -5,7 +5,8 @@ import type { Consumption } from './messaging.ts';
 export class CatchUp {
   private readonly consumption: Consumption;
   private readonly unassigned: Set<string>;
-  private readonly targets = new Map<string, bigint>();
+  /** Undefined while a partition's end is not known yet. */
+  private readonly targets = new Map<string, bigint | undefined>();
   private readonly said = new Set<string>();
   private readonly waiters = new Set<{ readonly resolve: () => void; readonly reject: (error: Error) => void }>();
   private stopped = false;
@@ -15,16 +16,22 @@ export class CatchUp {
     this.unassigned = new Set(consumption.topics);
   }
 
+  /** Ours now; call it for all partitions of a topic before `assigned`. */
+  announce(topic: string, partition: number): void {
+    const key = `${topic}/${partition}`;
+    if (!this.said.has(key) && !this.targets.has(key)) this.targets.set(key, undefined);
+  }
+
   /** The topic's partitions were shared out, though perhaps none of them to us. */
   assigned(topic: string): void {
     this.unassigned.delete(topic);
-    // Partitions of the same assignment are announced right after this; a waiter must not be freed in between.
-    queueMicrotask(() => this.check());
+    this.check();
   }
 
-  begin(topic: string, partition: number, end: bigint): void {
+  /** The end to reach; later ones do not move it. */
+  end(topic: string, partition: number, end: bigint): void {
     const key = `${topic}/${partition}`;
-    if (!this.said.has(key)) this.targets.set(key, end);
+    if (this.targets.has(key) && this.targets.get(key) === undefined) this.targets.set(key, end);
   }
 
   reached(topic: string, partition: number, offset: bigint): void {

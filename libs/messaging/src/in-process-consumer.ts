@@ -1,12 +1,9 @@
 import { backoffMs, type Clock, type Random } from '#libs/runtime';
 import { CatchUp } from './catch-up.ts';
+import { DEFAULT_MAX_BATCH, RETRY_BACKOFF } from './delivery.ts';
 import type { InProcessLog, InProcessPartition } from './in-process-log.ts';
 import type { Batch, Consumer, Consumption } from './messaging.ts';
 import { decidePosition } from './position.ts';
-
-export const DEFAULT_MAX_BATCH = 500;
-/** Between a failed batch and its next try, per partition. */
-export const RETRY_BACKOFF = { baseMs: 200, capMs: 10_000 };
 
 interface Owned {
   readonly topic: string;
@@ -70,15 +67,17 @@ export class InProcessConsumer implements Consumer {
   private reassign(): void {
     if (this.stopped) return;
     const wanted = new Map<InProcessPartition, { topic: string; partition: number }>();
+    const present: string[] = [];
     const members = [...this.log.group(this.consumption.group).members];
     for (const topic of this.consumption.topics) {
       const partitions = this.log.topic(topic)?.partitions;
       if (!partitions) continue;
-      this.catchUp.assigned(topic);
       const sharers = this.consumption.offsets ? members.filter((each) => each.topics.includes(topic)) : [this.member];
       partitions.forEach((log, partition) => {
-        if (sharers[partition % sharers.length] === this.member) wanted.set(log, { topic, partition });
+        if (sharers[partition % sharers.length] !== this.member) return;
+        wanted.set(log, { topic, partition });
       });
+      present.push(topic);
     }
     for (const [log, each] of this.owned) {
       if (wanted.has(log)) continue;
@@ -86,6 +85,8 @@ export class InProcessConsumer implements Consumer {
       this.owned.delete(log);
       this.catchUp.lost(each.topic, each.partition);
     }
+    for (const { topic, partition } of wanted.values()) this.catchUp.announce(topic, partition);
+    for (const topic of present) this.catchUp.assigned(topic);
     for (const [log, place] of wanted) {
       if (!this.owned.has(log)) this.owned.set(log, this.own(log, place.topic, place.partition));
     }
@@ -95,7 +96,7 @@ export class InProcessConsumer implements Consumer {
     const leaving = new AbortController();
     const { owners } = this.log.group(this.consumption.group);
     const former = this.consumption.offsets ? (owners.get(log) ?? Promise.resolve()) : Promise.resolve();
-    this.catchUp.begin(topic, partition, log.end);
+    this.catchUp.end(topic, partition, log.end);
     const done = former.then(() => this.read(log, topic, partition, leaving.signal));
     if (this.consumption.offsets) owners.set(log, done);
     return { topic, partition, log, leaving, done };

@@ -11,3 +11,5 @@ export { InProcessLog, type InProcessLogOptions } from './in-process-log.ts';
 export { InProcessMessaging } from './in-process-messaging.ts';
 export { DEAD_LETTER_HEADERS, deadLetter } from './dead-letter.ts';
 export { EnvelopeTooLarge, openEnvelope, sealEnvelope, type EnvelopeKey, type OpenedEnvelope } from './envelope.ts';
+export { KafkaMessaging, type KafkaOptions } from './kafka/kafka-messaging.ts';
+export type { KafkaConnection } from './kafka/client.ts';

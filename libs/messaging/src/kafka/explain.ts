@@ -1,0 +1,65 @@
+import { errorMessage } from '#libs/observability';
+import type { MessagingErrorCode } from '../errors.ts';
+
+export interface Explanation {
+  readonly code: Exclude<MessagingErrorCode, 'closed'>;
+  /** For people; our words where kafkajs's mislead. */
+  readonly reason: string;
+}
+
+/** Kafka's error types that mean that the group is being shared out anew, or has forgotten us: kafkajs joins again when they reach it. */
+const REBALANCING = new Set([
+  'REBALANCE_IN_PROGRESS',
+  'NOT_COORDINATOR_FOR_GROUP',
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+  'FENCED_INSTANCE_ID',
+]);
+
+interface KafkaError {
+  readonly name?: unknown;
+  readonly type?: unknown;
+  readonly cause?: unknown;
+  readonly errors?: unknown;
+}
+
+/** The error, its causes and the parts of an aggregate, outermost first. */
+function chain(error: unknown, depth = 0): KafkaError[] {
+  if (typeof error !== 'object' || error === null || depth > 8) return [];
+  const { cause, errors } = error as KafkaError;
+  const parts: unknown[] = Array.isArray(errors) ? errors : [];
+  return [error as KafkaError, ...[cause, ...parts].flatMap((each) => chain(each, depth + 1))];
+}
+
+export function isRebalancing(error: unknown): boolean {
+  return chain(error).some(({ type }) => typeof type === 'string' && REBALANCING.has(type));
+}
+
+/** What an error of kafkajs means. */
+export function explain(error: unknown): Explanation {
+  const errors = chain(error);
+  const type = errors.map((each) => each.type).find((each) => typeof each === 'string') as string | undefined;
+  // kafkajs connects with a refused token as if nothing were wrong; only the first request fails, with ILLEGAL_SASL_STATE.
+  if (
+    type === 'ILLEGAL_SASL_STATE' ||
+    type === 'SASL_AUTHENTICATION_FAILED' ||
+    errors.some((each) => each.name === 'KafkaJSSASLAuthenticationError')
+  ) {
+    return { code: 'refused', reason: "Kafka refused this cluster's token" };
+  }
+  switch (type) {
+    case 'TOPIC_AUTHORIZATION_FAILED':
+      return { code: 'refused', reason: 'Kafka does not allow this principal to use the topic' };
+    case 'GROUP_AUTHORIZATION_FAILED':
+      return { code: 'refused', reason: 'Kafka does not allow this principal to use the consumer group' };
+    case 'CLUSTER_AUTHORIZATION_FAILED':
+      return { code: 'refused', reason: 'Kafka does not allow this principal to change the cluster' };
+    case 'UNKNOWN_TOPIC_OR_PARTITION':
+      return { code: 'no-topic', reason: 'the topic does not exist' };
+    case 'MESSAGE_TOO_LARGE':
+    case 'RECORD_LIST_TOO_LARGE':
+      return { code: 'too-large', reason: 'a message is larger than the topic takes' };
+    default:
+      return { code: 'unavailable', reason: type ?? errorMessage(error) };
+  }
+}
