@@ -87,7 +87,7 @@ function mapBase(
       ...(pullPolicy && { imagePullPolicy: pullPolicy as 'Always' | 'IfNotPresent' | 'Never' }),
       // A container that is left out of the calculation takes what the others leave; its own figures could exceed the group.
       ...(!outOfCalculation && stated.cpu !== undefined && { cpu: stated.cpu }),
-      ...(!outOfCalculation && stated.memoryGiB !== undefined && { memoryGiB: stated.memoryGiB }),
+      ...(!outOfCalculation && stated.memoryGiB !== undefined && { memoryGiB: thousandths(stated.memoryGiB) }),
       ...(stated.gpu !== undefined && { gpu: stated.gpu }),
       command,
       args,
@@ -103,6 +103,9 @@ function mapBase(
     outOfCalculation,
   };
 }
+
+/** ECI takes three decimals; rounding down keeps the sum of the containers within the group. */
+const thousandths = (value: number): number => Math.max(1, Math.floor(value * 1000)) / 1000;
 
 /**
  * ECI limits the items of a command, in number and length, but not those of args. The program and its arguments are command followed by args, so

@@ -1,16 +1,16 @@
 /** How large a group a pod needs. Rule of ECI docs: limit else request, summed; our own addition: at least the largest init container. */
-import type { Container, InitContainer, Resources } from './fields/container-fields.ts';
+import type { Resources } from './fields/container-fields.ts';
 import type { PodSpec } from './fields/pod-fields.ts';
 import { LIMITS } from './limits.ts';
 import { GIB, milliCores, parseQuantity } from './quantity.ts';
-import { type Ignored, own, refuse } from './refusal.ts';
+import { own, refuse } from './refusal.ts';
 import { formatSize, LARGEST, type Size, sizesFor } from './sizes.ts';
 
 const KNOWN: ReadonlySet<string> = new Set(['cpu', 'memory', 'ephemeral-storage', 'nvidia.com/gpu']);
 /** Set to TRUE in a container's env it leaves that container out of the calculation (ECI docs, pod annotations page). */
 export const RESOURCE_IGNORE = '__ECI_RESOURCE_IGNORE__';
 
-/** What a container states: cores and GiB to six decimals; undefined = not stated. */
+/** What a container states: cores and GiB; undefined = not stated. */
 export interface Stated {
   readonly cpu?: number;
   readonly memoryGiB?: number;
@@ -40,14 +40,14 @@ export function statedResources(resources: Resources | undefined, at: string): S
   const storage = value('ephemeral-storage');
   return {
     ...(cpu !== undefined && { cpu: milliCores(cpu) / 1000 }),
-    ...(memory !== undefined && { memoryGiB: Math.max(1e-6, Math.floor((memory / GIB) * 1e6) / 1e6) }),
+    ...(memory !== undefined && { memoryGiB: memory / GIB }),
     ...(gpu !== undefined && { gpu }),
     ...(storage !== undefined && { storageGiB: storage / GIB }),
   };
 }
 
 export interface GroupSize {
-  /** Largest preference first; made of `eci-use-specs` when it is given. */
+  /** Most preferred first; those of `eci-use-specs` when it is given. */
   readonly specs: readonly string[];
   /** Beyond what every group has. */
   readonly extraStorageGiB?: number;
@@ -72,7 +72,6 @@ export function groupSize(input: {
   readonly extraStorageGiB: number | undefined;
   readonly region: string;
   readonly spot: boolean;
-  readonly seen: Ignored[];
 }): GroupSize {
   const { spec, containers, initContainers, useSpecs, region, spot } = input;
   const whole = statedResources(spec.resources, 'spec.resources');
@@ -110,5 +109,3 @@ export function groupSize(input: {
 
 export const isOutOfCalculation = (env: readonly { readonly name: string; readonly value?: string }[]): boolean =>
   env.some(({ name, value }) => name === RESOURCE_IGNORE && value?.toUpperCase() === 'TRUE');
-
-export type { Container, InitContainer };

@@ -92,7 +92,6 @@ function map({ accountId, pod, resolved, sealed }: MapPodInput): Omit<Extract<Ma
     extraStorageGiB: steering.extraStorageGiB,
     region: resolved.profile.region,
     spot: steering.spot !== undefined,
-    seen: ignored,
   });
   const dns = dnsOf(spec, pod.namespace, resolved.dns, ignored);
   const resourceGroupId = steering.resourceGroupId ?? resolved.profile.resourceGroupId;

@@ -1,6 +1,6 @@
 /** Pods for tests, as an API server (1.37) returns them: defaulted fields, injected token volume and all. */
 import type { RunPod, SealedRunPod } from '#libs/contracts';
-import type { MapPodInput } from './map-pod.ts';
+import { mapPod, type MapPodInput, type MapPodResult } from './map-pod.ts';
 
 type Json = Record<string, unknown>;
 
@@ -107,3 +107,16 @@ export const inputOf = (
   resolved: resolvedOf(over.resolved),
   sealed: sealedOf(over.sealed),
 });
+
+export const mapped = (result: MapPodResult): Extract<MapPodResult, { ok: true }> => {
+  if (!result.ok) throw new Error(`${result.field}: ${result.reason}`);
+  return result;
+};
+
+/** `<field>: <reason>`, or `mapped`. */
+export const refusalOf = (input: MapPodInput): string => {
+  const result = mapPod(input);
+  return result.ok ? 'mapped' : `${result.field}: ${result.reason}`;
+};
+
+export const base64 = (text: string): string => Buffer.from(text).toString('base64');
