@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { readScenario, type Scenario } from './scenario.ts';
 
 interface Variable {
   readonly name: string;
@@ -32,50 +33,50 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'LOG_LEVEL', meaning: 'debug, info, warn, error or silent.', default: 'info' },
 ];
 
-const schema = z
-  .object({
-    ECI_SIMULATOR_HOST: z.string().min(1).default('127.0.0.1'),
-    ECI_SIMULATOR_PORT: z.coerce
-      .number('must be a number')
-      .int('must be an integer')
-      .min(0)
-      .max(65_535)
-      .default(18_080),
-    ECI_SIMULATOR_SCENARIO: z.string().min(1).optional(),
-    ECI_SIMULATOR_DATA_DIR: z.string().min(1).optional(),
-    ECI_SIMULATOR_ACCESS_KEY_ID: z.string().min(1).optional(),
-    ECI_SIMULATOR_ACCESS_KEY_SECRET: z.string().min(1).optional(),
-    LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  })
-  .refine(
-    (given) =>
-      (given.ECI_SIMULATOR_ACCESS_KEY_ID === undefined) === (given.ECI_SIMULATOR_ACCESS_KEY_SECRET === undefined),
-    {
-      path: ['ECI_SIMULATOR_ACCESS_KEY_ID'],
-      message: 'key id and ECI_SIMULATOR_ACCESS_KEY_SECRET belong together: set both or none',
-    },
-  );
+const schema = z.object({
+  ECI_SIMULATOR_HOST: z.string().min(1).default('127.0.0.1'),
+  ECI_SIMULATOR_PORT: z.coerce.number('must be a number').int('must be an integer').min(0).max(65_535).default(18_080),
+  ECI_SIMULATOR_SCENARIO: z.string().min(1).optional(),
+  ECI_SIMULATOR_DATA_DIR: z.string().min(1).optional(),
+  ECI_SIMULATOR_ACCESS_KEY_ID: z.string().min(1).optional(),
+  ECI_SIMULATOR_ACCESS_KEY_SECRET: z.string().min(1).optional(),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
 
 export interface EnvironmentConfig {
   readonly host: string;
   readonly port: number;
-  readonly scenarioFile?: string | undefined;
+  readonly scenario?: Scenario | undefined;
   readonly dataDir?: string | undefined;
   readonly accessKeyId?: string | undefined;
   readonly accessKeySecret?: string | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 
-/** Reads the environment; throws one Error with a line for every fault. Values are never repeated in it. */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>): EnvironmentConfig {
+/** Reads the environment and the scenario file; throws one Error with a line for every fault in either. Values are never repeated in it. */
+export async function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<EnvironmentConfig> {
+  const faults: string[] = [];
   const parsed = schema.safeParse(environment);
-  if (!parsed.success)
-    throw new Error(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'));
+  for (const issue of parsed.error?.issues ?? []) faults.push(`${issue.path.join('.')}: ${issue.message}`);
+  if (!environment['ECI_SIMULATOR_ACCESS_KEY_ID'] !== !environment['ECI_SIMULATOR_ACCESS_KEY_SECRET'])
+    faults.push('ECI_SIMULATOR_ACCESS_KEY_ID, ECI_SIMULATOR_ACCESS_KEY_SECRET: set both or none');
+  let scenario: Scenario | undefined;
+  const file = environment['ECI_SIMULATOR_SCENARIO'];
+  if (file) {
+    try {
+      scenario = await readScenario(file);
+    } catch (error) {
+      faults.push(...(error as Error).message.split('\n').map((line) => `ECI_SIMULATOR_SCENARIO: ${line}`));
+    }
+  }
+  if (!parsed.success || faults.length > 0) throw new Error(faults.join('\n'));
   const given = parsed.data;
   return {
     host: given.ECI_SIMULATOR_HOST,
     port: given.ECI_SIMULATOR_PORT,
-    scenarioFile: given.ECI_SIMULATOR_SCENARIO,
+    scenario,
     dataDir: given.ECI_SIMULATOR_DATA_DIR,
     accessKeyId: given.ECI_SIMULATOR_ACCESS_KEY_ID,
     accessKeySecret: given.ECI_SIMULATOR_ACCESS_KEY_SECRET,

@@ -1,6 +1,5 @@
 import { createLogger } from '#libs/observability';
 import { type EnvironmentConfig, help, readConfig } from './config.ts';
-import { readScenario, type Scenario } from './scenario.ts';
 import { startSimulator } from './simulator.ts';
 
 async function main(): Promise<void> {
@@ -9,17 +8,15 @@ async function main(): Promise<void> {
     return;
   }
   let config: EnvironmentConfig;
-  let scenario: Scenario | undefined;
   try {
-    config = readConfig(process.env);
-    if (config.scenarioFile !== undefined) scenario = await readScenario(config.scenarioFile);
+    config = await readConfig(process.env);
   } catch (error) {
     console.error(`The configuration is wrong:\n${(error as Error).message}\n\nSee --help.`);
     process.exitCode = 2;
     return;
   }
   const logger = createLogger({ level: config.logLevel, service: 'eci-simulator' });
-  const simulator = await startSimulator({ ...config, scenario }, { logger });
+  const simulator = await startSimulator(config, { logger });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       logger.info('stopping', { signal });

@@ -8,7 +8,7 @@ import eciModule, {
   ListUsageRequest,
 } from '@alicloud/eci20180808';
 import { Config } from '@alicloud/openapi-client';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -488,10 +488,14 @@ describe('with a data folder', () => {
       await first.control('PATCH', '/clock', { advanceMs: 3_600_000 });
       const time = (await first.control<{ simulatedTime: string }>('GET', '/clock')).simulatedTime;
       const ips = await first.control('GET', '/ips');
-      // Nothing more is written after this point: to be stopped here is to be killed here.
+      // What a process killed now would leave behind: nothing is flushed, and the last line may be cut.
+      const leftBehind = join(dataDir, 'left-behind');
+      await mkdir(leftBehind);
+      await copyFile(join(dataDir, 'groups-0.jsonl'), join(leftBehind, 'groups-0.jsonl'));
+      await appendFile(join(leftBehind, 'groups-0.jsonl'), '{"k":"group","state":{"id":"eci-cut');
       await first.stop();
 
-      const second = await startSimulator({ scenario: AT_ONCE, dataDir });
+      const second = await startSimulator({ scenario: AT_ONCE, dataDir: leftBehind });
       const after = sdk(second.url);
       expect((await after.groups({ tag: [{ key: 'k', value: 'v' }] })).body.containerGroups![0]).toMatchObject({
         containerGroupId: kept,

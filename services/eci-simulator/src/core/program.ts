@@ -59,7 +59,11 @@ function simple(words: readonly string[], env: Readonly<Record<string, string>>,
   const [program = '', ...rest] = words;
   if (SHELL.test(program)) {
     const flag = rest.findIndex((word) => /^-[a-z]*c[a-z]*$/.test(word));
-    return flag >= 0 && rest[flag + 1] !== undefined ? script(rest[flag + 1]!, env) : rest.length > 0 ? unknown : DONE;
+    return flag >= 0 && rest[flag + 1] !== undefined
+      ? script(rest[flag + 1]!, env, rest[flag]!.includes('e'))
+      : rest.length > 0
+        ? unknown
+        : DONE;
   }
   if (SCRIPTED.test(program) && rest.some((word) => /^-\w*[ce]$/.test(word))) return COMPUTATION;
   switch (program.slice(program.lastIndexOf('/') + 1)) {
@@ -100,11 +104,11 @@ function sleepMs(words: readonly string[]): number | null {
 }
 
 /** Runs `a; b && c || d` from left to right; an endless loop runs for ever; other shell syntax does nothing. */
-function script(text: string, env: Readonly<Record<string, string>>): Program {
+function script(text: string, env: Readonly<Record<string, string>>, errExit: boolean): Program {
   if (/\b(while\s+(true|:)|until\s+false|for\s*\(\(\s*;;)/.test(text)) return FOREVER;
   let runMs = 0;
   let exitCode = 0;
-  const stopAtFailure = /(^|[;\n])\s*set\s+-[a-z]*e/.test(text);
+  const stopAtFailure = errExit || /(^|[;\n])\s*set\s+-[a-z]*e/.test(text);
   for (const { join, words } of steps(text)) {
     if ((join === '&&' && exitCode !== 0) || (join === '||' && exitCode === 0)) continue;
     const expanded = words.map((word) => expand(word, env));
