@@ -111,7 +111,8 @@ declare
   v_from timestamp := date_trunc('month', p_at at time zone 'UTC');
 begin
   if to_regclass('es.' || v_name) is not null then return; end if;
-  perform pg_advisory_xact_lock(hashtextextended('es.ensure_partition', 0));
+  -- One at a time. A lock of the table, not an advisory one: only with it does this session learn what the one before it made.
+  lock table es.event in share update exclusive mode;
   if to_regclass('es.' || v_name) is not null then return; end if;
   execute format('create table es.%I (like es.event including defaults including constraints)', v_name);
   execute format('create trigger refuse_truncate before truncate on es.%I for each statement execute function es.refuse_change()', v_name);

@@ -33,11 +33,11 @@ export function encodeCursor({ generation, transactionId, position }: Cursor): s
 /** @throws InvalidCursor for anything that `encodeCursor` did not make. */
 export function decodeCursor(text: string): Cursor {
   const match = /^[A-Za-z0-9_-]{1,100}$/.test(text)
-    ? /^(\d{1,9})\.(\d{1,20})\.(\d{1,19})$/.exec(Buffer.from(text, 'base64url').toString('latin1'))
+    ? /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,19})\.(0|[1-9]\d{0,18})$/.exec(Buffer.from(text, 'base64url').toString('latin1'))
     : null;
   if (!match) throw new InvalidCursor();
   const cursor = { generation: Number(match[1]), transactionId: match[2]!, position: match[3]! };
-  // Leading zeros and stray bits would make two texts for one place; numbers that PostgreSQL cannot hold would fail later and unclearly.
+  // Stray bits would make two texts for one place; numbers that PostgreSQL cannot hold would fail later and unclearly.
   if (
     encodeCursor(cursor) !== text ||
     BigInt(cursor.transactionId) >= 2n ** 64n ||
