@@ -13,8 +13,9 @@ export interface DataFolder {
   /** 32 bytes, base64; and a private EC P-256 JWK. Outside PostgreSQL's folder, mode 0600. */
   readonly masterKeyFile: string;
   readonly tokenKeyFile: string;
-  /** Gives the folder back; a temporary one is removed. */
-  release(): Promise<void>;
+  readonly logFile: string;
+  /** Gives the folder back; a temporary one is removed, unless it is kept to find out what went wrong. */
+  release(options?: { keep: boolean }): Promise<void>;
 }
 
 /** Opens (and, where needed, makes) the folder. One run at a time may hold it. */
@@ -32,9 +33,10 @@ export async function openDataFolder(wanted: string | undefined): Promise<DataFo
     demoClusterFile: wanted === undefined ? undefined : join(path, 'demo-cluster.json'),
     kubeconfigFile: join(path, 'demo.kubeconfig'),
     ...keys,
-    release: async () => {
+    logFile: join(path, 'eci-fleet.log'),
+    release: async ({ keep } = { keep: false }) => {
       await unlock();
-      if (wanted === undefined) await rm(path, { recursive: true, force: true });
+      if (wanted === undefined && !keep) await rm(path, { recursive: true, force: true });
     },
   };
 }
