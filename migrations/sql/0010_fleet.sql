@@ -162,13 +162,16 @@ create table fleet.container_group (
   -- Time of the last event.
   updated_at            timestamptz not null
 );
-create index container_group_by_update on fleet.container_group (updated_at, stream_id);
+-- Lists are newest first; the time of the first event never changes, so pages stay in place while rows are written.
+create index container_group_in_order on fleet.container_group (requested_at desc, stream_id desc);
+create index container_group_of_cluster_in_order on fleet.container_group (cluster_id, requested_at desc, stream_id desc);
+create index container_group_of_life_in_order on fleet.container_group (life, requested_at desc, stream_id desc);
+create index container_group_of_zone_in_order on fleet.container_group (zone, requested_at desc, stream_id desc) where zone is not null;
 create index container_group_by_cluster on fleet.container_group (cluster_id, stream_id);
-create index container_group_by_namespace on fleet.container_group (cluster_id, namespace, stream_id);
+create index container_group_by_name on fleet.container_group (namespace, name);
 create index container_group_by_pod on fleet.container_group (pod_uid);
 create index container_group_by_group on fleet.container_group (container_group_id) where container_group_id is not null;
-create index container_group_by_life on fleet.container_group (life, stream_id);
-create index container_group_by_zone on fleet.container_group (zone, stream_id) where zone is not null;
+create index container_group_by_update on fleet.container_group (updated_at);
 
 -- How many groups are how and where, kept beside the rows so that the live view counts nothing.
 create table fleet.container_group_count (

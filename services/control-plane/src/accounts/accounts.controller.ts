@@ -1,0 +1,49 @@
+import { Body, Controller, Get, Headers, Param, Post, Query, Res } from '@nestjs/common';
+import { CommandBus, QueryBus } from '@nestjs/cqrs';
+import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { entityTag, notModified } from '../http/etag.ts';
+import { IDEMPOTENCY_HEADER } from '../http/idempotency.ts';
+import { PageQuery } from '../http/page.ts';
+import { AccountSettings } from './account-settings.ts';
+import { AccountPage, AccountView, AddAccount, GetAccount, ListAccounts } from './accounts.ts';
+
+@ApiTags('accounts')
+@Controller('api/v1/accounts')
+export class AccountsController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly queries: QueryBus,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List cloud accounts; where their keys are, never the keys', operationId: 'listAccounts' })
+  @ApiResponse({ status: 200, description: 'By id.', standardSchema: AccountPage })
+  list(@Query({ schema: PageQuery }) page: typeof PageQuery._output): Promise<AccountPage> {
+    return this.queries.execute(new ListAccounts(page));
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One cloud account', operationId: 'getAccount' })
+  @ApiResponse({ status: 200, description: 'The account.', standardSchema: AccountView })
+  async get(
+    @Param('id') id: string,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<AccountView | undefined> {
+    const account = await this.queries.execute(new GetAccount(id));
+    return notModified(response, entityTag(account), ifNoneMatch) ? undefined : account;
+  }
+
+  @Post()
+  @ApiHeader(IDEMPOTENCY_HEADER)
+  @ApiOperation({ summary: 'Add a cloud account by a reference to its key', operationId: 'addAccount' })
+  @ApiResponse({
+    status: 201,
+    description: 'Added; its key is tried by the first call that needs it.',
+    standardSchema: AccountView,
+  })
+  add(@Body({ schema: AccountSettings }) settings: AccountSettings): Promise<AccountView> {
+    return this.commands.execute(new AddAccount(settings));
+  }
+}

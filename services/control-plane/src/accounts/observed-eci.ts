@@ -1,0 +1,159 @@
+import {
+  EciClient,
+  EciClients,
+  type DeleteAnswer,
+  type DescribeAnswer,
+  type FoundGroup,
+  type FrozenCreate,
+  type GroupIdentity,
+  type Placement,
+  type TagFilter,
+} from '#libs/eci';
+import type { ContainerGroupSpec } from '#libs/contracts';
+import type { CreateOutcome, GroupSnapshot } from '#libs/domain';
+import type { Logger, Metrics } from '#libs/observability';
+import type { AccountDirectory } from './account-directory.ts';
+
+/** Counts and times every call to the cloud, and notes for each account whether its key is accepted. Changes no answer. */
+export class ObservedEciClients extends EciClients {
+  private readonly inner: EciClients;
+  private readonly observe: Observe;
+  private readonly known = new WeakMap<EciClient, EciClient>();
+
+  constructor(parts: {
+    readonly inner: EciClients;
+    readonly metrics: Metrics;
+    readonly accounts: AccountDirectory;
+    readonly logger: Logger;
+  }) {
+    super();
+    this.inner = parts.inner;
+    const calls = parts.metrics.counter('eci_fleet_eci_calls_total', 'Calls to ECI by action and outcome class', [
+      'action',
+      'outcome',
+    ]);
+    const seconds = parts.metrics.histogram('eci_fleet_eci_call_seconds', 'How long calls to ECI take', ['action']);
+    this.observe = async (accountId, action, call, word) => {
+      const done = seconds.startTimer({ action });
+      let answer;
+      try {
+        answer = await call();
+      } catch (error) {
+        calls.inc({ action, outcome: 'thrown' });
+        throw error;
+      } finally {
+        done();
+      }
+      const { outcome, auth } = word(answer);
+      calls.inc({ action, outcome });
+      if (auth !== undefined) {
+        // A note for people; no call may fail or wait because it could not be written.
+        void parts.accounts
+          .recordAuth(accountId, auth.state, auth.message)
+          .catch((error: unknown) => parts.logger.warn('note the state of an account failed', { accountId, error }));
+      }
+      return answer;
+    };
+  }
+
+  async for(accountId: string, region: string): Promise<EciClient> {
+    const client = await this.inner.for(accountId, region);
+    let observed = this.known.get(client);
+    if (!observed) {
+      observed = new ObservedEciClient(client, accountId, this.observe);
+      this.known.set(client, observed);
+    }
+    return observed;
+  }
+}
+
+interface Word {
+  readonly outcome: string;
+  readonly auth?: { readonly state: 'accepted' | 'refused'; readonly message?: string };
+}
+
+type Observe = <T>(accountId: string, action: string, call: () => Promise<T>, word: (answer: T) => Word) => Promise<T>;
+
+const ACCEPTED = { state: 'accepted' } as const;
+
+function ofCreate(answer: CreateOutcome & { readonly throttled?: boolean }): Word {
+  switch (answer.kind) {
+    case 'done':
+      return { outcome: 'done', auth: ACCEPTED };
+    case 'refused':
+      return answer.class === 'AUTH'
+        ? { outcome: answer.class, auth: { state: 'refused', message: `${answer.code}: ${answer.message}` } }
+        : { outcome: answer.class, auth: ACCEPTED };
+    case 'retry':
+      return { outcome: answer.throttled ? 'THROTTLED' : 'never-sent' };
+    case 'unknown':
+      return { outcome: 'unknown' };
+  }
+}
+
+function ofDescribe(answer: DescribeAnswer<unknown>): Word {
+  if (answer.kind === 'done') return { outcome: 'done', auth: ACCEPTED };
+  if (answer.kind === 'unknown') return { outcome: 'unknown' };
+  return answer.class === 'AUTH'
+    ? { outcome: answer.class, auth: { state: 'refused', message: `${answer.code}: ${answer.message}` } }
+    : { outcome: answer.class };
+}
+
+class ObservedEciClient extends EciClient {
+  private readonly inner: EciClient;
+  private readonly accountId: string;
+  private readonly observe: Observe;
+
+  constructor(inner: EciClient, accountId: string, observe: Observe) {
+    super();
+    this.inner = inner;
+    this.accountId = accountId;
+    this.observe = observe;
+  }
+
+  freeze(spec: ContainerGroupSpec, placement: Placement, identity: GroupIdentity): FrozenCreate {
+    return this.inner.freeze(spec, placement, identity);
+  }
+
+  create(frozen: FrozenCreate): Promise<CreateOutcome & { readonly throttled?: boolean }> {
+    return this.observe(this.accountId, 'CreateContainerGroup', () => this.inner.create(frozen), ofCreate);
+  }
+
+  delete(containerGroupId: string, options?: { readonly force?: boolean }): Promise<DeleteAnswer> {
+    return this.observe(
+      this.accountId,
+      'DeleteContainerGroup',
+      () => this.inner.delete(containerGroupId, options),
+      (answer) => ({ outcome: answer.kind }),
+    );
+  }
+
+  describe(containerGroupIds: readonly string[]): Promise<DescribeAnswer<readonly FoundGroup[]>> {
+    return this.observe(
+      this.accountId,
+      'DescribeContainerGroups',
+      () => this.inner.describe(containerGroupIds),
+      ofDescribe,
+    );
+  }
+
+  list(
+    filter: TagFilter,
+    cursor?: string,
+  ): Promise<DescribeAnswer<{ readonly groups: readonly FoundGroup[]; readonly next?: string }>> {
+    return this.observe(this.accountId, 'DescribeContainerGroups', () => this.inner.list(filter, cursor), ofDescribe);
+  }
+
+  changes(
+    filter: TagFilter,
+    sinceSeconds: number | undefined,
+    cursor?: string,
+  ): Promise<DescribeAnswer<{ readonly groups: readonly GroupSnapshot[]; readonly next?: string }>> {
+    return this.observe(
+      this.accountId,
+      'DescribeContainerGroupStatus',
+      () => this.inner.changes(filter, sinceSeconds, cursor),
+      ofDescribe,
+    );
+  }
+}

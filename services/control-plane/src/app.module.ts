@@ -1,0 +1,101 @@
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { CqrsModule } from '@nestjs/cqrs';
+import { AccountDirectory } from './accounts/account-directory.ts';
+import { AccountsController } from './accounts/accounts.controller.ts';
+import { AddAccountHandler, GetAccountHandler, ListAccountsHandler } from './accounts/accounts.ts';
+import {
+  ClusterReader,
+  GetClusterHandler,
+  IssueJoinTokenHandler,
+  ListClustersHandler,
+  RegisterClusterHandler,
+  UnregisterClusterHandler,
+} from './clusters/clusters.ts';
+import { ClustersController } from './clusters/clusters.controller.ts';
+import { ClusterRegistration } from './clusters/registration.ts';
+import { ContainerGroupsController } from './container-groups/container-groups.controller.ts';
+import { EventFeed } from './container-groups/event-feed.ts';
+import { StreamFinder } from './container-groups/find-stream.ts';
+import { GetContainerGroupHandler } from './container-groups/get-container-group.ts';
+import { GetHistoryHandler } from './container-groups/get-history.ts';
+import { GetOverviewHandler } from './container-groups/get-overview.ts';
+import { ListContainerGroupsHandler } from './container-groups/list-container-groups.ts';
+import { ReadEventsHandler } from './container-groups/read-events.ts';
+import { FleetMetrics } from './health/fleet-metrics.ts';
+import { HealthController } from './health/health.controller.ts';
+import { Readiness } from './health/readiness.ts';
+import { GetQuarantinedHandler, ListQuarantineHandler, QuarantineReader } from './quarantine/list-quarantine.ts';
+import { QuarantineController } from './quarantine/quarantine.controller.ts';
+import { AgentController } from './sessions/agent.controller.ts';
+import { AgentJoin } from './sessions/join.ts';
+import { AgentSessions } from './sessions/session.ts';
+import { EventStore } from '#libs/event-store';
+import { DataSource } from 'typeorm';
+
+/** What the controllers and handlers are given; made outside Nest, so that loops and tests share the same objects. */
+export interface Services {
+  readonly store: EventStore;
+  readonly dataSource: DataSource;
+  readonly accounts: AccountDirectory;
+  readonly clusterReader: ClusterReader;
+  readonly registration: ClusterRegistration;
+  readonly feed: EventFeed;
+  readonly finder: StreamFinder;
+  readonly quarantineReader: QuarantineReader;
+  readonly join: AgentJoin;
+  readonly sessions: AgentSessions;
+  readonly fleetMetrics: FleetMetrics;
+  readonly readiness: Readiness;
+}
+
+/** The rim of the control plane: role `api` serves everything, every other role only its health. */
+@Module({})
+export class AppModule {
+  static with(services: Services, options: { readonly api: boolean }): DynamicModule {
+    const given: Provider[] = [
+      { provide: EventStore, useValue: services.store },
+      { provide: DataSource, useValue: services.dataSource },
+      { provide: AccountDirectory, useValue: services.accounts },
+      { provide: ClusterReader, useValue: services.clusterReader },
+      { provide: ClusterRegistration, useValue: services.registration },
+      { provide: EventFeed, useValue: services.feed },
+      { provide: StreamFinder, useValue: services.finder },
+      { provide: QuarantineReader, useValue: services.quarantineReader },
+      { provide: AgentJoin, useValue: services.join },
+      { provide: AgentSessions, useValue: services.sessions },
+      { provide: FleetMetrics, useValue: services.fleetMetrics },
+      { provide: Readiness, useValue: services.readiness },
+    ];
+    if (!options.api) return { module: AppModule, controllers: [HealthController], providers: given };
+    return {
+      module: AppModule,
+      imports: [CqrsModule.forRoot()],
+      controllers: [
+        HealthController,
+        AgentController,
+        ClustersController,
+        AccountsController,
+        ContainerGroupsController,
+        QuarantineController,
+      ],
+      providers: [
+        ...given,
+        AddAccountHandler,
+        GetAccountHandler,
+        ListAccountsHandler,
+        RegisterClusterHandler,
+        IssueJoinTokenHandler,
+        UnregisterClusterHandler,
+        GetClusterHandler,
+        ListClustersHandler,
+        ListContainerGroupsHandler,
+        GetContainerGroupHandler,
+        GetHistoryHandler,
+        GetOverviewHandler,
+        ReadEventsHandler,
+        ListQuarantineHandler,
+        GetQuarantinedHandler,
+      ],
+    };
+  }
+}

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import type { ClusterRow } from './cluster-row.ts';
+
+/** A live session renews every few minutes; one that was silent for this long is shown as silent. */
+export const SESSION_SILENT_MS = 10 * 60_000;
+/** An alarm of two agents in one cluster is shown for this long after it was last seen. */
+export const FLAPPING_MS = 10 * 60_000;
+
+const time = z.iso.datetime();
+
+export const ClusterView = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    accountId: z.string(),
+    state: z.enum(['registered', 'connected', 'silent', 'unregistered']),
+    fingerprint: z.string().optional(),
+    registeredAt: time,
+    joinedAt: time.optional(),
+    unregisteredAt: time.optional(),
+    session: z
+      .object({
+        epoch: z.number().int(),
+        agentId: z.string(),
+        agentVersion: z.string().optional(),
+        nodeName: z.string().optional(),
+        startedAt: time,
+        renewedAt: time,
+      })
+      .optional(),
+    /** Something an operator should look at. */
+    alarm: z.object({ code: z.literal('session-flapping'), message: z.string(), lastSeenAt: time }).optional(),
+  })
+  .meta({ id: 'Cluster' });
+export type ClusterView = z.infer<typeof ClusterView>;
+
+export const JoinTokenView = z.object({ token: z.string(), expiresAt: time }).meta({ id: 'JoinToken' });
+export const RegisteredCluster = z
+  .object({ cluster: ClusterView, joinToken: JoinTokenView.meta({ description: 'Shown once; kept hashed.' }) })
+  .meta({ id: 'RegisteredCluster' });
+export type RegisteredCluster = z.infer<typeof RegisteredCluster>;
+
+export function clusterView(row: ClusterRow, now: number): ClusterView {
+  const session = sessionOf(row);
+  const flapping = row.flapping_at !== null && now - row.flapping_at.getTime() < FLAPPING_MS;
+  return {
+    id: row.id,
+    name: row.name,
+    accountId: row.account_id,
+    state: stateOf(row, now),
+    ...(row.fingerprint === null ? {} : { fingerprint: row.fingerprint }),
+    registeredAt: row.registered_at.toISOString(),
+    ...(row.joined_at === null ? {} : { joinedAt: row.joined_at.toISOString() }),
+    ...(row.unregistered_at === null ? {} : { unregisteredAt: row.unregistered_at.toISOString() }),
+    ...(session === undefined ? {} : { session }),
+    ...(flapping && row.flapping_at !== null
+      ? {
+          alarm: {
+            code: 'session-flapping' as const,
+            message:
+              'the session keeps changing hands: two agents act for this cluster, or one restarts over and over; run one agent only',
+            lastSeenAt: row.flapping_at.toISOString(),
+          },
+        }
+      : {}),
+  };
+}
+
+function stateOf(row: ClusterRow, now: number): ClusterView['state'] {
+  if (row.unregistered_at !== null) return 'unregistered';
+  if (row.joined_at === null) return 'registered';
+  return row.session_renewed_at !== null && now - row.session_renewed_at.getTime() < SESSION_SILENT_MS
+    ? 'connected'
+    : 'silent';
+}
+
+function sessionOf(row: ClusterRow): ClusterView['session'] {
+  const { session_agent_id: agentId, session_started_at: startedAt, session_renewed_at: renewedAt } = row;
+  if (agentId === null || startedAt === null || renewedAt === null || row.unregistered_at !== null) return undefined;
+  return {
+    epoch: Number(row.epoch),
+    agentId,
+    ...(row.agent_version === null ? {} : { agentVersion: row.agent_version }),
+    ...(row.node_name === null ? {} : { nodeName: row.node_name }),
+    startedAt: startedAt.toISOString(),
+    renewedAt: renewedAt.toISOString(),
+  };
+}

@@ -1,0 +1,76 @@
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { CommandBus, QueryBus } from '@nestjs/cqrs';
+import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { entityTag, notModified } from '../http/etag.ts';
+import { IDEMPOTENCY_HEADER } from '../http/idempotency.ts';
+import { ClusterView, JoinTokenView, RegisteredCluster } from './cluster-view.ts';
+import {
+  ClusterFilter,
+  ClusterPage,
+  GetCluster,
+  IssueJoinToken,
+  ListClusters,
+  RegisterCluster,
+  UnregisterCluster,
+} from './clusters.ts';
+import { RegisterClusterBody, type JoinToken } from './registration.ts';
+
+@ApiTags('clusters')
+@Controller('api/v1/clusters')
+export class ClustersController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly queries: QueryBus,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List clusters', operationId: 'listClusters' })
+  @ApiResponse({ status: 200, description: 'By id.', standardSchema: ClusterPage })
+  list(@Query({ schema: ClusterFilter }) filter: ClusterFilter): Promise<ClusterPage> {
+    return this.queries.execute(new ListClusters(filter));
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One cluster', operationId: 'getCluster' })
+  @ApiResponse({ status: 200, description: 'The cluster and its session.', standardSchema: ClusterView })
+  async get(
+    @Param('id') id: string,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<ClusterView | undefined> {
+    const cluster = await this.queries.execute(new GetCluster(id));
+    return notModified(response, entityTag(cluster), ifNoneMatch) ? undefined : cluster;
+  }
+
+  @Post()
+  @ApiHeader(IDEMPOTENCY_HEADER)
+  @ApiOperation({ summary: 'Register a cluster', operationId: 'registerCluster' })
+  @ApiResponse({
+    status: 201,
+    description: "Registered; the join token is the agent's, good once and for an hour.",
+    standardSchema: RegisteredCluster,
+  })
+  register(@Body({ schema: RegisterClusterBody }) body: RegisterClusterBody): Promise<RegisteredCluster> {
+    return this.commands.execute(new RegisterCluster(body));
+  }
+
+  @Post(':id/join-token')
+  @ApiHeader(IDEMPOTENCY_HEADER)
+  @ApiOperation({ summary: 'A new join token; one that was not used yet ends', operationId: 'issueJoinToken' })
+  @ApiResponse({ status: 201, description: 'Shown once.', standardSchema: JoinTokenView })
+  joinToken(@Param('id') id: string): Promise<JoinToken> {
+    return this.commands.execute(new IssueJoinToken(id));
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({
+    summary: "Unregister a cluster: its agent's session, tokens, rights and keys end at once",
+    operationId: 'unregisterCluster',
+  })
+  @ApiResponse({ status: 204, description: 'Done. Its container groups and their history stay.' })
+  async unregister(@Param('id') id: string): Promise<void> {
+    await this.commands.execute(new UnregisterCluster(id));
+  }
+}

@@ -1,0 +1,153 @@
+import { Command, CommandHandler, Query, QueryHandler, type ICommandHandler, type IQueryHandler } from '@nestjs/cqrs';
+import type pg from 'pg';
+import { z } from 'zod';
+import type { Clock } from '#libs/runtime';
+import { decodePageCursor, encodePageCursor, pageOf, PageQuery } from '../http/page.ts';
+import { notFound } from '../http/problem.ts';
+import type { ClusterRow } from './cluster-row.ts';
+import { clusterView, ClusterView, type RegisteredCluster } from './cluster-view.ts';
+import { ClusterRegistration, type JoinToken, type RegisterClusterBody } from './registration.ts';
+
+const LIST = 'clusters';
+
+export const ClusterFilter = PageQuery.extend({
+  account: z.string().max(64).optional(),
+  /** Also those that were unregistered. */
+  unregistered: z.enum(['true', 'false']).default('false'),
+});
+export type ClusterFilter = z.infer<typeof ClusterFilter>;
+
+export const ClusterPage = z
+  .object({ items: z.array(ClusterView), nextCursor: z.string().optional() })
+  .meta({ id: 'ClusterPage' });
+export type ClusterPage = z.infer<typeof ClusterPage>;
+
+/** Reads clusters for people. */
+export class ClusterReader {
+  private readonly pool: pg.Pool;
+  private readonly clock: Clock;
+
+  constructor(parts: { readonly pool: pg.Pool; readonly clock: Clock }) {
+    this.pool = parts.pool;
+    this.clock = parts.clock;
+  }
+
+  async page({ limit, cursor, account, unregistered }: ClusterFilter): Promise<ClusterPage> {
+    const after = cursor === undefined ? '' : String(decodePageCursor(LIST, cursor)[0]);
+    const { rows } = await this.pool.query<ClusterRow>(
+      `select * from fleet.cluster where id > $1 and ($2::text is null or account_id = $2) and ($3 or unregistered_at is null) order by id limit $4`,
+      [after, account ?? null, unregistered === 'true', limit + 1],
+    );
+    const page = pageOf(
+      rows,
+      limit,
+      (row) => this.view(row),
+      (row) => encodePageCursor(LIST, [row.id]),
+    );
+    return { ...page, items: [...page.items] };
+  }
+
+  async get(id: string): Promise<ClusterView> {
+    const { rows } = await this.pool.query<ClusterRow>('select * from fleet.cluster where id = $1', [id]);
+    if (rows[0] === undefined) throw notFound(`there is no cluster ${id.slice(0, 100)}`);
+    return this.view(rows[0]);
+  }
+
+  view(row: ClusterRow): ClusterView {
+    return clusterView(row, this.clock.now());
+  }
+}
+
+export class ListClusters extends Query<ClusterPage> {
+  readonly filter: ClusterFilter;
+
+  constructor(filter: ClusterFilter) {
+    super();
+    this.filter = filter;
+  }
+}
+
+@QueryHandler(ListClusters)
+export class ListClustersHandler implements IQueryHandler<ListClusters> {
+  constructor(private readonly reader: ClusterReader) {}
+
+  execute({ filter }: ListClusters): Promise<ClusterPage> {
+    return this.reader.page(filter);
+  }
+}
+
+export class GetCluster extends Query<ClusterView> {
+  readonly id: string;
+
+  constructor(id: string) {
+    super();
+    this.id = id;
+  }
+}
+
+@QueryHandler(GetCluster)
+export class GetClusterHandler implements IQueryHandler<GetCluster> {
+  constructor(private readonly reader: ClusterReader) {}
+
+  execute({ id }: GetCluster): Promise<ClusterView> {
+    return this.reader.get(id);
+  }
+}
+
+export class RegisterCluster extends Command<RegisteredCluster> {
+  readonly body: RegisterClusterBody;
+
+  constructor(body: RegisterClusterBody) {
+    super();
+    this.body = body;
+  }
+}
+
+@CommandHandler(RegisterCluster)
+export class RegisterClusterHandler implements ICommandHandler<RegisterCluster> {
+  constructor(
+    private readonly registration: ClusterRegistration,
+    private readonly reader: ClusterReader,
+  ) {}
+
+  async execute({ body }: RegisterCluster): Promise<RegisteredCluster> {
+    const { row, joinToken } = await this.registration.register(body);
+    return { cluster: this.reader.view(row), joinToken };
+  }
+}
+
+export class IssueJoinToken extends Command<JoinToken> {
+  readonly clusterId: string;
+
+  constructor(clusterId: string) {
+    super();
+    this.clusterId = clusterId;
+  }
+}
+
+@CommandHandler(IssueJoinToken)
+export class IssueJoinTokenHandler implements ICommandHandler<IssueJoinToken> {
+  constructor(private readonly registration: ClusterRegistration) {}
+
+  execute({ clusterId }: IssueJoinToken): Promise<JoinToken> {
+    return this.registration.newToken(clusterId);
+  }
+}
+
+export class UnregisterCluster extends Command<void> {
+  readonly clusterId: string;
+
+  constructor(clusterId: string) {
+    super();
+    this.clusterId = clusterId;
+  }
+}
+
+@CommandHandler(UnregisterCluster)
+export class UnregisterClusterHandler implements ICommandHandler<UnregisterCluster> {
+  constructor(private readonly registration: ClusterRegistration) {}
+
+  execute({ clusterId }: UnregisterCluster): Promise<void> {
+    return this.registration.unregister(clusterId);
+  }
+}

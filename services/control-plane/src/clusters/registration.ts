@@ -1,0 +1,142 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import type { Pool, PoolClient } from 'pg';
+import type { Clock } from '#libs/runtime';
+import { AccountId } from '../accounts/account-settings.ts';
+import { conflict, invalid, notFound } from '../http/problem.ts';
+import type { EnvelopeKeys } from '../keys/envelope-keys.ts';
+import type { ClusterTopics } from '../publish/cluster-topics.ts';
+import { inTransaction } from '../transaction.ts';
+import type { ClusterDirectory } from './cluster-directory.ts';
+import type { ClusterRow } from './cluster-row.ts';
+
+const JOIN_TOKEN_MS = 3_600_000;
+
+export const ClusterId = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'use 1–40 of a-z, 0-9 and -, not at its ends');
+
+export const RegisterClusterBody = z
+  .strictObject({
+    /** Default: made up. It is part of topics and tags, and never given twice. */
+    id: ClusterId.refine((id) => id !== 'control-plane', 'is the name of the control plane itself').optional(),
+    name: z.string().min(1).max(100).optional(),
+    /** Default: the only account there is. */
+    accountId: AccountId.optional(),
+  })
+  .meta({ id: 'RegisterCluster' });
+export type RegisterClusterBody = z.infer<typeof RegisterClusterBody>;
+
+export interface JoinToken {
+  readonly token: string;
+  readonly expiresAt: string;
+}
+
+export const hashOfToken = (token: string): Buffer => createHash('sha256').update(token).digest();
+
+/** Clusters come and go: registering hands out the one-time token of the agent, unregistering ends everything that the agent may do. */
+export class ClusterRegistration {
+  private readonly pool: Pool;
+  private readonly clock: Clock;
+  private readonly keys: EnvelopeKeys;
+  private readonly topics: ClusterTopics;
+  private readonly directory: ClusterDirectory;
+
+  constructor(parts: {
+    readonly pool: Pool;
+    readonly clock: Clock;
+    readonly keys: EnvelopeKeys;
+    readonly topics: ClusterTopics;
+    readonly directory: ClusterDirectory;
+  }) {
+    this.pool = parts.pool;
+    this.clock = parts.clock;
+    this.keys = parts.keys;
+    this.topics = parts.topics;
+    this.directory = parts.directory;
+  }
+
+  async register(body: RegisterClusterBody): Promise<{ readonly row: ClusterRow; readonly joinToken: JoinToken }> {
+    const id = body.id ?? `c-${randomBytes(5).toString('hex')}`;
+    const accountId = await this.accountFor(body.accountId);
+    const result = await inTransaction(this.pool, async (client) => {
+      const { rows } = await client.query<ClusterRow>(
+        `insert into fleet.cluster (id, name, account_id, registered_at) values ($1, $2, $3, $4) on conflict (id) do nothing returning *`,
+        [id, body.name ?? id, accountId, new Date(this.clock.now())],
+      );
+      const [row] = rows;
+      if (row === undefined) {
+        throw conflict(
+          `a cluster ${id} is registered or was; choose another id, or ask for a new join token with POST /api/v1/clusters/${id}/join-token`,
+        );
+      }
+      return { row, joinToken: await this.issue(client, id) };
+    });
+    this.directory.forget(id);
+    return result;
+  }
+
+  /** A further token, for an agent that lost its key; tokens that nobody used yet end. */
+  newToken(clusterId: string): Promise<JoinToken> {
+    return inTransaction(this.pool, async (client) => {
+      await this.registered(client, clusterId);
+      await client.query('delete from fleet.join_token where cluster_id = $1 and used_by is null', [clusterId]);
+      return this.issue(client, clusterId);
+    });
+  }
+
+  /** Ends session, tokens, rights and keys of the cluster's agent, and removes its topic. Its groups and their history stay. Repeating it is harmless. */
+  async unregister(clusterId: string): Promise<void> {
+    await inTransaction(this.pool, async (client) => {
+      const { rowCount } = await client.query(
+        `update fleet.cluster set unregistered_at = coalesce(unregistered_at, $2), public_key = null, key_thumbprint = null, session_agent_id = null
+         where id = $1`,
+        [clusterId, new Date(this.clock.now())],
+      );
+      if (rowCount === 0) throw notFound(`there is no cluster ${clusterId}`);
+      await client.query('delete from fleet.join_token where cluster_id = $1', [clusterId]);
+      await client.query('delete from fleet.agent_assertion where cluster_id = $1', [clusterId]);
+    });
+    this.directory.forget(clusterId);
+    await this.keys.destroy(clusterId);
+    await this.topics.remove(clusterId);
+  }
+
+  private async issue(client: PoolClient, clusterId: string): Promise<JoinToken> {
+    const now = this.clock.now();
+    const token = `${clusterId}.${randomBytes(32).toString('base64url')}`;
+    const expiresAt = new Date(now + JOIN_TOKEN_MS);
+    await client.query(
+      'insert into fleet.join_token (token_hash, cluster_id, issued_at, expires_at) values ($1, $2, $3, $4)',
+      [hashOfToken(token), clusterId, new Date(now), expiresAt],
+    );
+    return { token, expiresAt: expiresAt.toISOString() };
+  }
+
+  private async registered(client: PoolClient, clusterId: string): Promise<void> {
+    const { rows } = await client.query<ClusterRow>('select * from fleet.cluster where id = $1 for update', [
+      clusterId,
+    ]);
+    const [row] = rows;
+    if (row === undefined) throw notFound(`there is no cluster ${clusterId}`);
+    if (row.unregistered_at !== null) throw conflict(`cluster ${clusterId} was unregistered; register a new one`);
+  }
+
+  private async accountFor(wanted: string | undefined): Promise<string> {
+    const { rows } = await this.pool.query<{ id: string }>('select id from fleet.account order by id');
+    const ids = rows.map((row) => row.id);
+    const known =
+      ids.length === 0
+        ? 'there is no account yet: add one with POST /api/v1/accounts'
+        : `known accounts: ${ids.slice(0, 20).join(', ')}`;
+    if (wanted !== undefined) {
+      if (ids.includes(wanted)) return wanted;
+      throw invalid([{ pointer: '/accountId', detail: `there is no account ${wanted}; ${known}` }]);
+    }
+    const [only, ...others] = ids;
+    if (only === undefined) throw invalid([{ pointer: '/accountId', detail: known }]);
+    if (others.length === 0) return only;
+    if (ids.includes('default')) return 'default';
+    throw invalid([{ pointer: '/accountId', detail: `say which account pays for this cluster; ${known}` }]);
+  }
+}

@@ -1,0 +1,101 @@
+/** Every variable of the control plane, as `--help` prints them. */
+export interface Variable {
+  readonly name: string;
+  readonly meaning: string;
+  /** As a person would write it; absent = none. */
+  readonly default?: string;
+  readonly unit?: string;
+}
+
+export const VARIABLES: readonly Variable[] = [
+  { name: 'DATABASE_URL', meaning: 'PostgreSQL, as postgres://user:password@host:port/database; required' },
+  {
+    name: 'DATABASE_POOL_SIZE',
+    meaning: 'most connections of this process, 4–200',
+    default: '20',
+    unit: 'connections',
+  },
+  {
+    name: 'DATABASE_MIGRATE',
+    meaning: 'bring the database to the newest schema at start: true or false',
+    default: 'true',
+  },
+  { name: 'KAFKA_BROKERS', meaning: 'brokers, as host:port,host:port; required' },
+  { name: 'KAFKA_BROKERS_FOR_AGENTS', meaning: 'brokers as agents reach them', default: 'KAFKA_BROKERS' },
+  { name: 'KAFKA_SECURITY', meaning: 'how to speak to Kafka: plaintext or oauthbearer', default: 'plaintext' },
+  { name: 'KAFKA_TLS', meaning: 'speak TLS to Kafka: true or false', default: 'false' },
+  {
+    name: 'KAFKA_INTENT_PARTITIONS',
+    meaning: 'partitions of a newly made intents topic, 1–1000',
+    default: '12',
+    unit: 'partitions',
+  },
+  {
+    name: 'FLEET_NAME',
+    meaning: 'prefix of topics, principals and tags; never change it while groups run',
+    default: 'eci-fleet',
+  },
+  {
+    name: 'FLEET_ROLES',
+    meaning: 'what this process does: api,intake,effects,observe,publish,project',
+    default: 'all of them',
+  },
+  {
+    name: 'HTTP_HOST',
+    meaning: 'address to listen on; any but a loopback address wants TLS and FLEET_ADMIN_TOKEN',
+    default: '127.0.0.1',
+  },
+  { name: 'HTTP_PORT', meaning: 'port to listen on; 0 = any free one', default: '8080', unit: 'port' },
+  {
+    name: 'FLEET_ADMIN_TOKEN',
+    meaning: 'bearer token of operators, at least 16 characters',
+    default: 'none: the API is open on loopback',
+  },
+  { name: 'TLS_CERT_FILE', meaning: 'certificate chain of the API, PEM', default: 'none: plain HTTP' },
+  { name: 'TLS_KEY_FILE', meaning: 'private key of the certificate, PEM' },
+  {
+    name: 'FLEET_MASTER_KEY',
+    meaning: 'key that wraps all data keys: 32 bytes in base64; required (or FLEET_MASTER_KEY_FILE)',
+  },
+  { name: 'FLEET_MASTER_KEY_FILE', meaning: 'file with the master key' },
+  {
+    name: 'FLEET_TOKEN_KEY',
+    meaning: "key that signs agents' access tokens: a private EC P-256 JWK; required (or FLEET_TOKEN_KEY_FILE)",
+  },
+  { name: 'FLEET_TOKEN_KEY_FILE', meaning: 'file with the token key' },
+  { name: 'FLEET_TOKEN_ISSUER', meaning: '`iss` of access tokens, as brokers expect it', default: 'FLEET_NAME' },
+  { name: 'FLEET_TOKEN_AUDIENCE', meaning: '`aud` of access tokens, as brokers expect it', default: 'FLEET_NAME' },
+  {
+    name: 'FLEET_ACCOUNTS',
+    meaning: 'cloud accounts: JSON list of {id, name?, credential, regions, endpoint?, quotas?}',
+    default: 'one account "default" from ECI_ACCESS_KEY and ECI_SECRET_KEY',
+  },
+  { name: 'FLEET_ACCOUNTS_FILE', meaning: 'file with the accounts' },
+  {
+    name: 'ECI_ENDPOINT',
+    meaning: 'endpoint of ECI for all accounts, for example http://127.0.0.1:18080',
+    default: "each region's own",
+  },
+  { name: 'ECI_ACCESS_KEY', meaning: 'AccessKey id of account "default", when FLEET_ACCOUNTS is absent' },
+  { name: 'ECI_SECRET_KEY', meaning: 'AccessKey secret of account "default"' },
+  { name: 'LOG_LEVEL', meaning: 'debug, info, warn, error or silent', default: 'info' },
+];
+
+/** Text of `--help`. */
+export function helpText(): string {
+  const width = Math.max(...VARIABLES.map((v) => v.name.length));
+  const lines = VARIABLES.map((v) => {
+    const notes = [v.unit && `unit: ${v.unit}`, v.default && `default: ${v.default}`].filter(Boolean).join('; ');
+    return `  ${v.name.padEnd(width)}  ${v.meaning}${notes ? ` [${notes}]` : ''}`;
+  });
+  return [
+    'Control plane of ECI Fleet: turns pod intents into container groups and says how they are.',
+    '',
+    'Usage: control-plane [--help] [--print-jwks]',
+    "  --print-jwks  prints the public half of FLEET_TOKEN_KEY as a JWKS, for brokers that check agents' tokens",
+    '',
+    'Configuration is read from the environment:',
+    ...lines,
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,366 @@
+/** Configuration of the control plane: read once from the environment, checked as a whole, every fault said at once. */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import type { LogLevel } from '#libs/observability';
+import { z } from 'zod';
+import { AccountSettings } from './accounts/account-settings.ts';
+import { VARIABLES } from './config-variables.ts';
+
+export const ROLES = ['api', 'intake', 'effects', 'observe', 'publish', 'project'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** Private EC P-256 key as a JWK. */
+export const TokenKey = z.object({
+  kty: z.literal('EC'),
+  crv: z.literal('P-256'),
+  x: z.string().min(1),
+  y: z.string().min(1),
+  d: z.string().min(1),
+  kid: z.string().min(1).optional(),
+});
+export type TokenKey = z.infer<typeof TokenKey>;
+
+export interface ControlPlaneConfig {
+  readonly databaseUrl: string;
+  /** Largest number of connections of one process. */
+  readonly databasePoolSize: number;
+  /** Bring the database to the newest schema at start. */
+  readonly migrate: boolean;
+  readonly kafka: {
+    readonly brokers: readonly string[];
+    /** Brokers as agents reach them; the same when nothing else is said. */
+    readonly brokersForAgents: readonly string[];
+    readonly security: 'plaintext' | 'oauthbearer';
+    readonly tls: boolean;
+    readonly intentPartitions: number;
+  };
+  /** Prefix of topics, principals and tags. */
+  readonly fleet: string;
+  readonly roles: readonly Role[];
+  readonly http: {
+    readonly host: string;
+    /** 0 = any free port. */
+    readonly port: number;
+    readonly adminToken?: string;
+    readonly tls?: { readonly cert: string; readonly key: string };
+  };
+  /** 256 bits. */
+  readonly masterKey: Uint8Array;
+  readonly tokenKey: TokenKey;
+  /** `iss` and `aud` of access tokens, as brokers expect them. */
+  readonly tokenIssuer: string;
+  readonly tokenAudience: string;
+  readonly accounts: readonly AccountSettings[];
+  /** Overrides the endpoint of every account. */
+  readonly eciEndpoint?: string;
+  readonly logLevel: LogLevel;
+  /** One variable of the environment, for credentials that accounts refer to by name. */
+  readonly variable: (name: string) => string | undefined;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+type ReadFile = (path: string) => string;
+const readText: ReadFile = (path) => readFileSync(path, 'utf8');
+
+/** Every fault of a configuration, each a sentence that says where and what to do. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(
+      `the configuration has ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}:\n${faults.map((f) => `  - ${f}`).join('\n')}`,
+    );
+    this.faults = faults;
+  }
+}
+
+const commaList = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item.length > 0),
+);
+const brokers = commaList.pipe(
+  z
+    .array(z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^\s:,]+):\d{1,5}$/, 'write each broker as host:port'))
+    .min(1, 'name at least one broker as host:port'),
+);
+const port = z.coerce.number().int().min(0).max(65_535);
+
+const Schema = z.object({
+  DATABASE_URL: z
+    .string({ error: 'is missing: postgres://user:password@host:port/database' })
+    .regex(/^postgres(ql)?:\/\/\S+$/, 'must be a URL that begins with postgres://'),
+  DATABASE_POOL_SIZE: z.coerce.number().int().min(4).max(200).default(20),
+  DATABASE_MIGRATE: z.enum(['true', 'false']).default('true'),
+  KAFKA_BROKERS: brokers.optional(),
+  KAFKA_BROKERS_FOR_AGENTS: brokers.optional(),
+  KAFKA_SECURITY: z.enum(['plaintext', 'oauthbearer']).default('plaintext'),
+  KAFKA_TLS: z.enum(['true', 'false']).default('false'),
+  KAFKA_INTENT_PARTITIONS: z.coerce.number().int().min(1).max(1000).default(12),
+  FLEET_NAME: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'use 1–40 of a-z, 0-9 and -, not at its ends')
+    .default('eci-fleet'),
+  FLEET_ROLES: commaList
+    .pipe(z.array(z.enum(ROLES, { error: `knows the roles ${ROLES.join(', ')}` })).min(1, 'name at least one role'))
+    .default([...ROLES]),
+  HTTP_HOST: z.string().default('127.0.0.1'),
+  HTTP_PORT: port.default(8080),
+  FLEET_ADMIN_TOKEN: z.string().min(16, 'use at least 16 characters').optional(),
+  TLS_CERT_FILE: z.string().optional(),
+  TLS_KEY_FILE: z.string().optional(),
+  FLEET_MASTER_KEY: z.string().optional(),
+  FLEET_MASTER_KEY_FILE: z.string().optional(),
+  FLEET_TOKEN_KEY: z.string().optional(),
+  FLEET_TOKEN_KEY_FILE: z.string().optional(),
+  FLEET_TOKEN_ISSUER: z.string().optional(),
+  FLEET_TOKEN_AUDIENCE: z.string().optional(),
+  FLEET_ACCOUNTS: z.string().optional(),
+  FLEET_ACCOUNTS_FILE: z.string().optional(),
+  ECI_ENDPOINT: z
+    .string()
+    .regex(/^(https?:\/\/)?[^\s/]+$/, 'must be a host or http(s)://host:port without a path')
+    .optional(),
+  ECI_ACCESS_KEY: z.string().optional(),
+  ECI_SECRET_KEY: z.string().optional(),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+
+export interface ReadConfigOptions {
+  /** False when messaging is given to the control plane, which then needs no brokers; default true. */
+  readonly needsKafka?: boolean;
+  readonly readFile?: ReadFile;
+}
+
+/** Reads the whole configuration; throws {@link ConfigurationError} with every fault. */
+export function readConfig(
+  environment: Environment,
+  { needsKafka = true, readFile = readText }: ReadConfigOptions = {},
+): ControlPlaneConfig {
+  const faults: string[] = [];
+  const raw = namedVariables(environment);
+  const parsed = Schema.safeParse(raw);
+  const flawed = new Set<string>();
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const name = String(issue.path[0]);
+      flawed.add(name);
+      faults.push(`${name}: ${issue.message}${hint(name)}`);
+    }
+  }
+  // Faults of one variable must not hide those of others, so the rest is checked on what was sound.
+  const sound = Schema.partial().parse(
+    Object.fromEntries(Object.entries(raw).filter(([name]) => !flawed.has(name))),
+  ) as Partial<z.infer<typeof Schema>>;
+  const fromFile = new FileValues(raw, readFile, faults);
+
+  const masterKey = readMasterKey(fromFile, faults);
+  const tokenKey = readTokenKey(fromFile, faults);
+  const accounts = readAccounts(fromFile, raw, faults);
+  if (needsKafka && sound.KAFKA_BROKERS === undefined && !flawed.has('KAFKA_BROKERS'))
+    faults.push(`KAFKA_BROKERS: is missing${hint('KAFKA_BROKERS')}`);
+  const tls = readTls(fromFile, raw, faults);
+  const host = sound.HTTP_HOST ?? '127.0.0.1';
+  if (!isLoopback(host) && (tls === undefined || sound.FLEET_ADMIN_TOKEN === undefined)) {
+    faults.push(
+      `HTTP_HOST: ${host} is not a loopback address, so the API would be open to the network: set TLS_CERT_FILE, TLS_KEY_FILE and FLEET_ADMIN_TOKEN, or listen on 127.0.0.1`,
+    );
+  }
+  if (faults.length > 0 || !parsed.success || masterKey === undefined || tokenKey === undefined)
+    throw new ConfigurationError(faults);
+
+  const v = parsed.data;
+  const kafkaBrokers = v.KAFKA_BROKERS ?? [];
+  return {
+    databaseUrl: v.DATABASE_URL,
+    databasePoolSize: v.DATABASE_POOL_SIZE,
+    migrate: v.DATABASE_MIGRATE === 'true',
+    kafka: {
+      brokers: kafkaBrokers,
+      brokersForAgents: v.KAFKA_BROKERS_FOR_AGENTS ?? kafkaBrokers,
+      security: v.KAFKA_SECURITY,
+      tls: v.KAFKA_TLS === 'true',
+      intentPartitions: v.KAFKA_INTENT_PARTITIONS,
+    },
+    fleet: v.FLEET_NAME,
+    roles: [...new Set(v.FLEET_ROLES)],
+    http: {
+      host: v.HTTP_HOST,
+      port: v.HTTP_PORT,
+      ...(v.FLEET_ADMIN_TOKEN === undefined ? {} : { adminToken: v.FLEET_ADMIN_TOKEN }),
+      ...(tls === undefined ? {} : { tls }),
+    },
+    masterKey,
+    tokenKey,
+    tokenIssuer: v.FLEET_TOKEN_ISSUER ?? v.FLEET_NAME,
+    tokenAudience: v.FLEET_TOKEN_AUDIENCE ?? v.FLEET_NAME,
+    accounts,
+    ...(v.ECI_ENDPOINT === undefined ? {} : { eciEndpoint: v.ECI_ENDPOINT }),
+    logLevel: v.LOG_LEVEL,
+    variable: (name) => environment[name],
+  };
+}
+
+/** Only the token key: enough to print its public half for brokers. */
+export function readTokenKeyConfig(environment: Environment, readFile: ReadFile = readText): TokenKey {
+  const faults: string[] = [];
+  const key = readTokenKey(new FileValues(namedVariables(environment), readFile, faults), faults);
+  if (key === undefined) throw new ConfigurationError(faults);
+  return key;
+}
+
+/** Whether only this machine can reach an address to listen on. */
+export function isLoopback(host: string): boolean {
+  const address = host.replace(/^\[|\]$/g, '');
+  if (isIP(address) === 4) return address.startsWith('127.');
+  return address === '::1' || address === 'localhost';
+}
+
+function namedVariables(environment: Environment): Record<string, string> {
+  // An empty variable is one that is not set: compose files and manifests write them so.
+  return Object.fromEntries(
+    VARIABLES.map(({ name }) => [name, environment[name]?.trim()] as const).filter(
+      (e): e is [string, string] => e[1] !== undefined && e[1] !== '',
+    ),
+  );
+}
+
+function hint(name: string): string {
+  const variable = VARIABLES.find((v) => v.name === name);
+  return variable ? ` (${variable.meaning})` : '';
+}
+
+/** A value given as `NAME` or as the path of a file in `NAME_FILE`. */
+class FileValues {
+  private readonly raw: Readonly<Record<string, string>>;
+  private readonly readFile: ReadFile;
+  private readonly faults: string[];
+
+  constructor(raw: Readonly<Record<string, string>>, readFile: ReadFile, faults: string[]) {
+    this.raw = raw;
+    this.readFile = readFile;
+    this.faults = faults;
+  }
+
+  /** The value, `undefined` when neither is set, `null` when it could not be read (a fault was noted). */
+  get(name: string): string | null | undefined {
+    const path = this.raw[`${name}_FILE`];
+    const value = this.raw[name];
+    if (value !== undefined && path !== undefined) {
+      this.faults.push(`${name}: is set beside ${name}_FILE: keep one of them`);
+      return null;
+    }
+    return path === undefined ? value : this.file(`${name}_FILE`);
+  }
+
+  file(name: string): string | null | undefined {
+    const path = this.raw[name];
+    if (path === undefined) return undefined;
+    try {
+      return this.readFile(path).trim();
+    } catch (error) {
+      this.faults.push(`${name}: cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+      return null;
+    }
+  }
+}
+
+function readMasterKey(values: FileValues, faults: string[]): Uint8Array | undefined {
+  const text = values.get('FLEET_MASTER_KEY');
+  if (text === null) return undefined;
+  if (text === undefined) {
+    faults.push(
+      'FLEET_MASTER_KEY: is missing: set it or FLEET_MASTER_KEY_FILE to 32 random bytes in base64 (for example `openssl rand -base64 32`)',
+    );
+    return undefined;
+  }
+  const bytes = /^[A-Za-z0-9+/_-]+={0,2}$/.test(text) ? Buffer.from(text, 'base64') : Buffer.alloc(0);
+  if (bytes.length !== 32) {
+    faults.push('FLEET_MASTER_KEY: must be exactly 32 bytes in base64 (44 characters)');
+    return undefined;
+  }
+  return new Uint8Array(bytes);
+}
+
+function readTokenKey(values: FileValues, faults: string[]): TokenKey | undefined {
+  const text = values.get('FLEET_TOKEN_KEY');
+  if (text === null) return undefined;
+  if (text === undefined) {
+    faults.push(
+      'FLEET_TOKEN_KEY: is missing: set it or FLEET_TOKEN_KEY_FILE to a private EC P-256 key as a JWK, the same for every replica',
+    );
+    return undefined;
+  }
+  const key = TokenKey.safeParse(parseJson(text));
+  if (!key.success) {
+    // Parts of a private key must not be in a message, so only the names of what is wrong are said.
+    const parts = [...new Set(key.error.issues.map((i) => i.path.join('.') || 'the whole value'))].join(', ');
+    faults.push(`FLEET_TOKEN_KEY: is not a private EC P-256 JWK (look at ${parts})`);
+    return undefined;
+  }
+  return key.data;
+}
+
+function readAccounts(values: FileValues, raw: Readonly<Record<string, string>>, faults: string[]): AccountSettings[] {
+  const text = values.get('FLEET_ACCOUNTS');
+  if (text === null) return [];
+  if (text === undefined) return defaultAccount(raw, faults);
+  const parsed = z.array(AccountSettings).safeParse(parseJson(text));
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues)
+      faults.push(`FLEET_ACCOUNTS: ${['$', ...issue.path].join('.')}: ${issue.message}`);
+    return [];
+  }
+  const seen = new Set<string>();
+  for (const { id } of parsed.data) {
+    if (seen.has(id)) faults.push(`FLEET_ACCOUNTS: two accounts have the id ${id}`);
+    seen.add(id);
+  }
+  return parsed.data;
+}
+
+function defaultAccount(raw: Readonly<Record<string, string>>, faults: string[]): AccountSettings[] {
+  const has = (name: string): boolean => raw[name] !== undefined;
+  if (!has('ECI_ACCESS_KEY') && !has('ECI_SECRET_KEY')) return [];
+  for (const name of ['ECI_ACCESS_KEY', 'ECI_SECRET_KEY']) {
+    if (!has(name)) faults.push(`${name}: is missing, while its other half is set`);
+  }
+  return [
+    {
+      id: 'default',
+      name: 'default',
+      credential: {
+        kind: 'environment',
+        accessKeyIdVariable: 'ECI_ACCESS_KEY',
+        accessKeySecretVariable: 'ECI_SECRET_KEY',
+      },
+      regions: [],
+    },
+  ];
+}
+
+function readTls(
+  values: FileValues,
+  raw: Readonly<Record<string, string>>,
+  faults: string[],
+): { cert: string; key: string } | undefined {
+  const cert = values.file('TLS_CERT_FILE');
+  const key = values.file('TLS_KEY_FILE');
+  for (const [name, other] of [
+    ['TLS_CERT_FILE', 'TLS_KEY_FILE'],
+    ['TLS_KEY_FILE', 'TLS_CERT_FILE'],
+  ] as const) {
+    if (raw[name] !== undefined && raw[other] === undefined) faults.push(`${other}: is missing, while ${name} is set`);
+  }
+  return cert && key ? { cert, key } : undefined;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

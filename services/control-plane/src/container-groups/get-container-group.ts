@@ -1,0 +1,93 @@
+import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
+import { z } from 'zod';
+import type { ContainerGroupState } from '#libs/domain';
+import { EventStore } from '#libs/event-store';
+import { notFound } from '../http/problem.ts';
+import { containerGroupRow } from './container-group-row.ts';
+import { containerGroupView, ContainerGroupView, withoutNulls } from './container-group-view.ts';
+import { StreamFinder } from './find-stream.ts';
+import { stateOf } from './stored-events.ts';
+
+const anything = z.record(z.string(), z.unknown());
+
+export const ContainerGroupDetail = ContainerGroupView.extend({
+  containers: z.array(anything),
+  initContainers: z.array(anything),
+  conditions: z.array(anything),
+  /** What ECI reported. */
+  cloudEvents: z.array(anything),
+  /** The newest choice: where it may run, in the order of belief, and why. */
+  placement: z
+    .object({
+      attempt: z.number().int(),
+      outcome: z.string(),
+      chosenAt: z.iso.datetime(),
+      candidates: z.array(z.object({ vSwitchId: z.string(), zone: z.string().optional(), reason: z.string() })),
+      specs: z.array(z.string()),
+    })
+    .optional(),
+  /** What was tried since the last success, and why it failed. */
+  failures: z.array(anything),
+  parked: z.object({ since: z.iso.datetime(), gate: anything }).optional(),
+}).meta({ id: 'ContainerGroupDetail' });
+export type ContainerGroupDetail = z.infer<typeof ContainerGroupDetail>;
+
+/** How is this container group? Folded from its stream at this moment, so it never lags. */
+export class GetContainerGroup extends Query<ContainerGroupDetail> {
+  readonly id: string;
+
+  constructor(id: string) {
+    super();
+    this.id = id;
+  }
+}
+
+@QueryHandler(GetContainerGroup)
+export class GetContainerGroupHandler implements IQueryHandler<GetContainerGroup> {
+  constructor(
+    private readonly store: EventStore,
+    private readonly finder: StreamFinder,
+  ) {}
+
+  async execute({ id }: GetContainerGroup): Promise<ContainerGroupDetail> {
+    const streamId = await this.finder.find(id);
+    const events = (await this.store.loadMany([streamId])).get(streamId);
+    if (!events) throw notFound(`there is no container group ${streamId}`);
+    return { ...containerGroupView(containerGroupRow(events)), ...detailsOf(stateOf(events)) };
+  }
+}
+
+function detailsOf({
+  group,
+  attempt,
+  failures,
+  parked,
+}: ContainerGroupState): Omit<ContainerGroupDetail, keyof ContainerGroupView> {
+  const records = (items: readonly object[] | undefined): Record<string, unknown>[] =>
+    (items ?? []).map((item) => ({ ...item }));
+  return {
+    containers: records(group?.containers),
+    initContainers: records(group?.initContainers),
+    conditions: records(group?.conditions),
+    cloudEvents: records(group?.cloudEvents),
+    failures: records(failures),
+    ...(attempt === undefined
+      ? {}
+      : {
+          placement: {
+            attempt: attempt.number,
+            outcome: attempt.outcome,
+            chosenAt: attempt.chosenAt,
+            candidates: attempt.candidates.map(
+              (c) =>
+                withoutNulls({ vSwitchId: c.vSwitchId, zone: c.zone, reason: c.reason }) as {
+                  vSwitchId: string;
+                  reason: string;
+                },
+            ),
+            specs: [...attempt.specs],
+          },
+        }),
+    ...(parked === undefined ? {} : { parked: { since: parked.since, gate: { ...parked.gate } } }),
+  };
+}

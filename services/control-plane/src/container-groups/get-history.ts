@@ -1,0 +1,49 @@
+import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
+import { z } from 'zod';
+import { EventStore } from '#libs/event-store';
+import { decodePageCursor, encodePageCursor, pageOf, PageQuery } from '../http/page.ts';
+import { notFound } from '../http/problem.ts';
+import { EventView, eventView, historyData } from './event-view.ts';
+import { StreamFinder } from './find-stream.ts';
+
+const LIST = 'history';
+
+export const HistoryPage = z
+  .object({ streamId: z.string(), items: z.array(EventView), nextCursor: z.string().optional() })
+  .meta({ id: 'HistoryPage' });
+export type HistoryPage = z.infer<typeof HistoryPage>;
+
+/** What happened to this container group, when, through whom and why? Every event, oldest first. */
+export class GetHistory extends Query<HistoryPage> {
+  readonly id: string;
+  readonly page: z.infer<typeof PageQuery>;
+
+  constructor(id: string, page: z.infer<typeof PageQuery>) {
+    super();
+    this.id = id;
+    this.page = page;
+  }
+}
+
+@QueryHandler(GetHistory)
+export class GetHistoryHandler implements IQueryHandler<GetHistory> {
+  constructor(
+    private readonly store: EventStore,
+    private readonly finder: StreamFinder,
+  ) {}
+
+  async execute({ id, page: { cursor, limit } }: GetHistory): Promise<HistoryPage> {
+    const after = cursor === undefined ? 0 : Number(decodePageCursor(LIST, cursor)[0]);
+    const streamId = await this.finder.find(id);
+    const events = (await this.store.loadMany([streamId])).get(streamId);
+    if (!events) throw notFound(`there is no container group ${streamId}`);
+    const rest = events.filter((event) => event.version > after);
+    const page = pageOf(
+      rest,
+      limit,
+      (event) => eventView(event, historyData(event)),
+      (event) => encodePageCursor(LIST, [event.version]),
+    );
+    return { streamId, ...page, items: [...page.items] };
+  }
+}

@@ -1,0 +1,294 @@
+import {
+  createPool,
+  PostgresEffectQueue,
+  PostgresEventStore,
+  PostgresGateQueue,
+  PostgresTimerQueue,
+  WakeUp,
+} from '#libs/event-store';
+import { topics } from '#libs/contracts';
+import { AlibabaEciClients, type EciClients } from '#libs/eci';
+import { MessagingError, type Messaging } from '#libs/messaging';
+import { createLogger, Metrics, type Logger } from '#libs/observability';
+import { SystemClock, SystemIds, SystemRandom, type Clock } from '#libs/runtime';
+import { migrate } from '#migrations';
+import { AccountDirectory } from './accounts/account-directory.ts';
+import { Credentials } from './accounts/credential.ts';
+import { ObservedEciClients } from './accounts/observed-eci.ts';
+import { AppModule } from './app.module.ts';
+import { ClusterDirectory } from './clusters/cluster-directory.ts';
+import { ClusterReader } from './clusters/clusters.ts';
+import { ClusterRegistration } from './clusters/registration.ts';
+import type { ControlPlaneConfig, Role } from './config.ts';
+import { EventFeed } from './container-groups/event-feed.ts';
+import { StreamFinder } from './container-groups/find-stream.ts';
+import { readModelDataSource } from './data-source.ts';
+import { FleetMetrics } from './health/fleet-metrics.ts';
+import { MeasuredEventStore } from './health/measured-store.ts';
+import { Readiness } from './health/readiness.ts';
+import { startHousekeeping } from './housekeeping.ts';
+import { IdempotencyInterceptor } from './http/idempotency.ts';
+import { startServer } from './http/server.ts';
+import { kafkaMessaging } from './kafka.ts';
+import { EnvelopeKeys } from './keys/envelope-keys.ts';
+import { MasterKey } from './keys/master-key.ts';
+import type { Parts, RunningRole } from './parts.ts';
+import { ClusterCommands } from './publish/cluster-commands.ts';
+import { ClusterTopicRefill } from './publish/refill.ts';
+import { ClusterTopics } from './publish/cluster-topics.ts';
+import { PodStatusPublisher } from './publish/pod-status.ts';
+import { QuarantineReader } from './quarantine/list-quarantine.ts';
+import { Quarantine } from './quarantine/quarantine.ts';
+import { ROLE_STARTERS } from './roles.ts';
+import { AccessTokens } from './sessions/access-tokens.ts';
+import { AgentJoin } from './sessions/join.ts';
+import { AgentSessions } from './sessions/session.ts';
+import { databaseMayCome, waitFor } from './wait-for.ts';
+
+export interface ControlPlaneOptions {
+  /** Default: Kafka, as configured. One that is given is not closed by `stop`. */
+  readonly messaging?: Messaging;
+  readonly logger?: Logger;
+  /** Default: Alibaba's SDK with the configured accounts. */
+  readonly eciClients?: EciClients;
+  readonly clock?: Clock;
+  /** Ends the waiting of a start. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ControlPlane {
+  /** Where the API answers. */
+  readonly url: string;
+  /** Answers open requests, finishes what was claimed, and leaves. */
+  stop(): Promise<void>;
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Starts the roles of the configuration in this process. Waits for PostgreSQL and Kafka, and says so once a minute; the API answers as soon as
+ * PostgreSQL does. Resolves when every role runs.
+ */
+export async function startControlPlane(
+  config: ControlPlaneConfig,
+  options: ControlPlaneOptions = {},
+): Promise<ControlPlane> {
+  const { clock = new SystemClock(), signal = new AbortController().signal } = options;
+  const logger = options.logger ?? createLogger({ level: config.logLevel, service: 'control-plane' });
+  const random = new SystemRandom();
+  const ids = new SystemIds();
+  const metrics = new Metrics();
+  // Undone from the last to the first, whether the start fails half-way or the process stops.
+  const undo: (() => Promise<unknown>)[] = [];
+  const undoAll = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) {
+      await step().catch((error: unknown) => logger.warn('a step of stopping failed', { error }));
+    }
+  };
+
+  try {
+    const waiting = { clock, logger, signal };
+    if (config.migrate)
+      await waitFor(() => migrate(config.databaseUrl), { ...waiting, what: 'PostgreSQL', passing: databaseMayCome });
+
+    const pool = createPool(config.databaseUrl, {
+      max: config.databasePoolSize,
+      onIdleError: (error) => logger.warn('an idle connection to PostgreSQL was lost', { error }),
+    });
+    undo.push(() => pool.end());
+    await waitFor(() => pool.query('select 1 from fleet.cluster limit 1'), {
+      ...waiting,
+      what: 'PostgreSQL',
+      passing: databaseMayCome,
+    });
+    const dataSource = await readModelDataSource(
+      config.databaseUrl,
+      Math.max(2, Math.ceil(config.databasePoolSize / 4)),
+    ).initialize();
+    undo.push(() => dataSource.destroy());
+
+    const jitter = (): number => random.next();
+    const postgresStore = new PostgresEventStore(pool, { jitter });
+    const store = new MeasuredEventStore(postgresStore, metrics);
+    const effects = new PostgresEffectQueue(pool);
+    const wakeUp = new WakeUp({
+      databaseUrl: config.databaseUrl,
+      appended: postgresStore.appended,
+      clock,
+      random,
+      onError: (error) => logger.debug('the connection for wake-ups was lost', { error }),
+    });
+    wakeUp.start();
+    undo.push(() => wakeUp.stop());
+
+    const tokens = await AccessTokens.open({
+      tokenKey: config.tokenKey,
+      fleet: config.fleet,
+      issuer: config.tokenIssuer,
+      audience: config.tokenAudience,
+      clock,
+    });
+    const messaging = options.messaging ?? kafkaMessaging(config, tokens, { clock, random, logger });
+    if (options.messaging === undefined) undo.push(() => messaging.close());
+
+    const masterKey = new MasterKey(config.masterKey);
+    const envelopeKeys = new EnvelopeKeys({ pool, masterKey, clock });
+    const clusters = new ClusterDirectory({ pool, clock });
+    const accounts = new AccountDirectory({
+      pool,
+      clock,
+      effects,
+      credentials: new Credentials({ variable: config.variable, now: () => clock.now() }),
+      ...(config.eciEndpoint === undefined ? {} : { endpoint: config.eciEndpoint }),
+    });
+    await accounts.configure(config.accounts);
+    const eci = new ObservedEciClients({
+      inner: options.eciClients ?? new AlibabaEciClients((id) => accounts.find(id)),
+      metrics,
+      accounts,
+      logger,
+    });
+    const statuses = new PodStatusPublisher({ store, messaging, directory: clusters, fleet: config.fleet });
+    const refill = new ClusterTopicRefill({ pool, statuses });
+    const clusterTopics = new ClusterTopics({
+      messaging,
+      fleet: config.fleet,
+      refill: async (clusterId) => {
+        const count = await refill.refill(clusterId);
+        if (count > 0) logger.info('fill a new topic of a cluster done', { clusterId, statuses: count });
+      },
+    });
+    const parts: Parts = {
+      config,
+      clock,
+      random,
+      ids,
+      logger,
+      metrics,
+      pool,
+      dataSource,
+      store,
+      appended: postgresStore.appended,
+      effects,
+      gates: new PostgresGateQueue(pool, { jitter }),
+      timers: new PostgresTimerQueue(pool),
+      messaging,
+      eci,
+      masterKey,
+      envelopeKeys,
+      accounts,
+      clusters,
+      quarantine: new Quarantine({ pool, clock }),
+      commands: new ClusterCommands({ messaging, directory: clusters, fleet: config.fleet }),
+      topics: clusterTopics,
+      statuses,
+    };
+
+    const sessions = new AgentSessions({
+      pool,
+      clock,
+      fleet: config.fleet,
+      logger,
+      metrics,
+      keys: envelopeKeys,
+      tokens,
+      topics: clusterTopics,
+      directory: clusters,
+      kafka: { brokers: [...config.kafka.brokersForAgents], security: config.kafka.security, tls: config.kafka.tls },
+    });
+    const idempotency = new IdempotencyInterceptor({ pool, masterKey, clock });
+    const readiness = new Readiness({ pool, messaging });
+    const server = await startServer({
+      module: AppModule.with(
+        {
+          store,
+          dataSource,
+          accounts,
+          clusterReader: new ClusterReader({ pool, clock }),
+          registration: new ClusterRegistration({
+            pool,
+            clock,
+            keys: envelopeKeys,
+            topics: clusterTopics,
+            directory: clusters,
+          }),
+          feed: new EventFeed({ store, pool }),
+          finder: new StreamFinder({ store, pool }),
+          quarantineReader: new QuarantineReader(pool),
+          join: new AgentJoin({
+            pool,
+            clock,
+            fleet: config.fleet,
+            logger,
+            keys: envelopeKeys,
+            topics: clusterTopics,
+            directory: clusters,
+          }),
+          sessions,
+          fleetMetrics: new FleetMetrics({
+            metrics,
+            clock,
+            logger,
+            readLag: () => postgresStore.lag(),
+            readDepth: () => effects.depth(),
+          }),
+          readiness,
+        },
+        { api: config.roles.includes('api') },
+      ),
+      http: config.http,
+      logger,
+      idempotency,
+    });
+    undo.push(() => server.close());
+    logger.info('listen', { url: server.url, roles: config.roles });
+
+    const names = topics(config.fleet);
+    await waitFor(
+      () =>
+        messaging.ensureTopics([
+          { name: names.intents, partitions: config.kafka.intentPartitions, retentionMs: DAY_MS },
+          { name: names.events, partitions: 12 },
+          { name: names.deadLetter, partitions: 3, retentionMs: DAY_MS },
+        ]),
+      {
+        ...waiting,
+        what: 'Kafka',
+        passing: (error) => error instanceof MessagingError && error.code === 'unavailable',
+      },
+    );
+
+    const running = new Map<string, RunningRole>();
+    undo.push(() => Promise.all([...running.values()].map((role) => role.stop())));
+    for (const role of config.roles) {
+      const start = ROLE_STARTERS[role];
+      if (start) running.set(role, await start(parts));
+    }
+    running.set(
+      'housekeeping',
+      startHousekeeping(parts, [
+        { name: 'partitions', run: () => postgresStore.makePartitions().then(() => 0) },
+        { name: 'envelope-keys', run: () => envelopeKeys.destroyExpired() },
+        { name: 'assertions', run: () => sessions.forgetOldAssertions() },
+        { name: 'idempotency-keys', run: () => idempotency.forgetOld() },
+      ]),
+    );
+    readiness.started(running);
+    logger.info('the control plane runs', {
+      url: server.url,
+      roles: config.roles satisfies readonly Role[],
+      fleet: config.fleet,
+    });
+
+    return {
+      url: server.url,
+      async stop() {
+        readiness.stop();
+        await undoAll();
+      },
+    };
+  } catch (error) {
+    await undoAll();
+    throw error;
+  }
+}

@@ -1,0 +1,111 @@
+import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import type { Logger } from '#libs/observability';
+import { Problem, problemType } from './problem.ts';
+
+/** PostgreSQL or Kafka is away: say so, and that it is worth trying again. */
+const AWAY = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  '57P01',
+  '57P02',
+  '57P03',
+  '53300',
+  '08006',
+  '08001',
+]);
+
+/** The one place where errors become answers. What nobody expected is logged and answered without its message. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger: Logger;
+
+  constructor(logger: Logger) {
+    this.logger = logger;
+  }
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<Request>();
+    const response = http.getResponse<Response>();
+    const problem = this.problemOf(thrown, request);
+    if (response.headersSent) {
+      response.end();
+      return;
+    }
+    for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value);
+    response
+      .status(problem.status)
+      .type('application/problem+json')
+      .send(JSON.stringify({ ...problem.toJSON(), instance: request.path }));
+  }
+
+  private problemOf(thrown: unknown, request: Request): Problem {
+    if (thrown instanceof Problem) return thrown;
+    if (thrown instanceof HttpException) return fromNest(thrown, request);
+    const parser = fromBodyParser(thrown);
+    if (parser) return parser;
+    const code = (thrown as { code?: unknown } | null)?.code;
+    this.logger.error('answer a request failed', { method: request.method, path: request.path, error: thrown });
+    if (typeof code === 'string' && AWAY.has(code)) {
+      return new Problem({
+        status: 503,
+        type: problemType('unavailable'),
+        title: 'Not available now',
+        detail: 'a part that this request needs is away; try again in a few seconds',
+        headers: { 'Retry-After': '5' },
+      });
+    }
+    return new Problem({
+      status: 500,
+      type: problemType('internal'),
+      title: 'Internal error',
+      detail: 'the request failed for a reason that is in the log of the control plane',
+    });
+  }
+}
+
+function fromNest(error: HttpException, request: Request): Problem {
+  const status = error.getStatus();
+  if (status === 404) {
+    return new Problem({
+      status,
+      type: problemType('unknown-route'),
+      title: 'Unknown route',
+      detail: `${request.method} ${request.path} is not part of this API; see /api/docs`,
+    });
+  }
+  return new Problem({ status, type: problemType('invalid-request'), title: 'Invalid request', detail: error.message });
+}
+
+/** Errors of the JSON body parser carry the body itself: only what kind they are is said. */
+function fromBodyParser(thrown: unknown): Problem | undefined {
+  const { type, status } = (thrown ?? {}) as { type?: unknown; status?: unknown };
+  if (typeof type !== 'string' || typeof status !== 'number') return undefined;
+  if (type === 'entity.parse.failed') {
+    return new Problem({
+      status: 400,
+      type: problemType('invalid-request'),
+      title: 'Invalid request',
+      detail: 'the body is not JSON',
+    });
+  }
+  if (type === 'entity.too.large') {
+    return new Problem({
+      status: 413,
+      type: problemType('too-large'),
+      title: 'Too large',
+      detail: 'the body is larger than 1 MiB',
+    });
+  }
+  if (status < 400 || status > 499) return undefined;
+  return new Problem({
+    status,
+    type: problemType('invalid-request'),
+    title: 'Invalid request',
+    detail: 'the body could not be read',
+  });
+}

@@ -1,0 +1,56 @@
+/** An answer of RFC 9457. Throw it anywhere behind a controller; the filter at the rim writes it. Never put a secret into `detail`. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly status: number;
+  readonly type: string;
+  readonly title: string;
+  readonly extra: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(init: {
+    readonly status: number;
+    readonly type: string;
+    readonly title: string;
+    /** What was wrong here, and what to do. */
+    readonly detail: string;
+    readonly extra?: Readonly<Record<string, unknown>>;
+    readonly headers?: Readonly<Record<string, string>>;
+  }) {
+    super(init.detail);
+    this.status = init.status;
+    this.type = init.type;
+    this.title = init.title;
+    this.extra = init.extra ?? {};
+    this.headers = init.headers ?? {};
+  }
+
+  /** Body as it travels (`application/problem+json`). */
+  toJSON(): Record<string, unknown> {
+    return { ...this.extra, type: this.type, title: this.title, status: this.status, detail: this.message };
+  }
+}
+
+/** Type of a problem of ours. */
+export const problemType = (name: string): string => `urn:eci-fleet:problem:${name}`;
+
+export interface FieldFault {
+  /** JSON pointer into the body, or the name of a query parameter. */
+  readonly pointer?: string;
+  readonly parameter?: string;
+  readonly detail: string;
+}
+
+export const notFound = (what: string): Problem =>
+  new Problem({ status: 404, type: problemType('not-found'), title: 'Not found', detail: what });
+
+export const conflict = (detail: string): Problem =>
+  new Problem({ status: 409, type: problemType('conflict'), title: 'Conflict', detail });
+
+export const invalid = (errors: readonly FieldFault[]): Problem =>
+  new Problem({
+    status: 400,
+    type: problemType('invalid-request'),
+    title: 'Invalid request',
+    detail: errors.map((e) => `${e.pointer ?? e.parameter ?? 'request'}: ${e.detail}`).join('; '),
+    extra: { errors },
+  });

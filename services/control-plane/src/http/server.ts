@@ -1,0 +1,84 @@
+import 'reflect-metadata';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { DynamicModule, LoggerService } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import type { Logger } from '#libs/observability';
+import type { ControlPlaneConfig } from '../config.ts';
+import { AdminGuard } from './admin.guard.ts';
+import type { IdempotencyInterceptor } from './idempotency.ts';
+import { ProblemFilter } from './problem-filter.ts';
+import { RequestValidationPipe } from './validation.ts';
+
+export interface RunningServer {
+  readonly url: string;
+  /** Answers what is being answered, then closes. */
+  close(): Promise<void>;
+}
+
+export interface ServerOptions {
+  readonly module: DynamicModule;
+  readonly http: ControlPlaneConfig['http'];
+  readonly logger: Logger;
+  readonly idempotency: IdempotencyInterceptor;
+}
+
+/** Listens; resolves with the address that was taken. Rejects when it cannot, naming the address. */
+export async function startServer({ module, http, logger, idempotency }: ServerOptions): Promise<RunningServer> {
+  const app = await NestFactory.create<NestExpressApplication>(module, {
+    logger: nestLogger(logger),
+    abortOnError: false,
+    bodyParser: false,
+    forceCloseConnections: true,
+    ...(http.tls === undefined ? {} : { httpsOptions: { cert: http.tls.cert, key: http.tls.key } }),
+  });
+  app.disable('x-powered-by');
+  // Entity tags are ours, or none: Express's own would make every list look cacheable.
+  app.disable('etag');
+  app.useBodyParser('json', { limit: '1mb' });
+  app.useGlobalGuards(new AdminGuard(http.adminToken));
+  app.useGlobalPipes(new RequestValidationPipe());
+  app.useGlobalFilters(new ProblemFilter(logger));
+  app.useGlobalInterceptors(idempotency);
+  documentApi(app, http.adminToken !== undefined);
+  try {
+    await app.listen(http.port, http.host);
+  } catch (error) {
+    await app.close();
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new Error(
+      `cannot listen on ${http.host}:${http.port} (${code ?? 'error'}): choose another HTTP_PORT, or end what listens there`,
+      { cause: error },
+    );
+  }
+  const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
+  const host = http.host.includes(':') ? `[${http.host}]` : http.host;
+  return { url: `${http.tls === undefined ? 'http' : 'https'}://${host}:${port}`, close: () => app.close() };
+}
+
+function documentApi(app: NestExpressApplication, secured: boolean): void {
+  const builder = new DocumentBuilder()
+    .setTitle('ECI Fleet')
+    .setDescription(
+      'Container groups of many clusters: what runs where, what happened and why. Errors are problem details (RFC 9457).',
+    )
+    .setVersion('1')
+    .setOpenAPIVersion('3.0.3');
+  if (secured)
+    builder.addBearerAuth({ type: 'http', description: 'The admin token' }).addSecurityRequirements('bearer');
+  SwaggerModule.setup('api/docs', app, () => SwaggerModule.createDocument(app, builder.build()));
+}
+
+/** Nest tells a start in twenty lines; only what is wrong is worth one. */
+function nestLogger(logger: Logger): LoggerService {
+  const words = (message: unknown): string => (message instanceof Error ? message.message : String(message));
+  return {
+    log: (message: unknown) => logger.debug(words(message)),
+    debug: (message: unknown) => logger.debug(words(message)),
+    verbose: (message: unknown) => logger.debug(words(message)),
+    warn: (message: unknown) => logger.warn(words(message)),
+    error: (message: unknown) => logger.error(words(message), message instanceof Error ? { error: message } : {}),
+  };
+}

@@ -1,0 +1,84 @@
+import { evolve, type ContainerGroupEvent, type ContainerGroupState } from '#libs/domain';
+import type { StreamAppend } from '#libs/event-store';
+import { INTENT, type StreamKey, type StreamVault, type WrappedKey } from '../keys/stream-vault.ts';
+import { changesNothing, decideAll, planAppend } from '../streams/plan-append.ts';
+import type { ReadMessage } from './read-message.ts';
+import { mayBeRefreshed, mayMatter, runPodCommand, unrefreshingRunPod, type SealedIntent } from './run-pod.ts';
+import { stopPodCommand } from './stop-pod.ts';
+
+export type PodMessage = Extract<ReadMessage, { kind: 'RunPod' | 'StopPod' }>;
+
+export interface StreamDecision {
+  /** Undefined: nothing to write. */
+  readonly append: StreamAppend | undefined;
+  /** Messages that cannot be applied, whatever is tried; `reason` holds no secret. */
+  readonly failed: readonly { readonly message: PodMessage; readonly error: unknown }[];
+}
+
+/**
+ * Applies the messages of one stream in their order. One that makes the code throw is left out and named, and the others of the stream are
+ * decided as if it had not come.
+ */
+export function decideStream(input: {
+  readonly streamId: string;
+  readonly before: ContainerGroupState;
+  /** The stream's data key, when it has one. */
+  readonly wrapped: WrappedKey | undefined;
+  readonly messages: readonly PodMessage[];
+  readonly at: string;
+  /** For people and audits: where the message came from, such as `kafka:<topic>/<partition>@<offset>`. */
+  readonly causeOf: (message: PodMessage) => string;
+  readonly vault: StreamVault;
+  readonly newId: () => string;
+}): StreamDecision {
+  const { streamId, before, messages, at, causeOf, vault, newId } = input;
+  const failed: { message: PodMessage; error: unknown }[] = [];
+  const events: ContainerGroupEvent[] = [];
+  let state = before;
+  let key: StreamKey | undefined;
+  let sealed: Uint8Array | undefined;
+  let cause: PodMessage | undefined;
+  const theKey = (): StreamKey =>
+    (key ??= input.wrapped ? vault.unlock(streamId, input.wrapped) : vault.create(streamId));
+
+  for (const message of messages) {
+    try {
+      const command = commandOf(message, state, theKey);
+      if (!command) continue;
+      const decided = decideAll([command], state, at);
+      if (decided.events.length === 0) continue;
+      if (message.kind === 'RunPod' && decided.events.some(({ type }) => replacesIntent(type))) {
+        const { pod, resolved } = message.body;
+        const intent: SealedIntent = { pod, resolved, sealed: message.sealed };
+        sealed = theKey().seal(intent, INTENT);
+      }
+      state = decided.events.reduce(evolve, state);
+      events.push(...decided.events);
+      cause = message;
+    } catch (error) {
+      failed.push({ message, error });
+    }
+  }
+  if (!cause) return { append: undefined, failed };
+  const append = planAppend({
+    streamId,
+    before,
+    events,
+    cause: { actor: `agent:${cause.clusterId}`, causationId: causeOf(cause) },
+    beside: sealed ? { sealed: { put: { ...theKey().wrapped, sealed } } } : {},
+    newId,
+  });
+  return { append: changesNothing(append) ? undefined : append, failed };
+}
+
+const replacesIntent = (type: ContainerGroupEvent['type']): boolean =>
+  type === 'PodIntentAccepted' || type === 'PodIntentRefreshed';
+
+function commandOf(message: PodMessage, state: ContainerGroupState, key: () => StreamKey) {
+  if (message.kind === 'StopPod') return stopPodCommand(message.clusterId, message.body);
+  const { clusterId, accountId, clear, body, sealed } = message;
+  const { agentEpoch, sequence } = clear;
+  const run = { clusterId, accountId, agentEpoch, sequence, body, sealed };
+  if (!mayMatter(run, state)) return undefined;
+  return mayBeRefreshed(state) || !state.intent ? runPodCommand(run, key()) : unrefreshingRunPod(run, state);
+}

@@ -1,0 +1,218 @@
+import { streamIdOf } from '#libs/domain';
+import { topics } from '#libs/contracts';
+import type { AppendResult, EventStore, InboxMove, StreamAppend } from '#libs/event-store';
+import { deadLetter, type Batch, type IncomingMessage, type Messaging } from '#libs/messaging';
+import { errorMessage, type Logger, type Metrics } from '#libs/observability';
+import type { Clock } from '#libs/runtime';
+import type { StreamVault } from '../keys/stream-vault.ts';
+import { isBadData } from '../streams/group-commit.ts';
+import { stateOfStream } from '../streams/loaded-stream.ts';
+import type { StreamCommands } from '../streams/stream-commands.ts';
+import { decideStream, type PodMessage } from './decide-stream.ts';
+import type { InventoryDesk } from './inventory-desk.ts';
+import { intakeMetrics, type IntakeMetrics } from './metrics.ts';
+import type { ClusterSource, EnvelopeKeySource, QuarantineDesk } from './ports.ts';
+import { MessageReader, type ReadMessage } from './read-message.ts';
+
+export interface IntakeHandlerParts {
+  readonly fleet: string;
+  /** Consumer group whose offset moves with the appends. */
+  readonly group: string;
+  readonly messaging: Messaging;
+  readonly store: EventStore;
+  readonly streams: StreamCommands;
+  readonly vault: StreamVault;
+  readonly keys: EnvelopeKeySource;
+  readonly clusters: ClusterSource;
+  readonly quarantine: QuarantineDesk;
+  readonly inventories: InventoryDesk;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Rounds of deciding anew for streams that others changed meanwhile; then the batch comes again. */
+const ROUNDS = 10;
+
+/**
+ * One batch of intents as one append: the events of all its pods and the partition's offset together, or nothing. What cannot be understood, or
+ * applied, goes to the quarantine and the partition moves on; a database or a broker that is away makes it wait.
+ */
+export class IntakeHandler {
+  private readonly parts: IntakeHandlerParts;
+  private readonly metrics: IntakeMetrics;
+
+  constructor(parts: IntakeHandlerParts) {
+    this.parts = parts;
+    this.metrics = intakeMetrics(parts.metrics);
+  }
+
+  async handle(batch: Batch): Promise<void> {
+    const began = this.parts.clock.now();
+    const reader = new MessageReader(this.parts);
+    const pods = new Map<string, PodMessage[]>();
+    const inventories: Extract<ReadMessage, { kind: 'Inventory' }>[] = [];
+    for (const message of batch.messages) {
+      const read = await reader.read(message);
+      this.metrics.messages.inc({ kind: read.kind });
+      if (read.kind === 'misunderstood') {
+        await this.putAside(batch, message, read.reason, read.clusterId, read.clearText);
+      } else if (read.kind === 'Inventory') {
+        inventories.push(read);
+      } else {
+        const uid = read.kind === 'RunPod' ? read.body.pod.uid : read.body.uid;
+        const streamId = streamIdOf(read.clusterId, uid);
+        const former = pods.get(streamId);
+        if (former) former.push(read);
+        else pods.set(streamId, [read]);
+      }
+    }
+    const { group } = this.parts;
+    const { topic, partition, epoch, from, next } = batch;
+    const inbox: InboxMove = { group, topic, epoch, partition, from, to: next };
+    if (inventories.length === 0) {
+      await this.apply(batch, pods, inbox);
+    } else {
+      // An inventory is compared with what came before it, so that goes first; only then has the batch been handled.
+      await this.apply(batch, pods, undefined);
+      for (const { clusterId, body } of inventories) await this.parts.inventories.take(clusterId, body);
+      await this.parts.store.append([], inbox);
+    }
+    this.metrics.batchSeconds.observe((this.parts.clock.now() - began) / 1000);
+    this.metrics.batchMessages.observe(batch.messages.length);
+  }
+
+  private async apply(
+    batch: Batch,
+    pods: ReadonlyMap<string, readonly PodMessage[]>,
+    inbox: InboxMove | undefined,
+  ): Promise<void> {
+    const neverSent: { streamId: string; attempt: number; clusterId: string }[] = [];
+    let pending = pods;
+    for (let round = 1; ; round++) {
+      const { appends, failed } = await this.decide(batch, pending);
+      for (const { message, error } of failed) await this.putAsideFailed(batch, message, error);
+      const results = await this.append(batch, appends, pending, inbox);
+      for (const result of results) {
+        if (!result.ok) continue;
+        for (const name of result.removedEffects) {
+          const attempt = /^Create:(\d+)$/.exec(name)?.[1];
+          const clusterId = pods.get(result.streamId)?.[0]?.clusterId;
+          if (attempt && clusterId) neverSent.push({ streamId: result.streamId, attempt: Number(attempt), clusterId });
+        }
+      }
+      const conflicts = results.filter((result) => !result.ok).map((result) => result.streamId);
+      if (conflicts.length === 0) break;
+      this.metrics.conflicts.inc(conflicts.length);
+      if (round === ROUNDS)
+        throw new Error(`${conflicts.length} streams changed ${ROUNDS} times while a batch was decided`);
+      pending = new Map([...pending].filter(([streamId]) => conflicts.includes(streamId)));
+    }
+    for (const { streamId, attempt, clusterId } of neverSent) {
+      await this.parts.streams.execute(
+        streamId,
+        { type: 'RecordNeverSent', attempt },
+        { actor: `agent:${clusterId}`, causationId: `kafka:${batch.topic}/${batch.partition}@${batch.from}` },
+      );
+    }
+  }
+
+  private async decide(batch: Batch, pods: ReadonlyMap<string, readonly PodMessage[]>) {
+    const { store, vault, streams, clock } = this.parts;
+    const streamIds = [...pods.keys()];
+    const loaded = await store.loadMany(streamIds);
+    // Only a stream that exists can have a key.
+    const keys = await store.readSealed(
+      streamIds.filter((id) => loaded.has(id) && pods.get(id)?.some(({ kind }) => kind === 'RunPod')),
+    );
+    const at = new Date(clock.now()).toISOString();
+    const appends: StreamAppend[] = [];
+    const failed: { message: PodMessage; error: unknown }[] = [];
+    for (const [streamId, messages] of pods) {
+      const decision = decideStream({
+        streamId,
+        before: stateOfStream(loaded.get(streamId)),
+        wrapped: keys.get(streamId),
+        messages,
+        at,
+        causeOf: ({ message }) => `kafka:${batch.topic}/${batch.partition}@${message.offset}`,
+        vault,
+        newId: () => streams.newId(),
+      });
+      if (decision.append) appends.push(decision.append);
+      failed.push(...decision.failed);
+    }
+    return { appends, failed };
+  }
+
+  /** One append; when some stream's data can never be stored, stream by stream, so that only its messages are put aside. */
+  private async append(
+    batch: Batch,
+    appends: readonly StreamAppend[],
+    pods: ReadonlyMap<string, readonly PodMessage[]>,
+    inbox: InboxMove | undefined,
+  ): Promise<readonly AppendResult[]> {
+    const { store } = this.parts;
+    try {
+      return await store.append(appends, inbox);
+    } catch (error) {
+      if (!isBadData(error)) throw error;
+    }
+    const results: AppendResult[] = [];
+    for (const append of appends) {
+      try {
+        results.push(...(await store.append([append])));
+      } catch (error) {
+        if (!isBadData(error)) throw error;
+        for (const message of pods.get(append.streamId) ?? []) await this.putAsideFailed(batch, message, error);
+      }
+    }
+    if (inbox && results.every((result) => result.ok)) await store.append([], inbox);
+    return results;
+  }
+
+  private async putAsideFailed(batch: Batch, message: PodMessage, error: unknown): Promise<void> {
+    // The error may quote the message; its name says enough, and the message itself is kept.
+    const name = error instanceof Error ? error.name : 'unknown error';
+    this.parts.logger.error('could not apply a message to its stream', {
+      clusterId: message.clusterId,
+      offset: message.message.offset,
+      error,
+    });
+    const clear = message.kind === 'RunPod' ? JSON.stringify(message.clear) : undefined;
+    const said = isBadData(error) ? `: ${errorMessage(error)}` : '';
+    await this.putAside(
+      batch,
+      message.message,
+      `the message cannot be applied to its stream (${name})${said}`,
+      message.clusterId,
+      clear,
+    );
+  }
+
+  private async putAside(
+    { topic, epoch, partition }: Batch,
+    message: IncomingMessage,
+    reason: string,
+    clusterId?: string,
+    clear?: string,
+  ): Promise<void> {
+    const { quarantine, messaging, fleet, logger } = this.parts;
+    const { offset, key, value, headers } = message;
+    await quarantine.add({
+      topic,
+      epoch,
+      partition,
+      offset,
+      key,
+      reason,
+      ...(clusterId !== undefined && { clusterId }),
+      ...(clear !== undefined && { clear }),
+      original: value,
+      headers,
+    });
+    await messaging.publish(topics(fleet).deadLetter, [deadLetter({ ...message, topic, partition }, reason)]);
+    this.metrics.quarantined.inc();
+    logger.warn('put a message into quarantine', { topic, partition, offset, clusterId, reason });
+  }
+}

@@ -1,0 +1,97 @@
+import { topics } from '#libs/contracts';
+import type { EventStore } from '#libs/event-store';
+import type { Consumer, Messaging } from '#libs/messaging';
+import type { Logger, Metrics } from '#libs/observability';
+import type { Clock } from '#libs/runtime';
+import type { StreamVault } from '../keys/stream-vault.ts';
+import type { StreamCommands } from '../streams/stream-commands.ts';
+import { InboxOffsets } from './inbox-offsets.ts';
+import { IntakeHandler } from './intake-handler.ts';
+import { InventoryDesk } from './inventory-desk.ts';
+import type {
+  AgentCommands,
+  ClusterSource,
+  EnvelopeKeySource,
+  Inventories,
+  QuarantineDesk,
+  StatusPublisher,
+} from './ports.ts';
+
+export interface IntakeParts {
+  readonly fleet: string;
+  readonly messaging: Messaging;
+  readonly store: EventStore;
+  readonly streams: StreamCommands;
+  readonly vault: StreamVault;
+  readonly keys: EnvelopeKeySource;
+  readonly clusters: ClusterSource;
+  readonly agents: AgentCommands;
+  readonly statuses: StatusPublisher;
+  readonly quarantine: QuarantineDesk;
+  readonly inventories: Inventories;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Partitions begin a new epoch together; their agents are asked once. */
+const ASK_TOGETHER_MS = 1_000;
+
+/** Reads what agents say. Any number of replicas share the partitions. */
+export class Intake {
+  private readonly parts: IntakeParts;
+  private readonly handler: IntakeHandler;
+  private readonly group: string;
+  private readonly stopping = new AbortController();
+  private consumer: Consumer | undefined;
+  private asking: Promise<void> | undefined;
+
+  constructor(parts: IntakeParts) {
+    this.parts = parts;
+    this.group = `${parts.fleet}.intake`;
+    this.handler = new IntakeHandler({ ...parts, group: this.group, inventories: new InventoryDesk(parts) });
+  }
+
+  async start(): Promise<void> {
+    const { fleet, messaging, store, logger } = this.parts;
+    this.consumer = await messaging.consume({
+      topics: [topics(fleet).intents],
+      group: this.group,
+      offsets: new InboxOffsets(store, this.group),
+      handle: (batch) => this.handler.handle(batch),
+      onEvent: (event) => {
+        if (event.kind === 'batch-failed') {
+          const { topic, partition, failures, error } = event;
+          logger.error('could not handle a batch; the partition waits', { topic, partition, failures, error });
+        } else if (event.kind === 'broker-away') {
+          logger.warn('waiting for the broker', { reason: event.reason });
+        }
+      },
+      onNewEpoch: (topic, partition, epoch) => {
+        logger.warn('a log begins anew; asking every agent for an inventory', { topic, partition, epoch });
+        this.asking ??= this.askForInventories();
+      },
+    });
+  }
+
+  /** Finishes the batches in progress. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.consumer?.stop();
+    await this.asking;
+  }
+
+  /** What a log lost is in the clusters themselves. Agents that cannot be reached now send an inventory by themselves within minutes. */
+  private async askForInventories(): Promise<void> {
+    const { agents, clock, logger } = this.parts;
+    await clock.sleep(ASK_TOGETHER_MS, this.stopping.signal);
+    this.asking = undefined;
+    if (this.stopping.signal.aborted) return;
+    try {
+      const at = new Date(clock.now()).toISOString();
+      await agents.sendToAll({ kind: 'Command', name: 'SendInventory', at });
+    } catch (error) {
+      logger.warn('could not ask for inventories; agents send them by themselves', { error });
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import type { Inventory } from '#libs/contracts';
+import { streamIdOf } from '#libs/domain';
+import type { Logger } from '#libs/observability';
+import type { Clock } from '#libs/runtime';
+import type { StreamCommands } from '../streams/stream-commands.ts';
+import { answerInventory } from './answer-inventory.ts';
+import type { AgentCommands, Inventories, InventoryPod, StatusPublisher } from './ports.ts';
+
+/** UIDs of one Recheck, and streams of one load or publication. */
+const PAGE = 500;
+const DAY_MS = 86_400_000;
+
+/** Takes the parts of inventories, and answers each set once it is complete. */
+export class InventoryDesk {
+  private readonly inventories: Inventories;
+  private readonly streams: StreamCommands;
+  private readonly agents: AgentCommands;
+  private readonly statuses: StatusPublisher;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+
+  constructor(parts: {
+    readonly inventories: Inventories;
+    readonly streams: StreamCommands;
+    readonly agents: AgentCommands;
+    readonly statuses: StatusPublisher;
+    readonly clock: Clock;
+    readonly logger: Logger;
+  }) {
+    this.inventories = parts.inventories;
+    this.streams = parts.streams;
+    this.agents = parts.agents;
+    this.statuses = parts.statuses;
+    this.clock = parts.clock;
+    this.logger = parts.logger;
+  }
+
+  async take(clusterId: string, part: Inventory): Promise<void> {
+    const { inventoryId, chunk, chunks, pods } = part;
+    const all = await this.inventories.keep({ clusterId, inventoryId, chunk, chunks, pods });
+    if (all) await this.answer(clusterId, inventoryId, all);
+  }
+
+  private async answer(clusterId: string, inventoryId: string, pods: readonly InventoryPod[]): Promise<void> {
+    const idOf = (uid: string): string => streamIdOf(clusterId, uid);
+    const before = await this.inventories.last(clusterId);
+    if (before?.inventoryId === inventoryId) return;
+    const openStreams = await this.inventories.openStreams(clusterId);
+    const here = new Set(pods.map((pod) => pod.uid));
+    const strangers = pods.filter((pod) => !openStreams.has(pod.uid)).map((pod) => pod.uid);
+    const past = await this.inventories.existing(strangers.map(idOf));
+    const wanted = [
+      ...[...openStreams.keys()].filter((uid) => !here.has(uid)),
+      ...pods.filter((pod) => pod.deletionTimestamp !== undefined && openStreams.has(pod.uid)).map((pod) => pod.uid),
+    ];
+    const states = new Map();
+    for (const page of pages(wanted)) {
+      const loaded = await this.streams.loadMany(page.map(idOf));
+      for (const uid of page) states.set(uid, loaded.get(idOf(uid)));
+    }
+    const now = this.clock.now();
+    const answer = answerInventory({
+      pods,
+      openStreams,
+      pastStreams: new Set(strangers.filter((uid) => past.has(idOf(uid)))),
+      states,
+      quarantined: await this.inventories.quarantined(clusterId, before?.completedAt ?? now - DAY_MS),
+      before: before ?? { unknownPods: [], missingPods: [] },
+    });
+
+    const at = new Date(now).toISOString();
+    for (const uids of pages(answer.recheck)) {
+      await this.agents.sendCommand(clusterId, { kind: 'Command', name: 'Recheck', at, uids: [...uids] });
+    }
+    for (const uids of pages(answer.republish)) await this.statuses.publish(uids.map(idOf));
+    for (const uid of answer.objectGone) {
+      await this.streams.execute(
+        idOf(uid),
+        { type: 'RecordPodObjectGone', reason: 'two complete inventories do not hold the pod' },
+        { actor: 'control-plane:intake', causationId: `inventory:${inventoryId}` },
+      );
+    }
+    const { unknownPods, missingPods } = answer;
+    await this.inventories.remember(clusterId, { inventoryId, completedAt: now, unknownPods, missingPods });
+    this.logger.info('answered an inventory', {
+      clusterId,
+      inventoryId,
+      pods: pods.length,
+      streams: openStreams.size,
+      rechecked: answer.recheck.length,
+      republished: answer.republish.length,
+      gone: answer.objectGone.length,
+    });
+  }
+}
+
+function* pages<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += PAGE) yield items.slice(start, start + PAGE);
+}

@@ -1,0 +1,20 @@
+import type { Metrics } from '#libs/observability';
+
+export function intakeMetrics(metrics: Metrics) {
+  return {
+    messages: metrics.counter('eci_fleet_intake_messages_total', 'Messages of agents by kind', ['kind']),
+    quarantined: metrics.counter(
+      'eci_fleet_intake_quarantined_total',
+      'Messages that could not be understood or applied',
+    ),
+    conflicts: metrics.counter('eci_fleet_intake_conflicts_total', 'Streams that changed while a batch was decided'),
+    batchSeconds: metrics.histogram('eci_fleet_intake_batch_seconds', 'Time to handle one batch'),
+    batchMessages: metrics.histogram(
+      'eci_fleet_intake_batch_messages',
+      'Messages of one batch',
+      [],
+      [1, 5, 20, 50, 100, 200, 500],
+    ),
+  };
+}
+export type IntakeMetrics = ReturnType<typeof intakeMetrics>;

@@ -1,0 +1,76 @@
+import type { ClusterCommand } from '#libs/contracts';
+
+/** Keys under which agents seal intents. A key of another cluster is never found: that binds an envelope to its cluster. */
+export interface EnvelopeKeySource {
+  find(clusterId: string, kid: string): Promise<Uint8Array | undefined>;
+}
+
+export interface ClusterSource {
+  /** Undefined: there never was such a cluster. */
+  find(clusterId: string): Promise<{ readonly accountId: string; readonly live: boolean } | undefined>;
+}
+
+/** What is said to agents. */
+export interface AgentCommands {
+  sendCommand(clusterId: string, command: ClusterCommand): Promise<boolean>;
+  sendToAll(command: ClusterCommand): Promise<void>;
+}
+
+export interface StatusPublisher {
+  /** Publishes the present status of these streams once more. */
+  publish(streamIds: readonly string[]): Promise<void>;
+}
+
+/** Where messages wait for somebody to look at them. Idempotent per (topic, epoch, partition, offset). */
+export interface QuarantineDesk {
+  add(message: {
+    readonly topic: string;
+    readonly epoch: number;
+    readonly partition: number;
+    readonly offset: string;
+    readonly key: string;
+    readonly reason: string;
+    readonly clusterId?: string;
+    readonly clear?: string;
+    readonly original: Uint8Array | null;
+    readonly headers: Readonly<Record<string, string>>;
+  }): Promise<void>;
+}
+
+export interface InventoryPod {
+  readonly uid: string;
+  readonly phase: string;
+  readonly revision?: number | undefined;
+  readonly deletionTimestamp?: string | undefined;
+  readonly waitingFor?: string | undefined;
+}
+
+/** What the last complete inventory of a cluster left open. */
+export interface RememberedInventory {
+  readonly inventoryId: string;
+  /** Epoch milliseconds. */
+  readonly completedAt: number;
+  readonly unknownPods: readonly string[];
+  readonly missingPods: readonly string[];
+}
+
+/** Memory of inventories. All of it may be lost: the next inventories bring it back. */
+export abstract class Inventories {
+  /** Keeps one part; answers all pods of the set once the last part is there, whatever their order. */
+  abstract keep(part: {
+    readonly clusterId: string;
+    readonly inventoryId: string;
+    readonly chunk: number;
+    readonly chunks: number;
+    readonly pods: readonly InventoryPod[];
+  }): Promise<readonly InventoryPod[] | undefined>;
+  abstract last(clusterId: string): Promise<RememberedInventory | undefined>;
+  /** Remembers what a complete set left open, and forgets its parts. */
+  abstract remember(clusterId: string, inventory: RememberedInventory): Promise<void>;
+  /** Version of every stream of the cluster whose pod may still exist, by pod UID. */
+  abstract openStreams(clusterId: string): Promise<ReadonlyMap<string, number>>;
+  /** Those of the streams that exist, open or not. */
+  abstract existing(streamIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** UIDs of pods with messages in quarantine since then (epoch milliseconds). */
+  abstract quarantined(clusterId: string, since: number): Promise<ReadonlySet<string>>;
+}

@@ -1,0 +1,101 @@
+import type { Pool } from 'pg';
+import { parseStreamId, streamIdOf } from '#libs/domain';
+import type { Clock } from '#libs/runtime';
+import { Inventories, type InventoryPod, type RememberedInventory } from './ports.ts';
+
+/** Parts of a set that never became complete are forgotten after this. */
+const FORGET_PARTS_MS = 3_600_000;
+
+export class PostgresInventories extends Inventories {
+  private readonly pool: Pool;
+  private readonly clock: Clock;
+
+  constructor(parts: { readonly pool: Pool; readonly clock: Clock }) {
+    super();
+    this.pool = parts.pool;
+    this.clock = parts.clock;
+  }
+
+  async keep(part: {
+    readonly clusterId: string;
+    readonly inventoryId: string;
+    readonly chunk: number;
+    readonly chunks: number;
+    readonly pods: readonly InventoryPod[];
+  }): Promise<readonly InventoryPod[] | undefined> {
+    const { clusterId, inventoryId, chunk, chunks, pods } = part;
+    if (chunks === 1) return pods;
+    await this.pool.query(
+      `insert into fleet.inventory_chunk (cluster_id, inventory_id, chunk, chunks, pods, received_at) values ($1, $2, $3, $4, $5, $6)
+       on conflict do nothing`,
+      [clusterId, inventoryId, chunk, chunks, JSON.stringify(pods), this.now()],
+    );
+    const { rows } = await this.pool.query<{ chunk: number; pods: InventoryPod[] }>(
+      'select chunk, pods from fleet.inventory_chunk where cluster_id = $1 and inventory_id = $2 and chunks = $3 and chunk < $3 order by chunk',
+      [clusterId, inventoryId, chunks],
+    );
+    return rows.length === chunks ? rows.flatMap((row) => row.pods) : undefined;
+  }
+
+  async last(clusterId: string): Promise<RememberedInventory | undefined> {
+    const { rows } = await this.pool.query<{
+      inventory_id: string;
+      completed_at: Date;
+      unknown_pods: string[];
+      missing_pods: string[];
+    }>('select * from fleet.inventory_last where cluster_id = $1', [clusterId]);
+    const row = rows[0];
+    return (
+      row && {
+        inventoryId: row.inventory_id,
+        completedAt: row.completed_at.getTime(),
+        unknownPods: row.unknown_pods,
+        missingPods: row.missing_pods,
+      }
+    );
+  }
+
+  async remember(clusterId: string, inventory: RememberedInventory): Promise<void> {
+    const { inventoryId, completedAt, unknownPods, missingPods } = inventory;
+    await this.pool.query(
+      `insert into fleet.inventory_last (cluster_id, inventory_id, completed_at, unknown_pods, missing_pods) values ($1, $2, $3, $4, $5)
+       on conflict (cluster_id) do update set inventory_id = excluded.inventory_id, completed_at = excluded.completed_at,
+         unknown_pods = excluded.unknown_pods, missing_pods = excluded.missing_pods`,
+      [clusterId, inventoryId, new Date(completedAt), unknownPods, missingPods],
+    );
+    await this.pool.query(
+      'delete from fleet.inventory_chunk where cluster_id = $1 and (inventory_id = $2 or received_at < $3)',
+      [clusterId, inventoryId, new Date(this.clock.now() - FORGET_PARTS_MS)],
+    );
+  }
+
+  async openStreams(clusterId: string): Promise<ReadonlyMap<string, number>> {
+    const { rows } = await this.pool.query<{ stream_id: string; version: string }>(
+      'select stream_id, version from es.stream where closed_at is null and stream_id >= $1 and stream_id < $2',
+      // ';' follows ':' in every collation that counts here ("C").
+      [streamIdOf(clusterId, ''), streamIdOf(clusterId, '').replace(/:$/, ';')],
+    );
+    return new Map(rows.map((row) => [parseStreamId(row.stream_id)?.podUid ?? '', Number(row.version)]));
+  }
+
+  async existing(streamIds: readonly string[]): Promise<ReadonlySet<string>> {
+    if (streamIds.length === 0) return new Set();
+    const { rows } = await this.pool.query<{ stream_id: string }>(
+      'select stream_id from es.stream where stream_id = any ($1)',
+      [streamIds],
+    );
+    return new Set(rows.map((row) => row.stream_id));
+  }
+
+  async quarantined(clusterId: string, since: number): Promise<ReadonlySet<string>> {
+    const { rows } = await this.pool.query<{ message_key: string }>(
+      'select distinct message_key from fleet.quarantine where cluster_id = $1 and quarantined_at >= $2',
+      [clusterId, new Date(since)],
+    );
+    return new Set(rows.map((row) => row.message_key.slice(row.message_key.indexOf('/') + 1)));
+  }
+
+  private now(): Date {
+    return new Date(this.clock.now());
+  }
+}

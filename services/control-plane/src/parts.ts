@@ -1,0 +1,55 @@
+import type { Pool } from 'pg';
+import type { DataSource } from 'typeorm';
+import type { EciClients } from '#libs/eci';
+import type { EffectQueue, EventStore, GateQueue, Nudge, TimerQueue } from '#libs/event-store';
+import type { Messaging } from '#libs/messaging';
+import type { Logger, Metrics } from '#libs/observability';
+import type { Clock, Ids, Random } from '#libs/runtime';
+import type { AccountDirectory } from './accounts/account-directory.ts';
+import type { ClusterDirectory } from './clusters/cluster-directory.ts';
+import type { ControlPlaneConfig, Role } from './config.ts';
+import type { EnvelopeKeys } from './keys/envelope-keys.ts';
+import type { MasterKey } from './keys/master-key.ts';
+import type { ClusterCommands } from './publish/cluster-commands.ts';
+import type { ClusterTopics } from './publish/cluster-topics.ts';
+import type { PodStatusPublisher } from './publish/pod-status.ts';
+import type { Quarantine } from './quarantine/quarantine.ts';
+
+/** What the roles of one process share. Each role takes what it needs and hands it to its loops. */
+export interface Parts {
+  readonly config: ControlPlaneConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: Ids;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly pool: Pool;
+  readonly dataSource: DataSource;
+  readonly store: EventStore;
+  /** Told after every append of this process, and of others as far as hints reach. */
+  readonly appended: Nudge;
+  readonly effects: EffectQueue;
+  readonly gates: GateQueue;
+  readonly timers: TimerQueue;
+  readonly messaging: Messaging;
+  readonly eci: EciClients;
+  readonly masterKey: MasterKey;
+  readonly envelopeKeys: EnvelopeKeys;
+  readonly accounts: AccountDirectory;
+  readonly clusters: ClusterDirectory;
+  readonly quarantine: Quarantine;
+  readonly commands: ClusterCommands;
+  readonly topics: ClusterTopics;
+  readonly statuses: PodStatusPublisher;
+}
+
+export interface RunningRole {
+  /** Finishes what was claimed or begun, begins nothing new. */
+  stop(): Promise<void>;
+  /** What keeps it from working now; undefined when nothing does. */
+  trouble(): string | undefined;
+}
+
+export type StartRole = (parts: Parts) => Promise<RunningRole>;
+
+export type RoleStarters = Readonly<Partial<Record<Role, StartRole>>>;

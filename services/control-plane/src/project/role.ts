@@ -1,0 +1,64 @@
+import { Subscription, TransactionRunner } from '#libs/event-store';
+import type { DataSource, EntityManager } from 'typeorm';
+import type { Parts, RunningRole } from '../parts.ts';
+import { SupervisedLoop } from '../supervised-loop.ts';
+import { sqlClientOf } from '../transaction.ts';
+import { ContainerGroupProjection } from './container-group-projection.ts';
+
+/** TypeORM's transactions: rows of the read model and the checkpoint are written by one connection, and committed together. */
+export class TypeOrmTransactions extends TransactionRunner<EntityManager> {
+  private readonly dataSource: DataSource;
+
+  constructor(dataSource: DataSource) {
+    super();
+    this.dataSource = dataSource;
+  }
+
+  run<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    return this.dataSource.transaction(work);
+  }
+}
+
+/** The subscription that keeps the read model. */
+export function projectionOf(
+  parts: Pick<Parts, 'pool' | 'dataSource' | 'store' | 'clock' | 'random' | 'ids' | 'logger'>,
+): Subscription<EntityManager> {
+  const projection = new ContainerGroupProjection(parts.store);
+  return new Subscription({
+    name: 'project',
+    owner: parts.ids.uuid(),
+    store: parts.store,
+    sql: sqlClientOf(parts.pool),
+    transactions: new TypeOrmTransactions(parts.dataSource),
+    handler: (events, manager) => projection.apply(events, manager),
+    onParked: ({ streamId, version, error }) =>
+      parts.logger.error('park a stream of the projection', { streamId, version, error }),
+    clock: parts.clock,
+    random: parts.random,
+  });
+}
+
+/** Role `project`: from events to the read model. */
+export function startProject(parts: Parts): Promise<RunningRole> {
+  const { clock, random, logger, metrics, appended } = parts;
+  const subscription = projectionOf(parts);
+  const loop = new SupervisedLoop({
+    name: 'project',
+    clock,
+    random,
+    logger,
+    metrics,
+    idleMs: 250,
+    step: (stopping) => subscription.step(stopping),
+  });
+  const stopListening = appended.on(() => loop.nudge());
+  loop.start();
+  return Promise.resolve({
+    trouble: () => loop.trouble(),
+    async stop() {
+      stopListening();
+      await loop.stop();
+      await subscription.leave();
+    },
+  });
+}

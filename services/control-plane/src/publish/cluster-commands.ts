@@ -1,0 +1,29 @@
+import { commandKey, topics, type ClusterCommand } from '#libs/contracts';
+import type { Messaging } from '#libs/messaging';
+import type { ClusterDirectory } from '../clusters/cluster-directory.ts';
+
+/** What the control plane asks of agents. A newer command of a name replaces an older one that was not read yet. */
+export class ClusterCommands {
+  private readonly messaging: Messaging;
+  private readonly directory: ClusterDirectory;
+  private readonly fleet: string;
+
+  constructor(parts: { readonly messaging: Messaging; readonly directory: ClusterDirectory; readonly fleet: string }) {
+    this.messaging = parts.messaging;
+    this.directory = parts.directory;
+    this.fleet = parts.fleet;
+  }
+
+  /** Resolves when the log has the command; false when the cluster has no topic (never joined, or unregistered) and nothing was sent. */
+  async sendCommand(clusterId: string, command: ClusterCommand): Promise<boolean> {
+    if (!(await this.directory.find(clusterId))?.live) return false;
+    const value = Buffer.from(JSON.stringify(command), 'utf8');
+    await this.messaging.publish(topics(this.fleet).cluster(clusterId), [{ key: commandKey(command.name), value }]);
+    return true;
+  }
+
+  /** The same command to every cluster that has joined. */
+  async sendToAll(command: ClusterCommand): Promise<void> {
+    for (const { id } of await this.directory.live()) await this.sendCommand(id, command);
+  }
+}

@@ -1,0 +1,111 @@
+import { calculateJwkThumbprint, exportJWK, importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK } from 'jose';
+import type { Clock } from '#libs/runtime';
+import type { TokenKey } from '../config.ts';
+
+/** How long an access token is good; agents renew every few minutes. */
+export const ACCESS_TOKEN_MS = 3_600_000;
+
+export interface AccessToken {
+  readonly token: string;
+  readonly expiresAt: string;
+}
+
+/**
+ * Short-lived JWTs (ES256) that say which cluster calls: on HTTPS as a bearer token, on Kafka by OAUTHBEARER. `iss` and `aud` are the fleet's
+ * name unless configured otherwise, `sub` is the principal `<fleet>.<clusterId>`. Brokers check them with {@link AccessTokens.jwks}, from a file.
+ */
+export class AccessTokens {
+  private readonly key: CryptoKey;
+  private readonly publicJwk: JWK;
+  private readonly fleet: string;
+  private readonly issuer: string;
+  private readonly audience: string;
+  private readonly clock: Clock;
+
+  private constructor(key: CryptoKey, publicJwk: JWK, parts: TokenSettings) {
+    this.key = key;
+    this.publicJwk = publicJwk;
+    this.fleet = parts.fleet;
+    this.issuer = parts.issuer;
+    this.audience = parts.audience;
+    this.clock = parts.clock;
+  }
+
+  static async open(parts: TokenSettings): Promise<AccessTokens> {
+    const key = (await importJWK(parts.tokenKey as JWK, 'ES256')) as CryptoKey;
+    return new AccessTokens(key, await publicHalf(parts.tokenKey), parts);
+  }
+
+  /** Name of a cluster's agent on Kafka. */
+  principalOf(clusterId: string): string {
+    return `${this.fleet}.${clusterId}`;
+  }
+
+  issueForCluster(clusterId: string): Promise<AccessToken> {
+    return this.issue(this.principalOf(clusterId));
+  }
+
+  /** The control plane's own token for Kafka; a broker names this principal among its super users. */
+  issueForControlPlane(): Promise<AccessToken> {
+    return this.issue(`${this.fleet}.control-plane`);
+  }
+
+  /** Cluster of a token, or undefined when it is not ours, expired, or not an agent's. Whether the cluster was revoked is another question. */
+  async clusterOf(token: string): Promise<string | undefined> {
+    try {
+      const { payload } = await jwtVerify(token, await importJWK(this.publicJwk, 'ES256'), {
+        algorithms: ['ES256'],
+        issuer: this.issuer,
+        audience: this.audience,
+        currentDate: new Date(this.clock.now()),
+      });
+      const prefix = `${this.fleet}.`;
+      const clusterId = payload.sub?.startsWith(prefix) ? payload.sub.slice(prefix.length) : undefined;
+      return clusterId === 'control-plane' ? undefined : clusterId;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Public keys as a JWK set. */
+  jwks(): { readonly keys: readonly JWK[] } {
+    return { keys: [this.publicJwk] };
+  }
+
+  private async issue(subject: string): Promise<AccessToken> {
+    const now = Math.floor(this.clock.now() / 1000);
+    const expires = now + ACCESS_TOKEN_MS / 1000;
+    const token = await new SignJWT()
+      .setProtectedHeader({
+        alg: 'ES256',
+        typ: 'JWT',
+        ...(this.publicJwk.kid === undefined ? {} : { kid: this.publicJwk.kid }),
+      })
+      .setIssuer(this.issuer)
+      .setAudience(this.audience)
+      .setSubject(subject)
+      .setIssuedAt(now)
+      .setExpirationTime(expires)
+      .sign(this.key);
+    return { token, expiresAt: new Date(expires * 1000).toISOString() };
+  }
+}
+
+export interface TokenSettings {
+  readonly tokenKey: TokenKey;
+  readonly fleet: string;
+  readonly issuer: string;
+  readonly audience: string;
+  readonly clock: Clock;
+}
+
+/** Public JWKS of a private token key; what `--print-jwks` prints. */
+export async function publicJwks(tokenKey: TokenKey): Promise<{ readonly keys: readonly JWK[] }> {
+  return { keys: [await publicHalf(tokenKey)] };
+}
+
+async function publicHalf(tokenKey: TokenKey): Promise<JWK> {
+  const { kty, crv, x, y } = tokenKey;
+  const jwk = await exportJWK(await importJWK({ kty, crv, x, y }, 'ES256', { extractable: true }));
+  return { ...jwk, kid: tokenKey.kid ?? (await calculateJwkThumbprint(jwk)), alg: 'ES256', use: 'sig' };
+}

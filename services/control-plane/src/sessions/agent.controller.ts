@@ -1,0 +1,35 @@
+import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { JoinRequest, JoinResponse, SessionRequest, SessionResponse } from '#libs/contracts';
+import { OwnAuthentication } from '../http/admin.guard.ts';
+import { AgentJoin } from './join.ts';
+import { AgentSessions } from './session.ts';
+
+@ApiTags('agents')
+@Controller('api/v1/agent')
+@OwnAuthentication()
+export class AgentController {
+  constructor(
+    private readonly agentJoin: AgentJoin,
+    private readonly agentSessions: AgentSessions,
+  ) {}
+
+  @Post('join')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: "Trade a one-time token for the right to speak with the agent's own key",
+    operationId: 'joinCluster',
+  })
+  @ApiResponse({ status: 200, description: 'Joined; the same key may repeat the call.', standardSchema: JoinResponse })
+  join(@Body({ schema: JoinRequest }) request: JoinRequest): Promise<JoinResponse> {
+    return this.agentJoin.join(request);
+  }
+
+  @Post('session')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Begin or renew the session of a cluster', operationId: 'openSession' })
+  @ApiResponse({ status: 200, description: 'The session as it stands now.', standardSchema: SessionResponse })
+  session(@Body({ schema: SessionRequest }) request: SessionRequest): Promise<SessionResponse> {
+    return this.agentSessions.open(request);
+  }
+}

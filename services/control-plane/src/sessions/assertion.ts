@@ -1,0 +1,68 @@
+import { decodeJwt, errors, importJWK, jwtVerify, type JWK } from 'jose';
+import { Problem, problemType } from '../http/problem.ts';
+
+const MAX_LIFE_SECONDS = 300;
+/** Clocks of clusters drift. */
+const TOLERANCE_SECONDS = 60;
+
+/** What an agent claimed and proved with its own key (RFC 7523). */
+export interface ProvenAssertion {
+  readonly jti: string;
+  /** Epoch milliseconds. */
+  readonly expiresAt: number;
+}
+
+export const notAuthenticated = (detail: string): Problem =>
+  new Problem({ status: 401, type: problemType('agent-not-authenticated'), title: 'Agent not authenticated', detail });
+
+/** The cluster that an assertion names; nothing is proven yet. */
+export function claimedCluster(assertion: string): string {
+  try {
+    const { iss } = decodeJwt(assertion);
+    if (typeof iss === 'string' && iss.length > 0 && iss.length <= 63) return iss;
+  } catch {
+    // Falls through: the same answer for everything that is no assertion.
+  }
+  throw notAuthenticated('`assertion` is not a JWT with the cluster id as `iss`');
+}
+
+/** Proves that the holder of the cluster's key made the assertion, for us, now. Throws a problem that says what is wrong with it. */
+export async function proveAssertion(
+  assertion: string,
+  expected: { readonly clusterId: string; readonly publicKey: JWK; readonly audience: string; readonly now: number },
+): Promise<ProvenAssertion> {
+  try {
+    const { payload } = await jwtVerify(assertion, await importJWK(expected.publicKey, 'ES256'), {
+      algorithms: ['ES256'],
+      issuer: expected.clusterId,
+      subject: expected.clusterId,
+      audience: expected.audience,
+      requiredClaims: ['exp', 'jti'],
+      clockTolerance: TOLERANCE_SECONDS,
+      currentDate: new Date(expected.now),
+    });
+    const exp = payload.exp as number;
+    const ahead = exp - expected.now / 1000;
+    if (ahead > MAX_LIFE_SECONDS + TOLERANCE_SECONDS) {
+      throw notAuthenticated(
+        `the assertion expires in ${Math.round(ahead)} s, at most ${MAX_LIFE_SECONDS} s are allowed: make a shorter one, or set the agent's clock right`,
+      );
+    }
+    const jti = payload.jti as string;
+    if (jti.length === 0 || jti.length > 200) throw notAuthenticated('`jti` must have 1–200 characters');
+    return { jti, expiresAt: exp * 1000 };
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    if (error instanceof errors.JWTExpired) {
+      throw notAuthenticated(
+        "the assertion has expired: make a new one for each call, and set the agent's clock right",
+      );
+    }
+    if (error instanceof errors.JWTClaimValidationFailed)
+      throw notAuthenticated(`the assertion's claim \`${error.claim}\` is wrong or missing`);
+    if (error instanceof errors.JOSEError) {
+      throw notAuthenticated('the assertion is not signed (ES256) with the key that this cluster joined with');
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,145 @@
+import { calculateJwkThumbprint, importJWK, type JWK } from 'jose';
+import type { Pool } from 'pg';
+import { SESSION_PROBLEMS, type JoinRequest, type JoinResponse } from '#libs/contracts';
+import type { Logger } from '#libs/observability';
+import type { Clock } from '#libs/runtime';
+import type { ClusterDirectory } from '../clusters/cluster-directory.ts';
+import type { ClusterRow } from '../clusters/cluster-row.ts';
+import { hashOfToken } from '../clusters/registration.ts';
+import { invalid, Problem } from '../http/problem.ts';
+import type { EnvelopeKeys } from '../keys/envelope-keys.ts';
+import type { ClusterTopics } from '../publish/cluster-topics.ts';
+import { inTransaction } from '../transaction.ts';
+
+/** Whom an agent's assertions must be made for. */
+export const audienceOf = (fleet: string): string => `urn:eci-fleet:control-plane:${fleet}`;
+
+export const fingerprintMismatch = (clusterId: string): Problem =>
+  new Problem({
+    status: 403,
+    type: SESSION_PROBLEMS.fingerprint,
+    title: 'Another cluster',
+    detail: `cluster ${clusterId} is known by another UID of namespace kube-system: register this cluster for itself`,
+  });
+
+export const revoked = (clusterId: string): Problem =>
+  new Problem({
+    status: 403,
+    type: SESSION_PROBLEMS.revoked,
+    title: 'Cluster revoked',
+    detail: `cluster ${clusterId} was unregistered: its agent may do nothing any more`,
+  });
+
+/**
+ * An agent's first call: it trades the one-time token for the right to speak with the key it brings. The same key may repeat the call, so a
+ * crash after it burns nothing. A cluster's first join fixes its fingerprint for ever; a later token replaces the key, never the fingerprint.
+ */
+export class AgentJoin {
+  private readonly pool: Pool;
+  private readonly clock: Clock;
+  private readonly fleet: string;
+  private readonly logger: Logger;
+  private readonly keys: EnvelopeKeys;
+  private readonly topics: ClusterTopics;
+  private readonly directory: ClusterDirectory;
+
+  constructor(parts: {
+    readonly pool: Pool;
+    readonly clock: Clock;
+    readonly fleet: string;
+    readonly logger: Logger;
+    readonly keys: EnvelopeKeys;
+    readonly topics: ClusterTopics;
+    readonly directory: ClusterDirectory;
+  }) {
+    this.pool = parts.pool;
+    this.clock = parts.clock;
+    this.fleet = parts.fleet;
+    this.logger = parts.logger;
+    this.keys = parts.keys;
+    this.topics = parts.topics;
+    this.directory = parts.directory;
+  }
+
+  async join(request: JoinRequest): Promise<JoinResponse> {
+    const { publicKey, thumbprint } = await acceptedKey(request.publicKey);
+    const clusterId = await this.redeem(request, publicKey, thumbprint);
+    this.directory.forget(clusterId);
+    // Not in the transaction: Kafka may be away, and the agent repeats the call until all of it is done.
+    await this.topics.prepare(clusterId);
+    await this.keys.forCluster(clusterId);
+    return { clusterId, audience: audienceOf(this.fleet) };
+  }
+
+  private redeem(request: JoinRequest, publicKey: JWK, thumbprint: string): Promise<string> {
+    const hash = hashOfToken(request.token);
+    return inTransaction(this.pool, async (client) => {
+      const now = new Date(this.clock.now());
+      const { rows: tokens } = await client.query<{ cluster_id: string; expires_at: Date; used_by: string | null }>(
+        'select cluster_id, expires_at, used_by from fleet.join_token where token_hash = $1 for update',
+        [hash],
+      );
+      const [token] = tokens;
+      if (token === undefined) throw unknownToken('this join token is not known, or was replaced by a newer one');
+      if (token.used_by !== null && token.used_by !== thumbprint)
+        throw unknownToken('this join token was used by another agent');
+      if (token.used_by === null && token.expires_at <= now) throw unknownToken('this join token has expired');
+
+      const { rows } = await client.query<ClusterRow>('select * from fleet.cluster where id = $1 for update', [
+        token.cluster_id,
+      ]);
+      const cluster = rows[0] as ClusterRow;
+      if (cluster.unregistered_at !== null) throw revoked(cluster.id);
+      if (cluster.fingerprint !== null && cluster.fingerprint !== request.clusterFingerprint)
+        throw fingerprintMismatch(cluster.id);
+      if (token.used_by !== null) {
+        // A repeat is only that: it must not bring back a key that a later join has replaced.
+        if (cluster.key_thumbprint !== thumbprint)
+          throw unknownToken('this join token is spent, and the key it was used with was replaced since');
+        return cluster.id;
+      }
+      await client.query('update fleet.join_token set used_by = $2, used_at = $3 where token_hash = $1', [
+        hash,
+        thumbprint,
+        now,
+      ]);
+      await client.query(
+        `update fleet.cluster set fingerprint = $2, public_key = $3, key_thumbprint = $4, joined_at = coalesce(joined_at, $5), session_agent_id = null
+         where id = $1`,
+        [cluster.id, request.clusterFingerprint, JSON.stringify(publicKey), thumbprint, now],
+      );
+      this.logger.info('join a cluster done', {
+        clusterId: cluster.id,
+        keyThumbprint: thumbprint,
+        again: cluster.joined_at !== null,
+      });
+      return cluster.id;
+    });
+  }
+}
+
+const unknownToken = (why: string): Problem =>
+  new Problem({
+    status: 401,
+    type: SESSION_PROBLEMS.unknownToken,
+    title: 'Join token refused',
+    detail: `${why}: ask for a new one with POST /api/v1/clusters/{id}/join-token`,
+  });
+
+async function acceptedKey(jwk: Record<string, unknown>): Promise<{ publicKey: JWK; thumbprint: string }> {
+  const { kty, crv, x, y } = jwk;
+  if (kty !== 'EC' || crv !== 'P-256' || typeof x !== 'string' || typeof y !== 'string') {
+    throw invalid([{ pointer: '/publicKey', detail: 'must be a public EC P-256 key as a JWK (kty, crv, x, y)' }]);
+  }
+  if ('d' in jwk)
+    throw invalid([
+      { pointer: '/publicKey/d', detail: 'is the private half: make a new key pair, and send the public half only' },
+    ]);
+  const publicKey: JWK = { kty, crv, x, y };
+  try {
+    await importJWK(publicKey, 'ES256');
+  } catch {
+    throw invalid([{ pointer: '/publicKey', detail: 'is not a point on P-256' }]);
+  }
+  return { publicKey, thumbprint: await calculateJwkThumbprint(publicKey) };
+}

@@ -1,0 +1,118 @@
+import {
+  consequencesOf,
+  decide,
+  evolve,
+  gateKey,
+  isClosed,
+  parseStreamId,
+  type ContainerGroupCommand,
+  type ContainerGroupEvent,
+  type ContainerGroupState,
+} from '#libs/domain';
+import type { EffectChange, EventMetadata, JsonObject, StreamAppend } from '#libs/event-store';
+import { aliasOf } from './alias.ts';
+import { laneOfEffect, placeOf } from './lanes.ts';
+import { EVENT_SCHEMA_VERSION } from './loaded-stream.ts';
+
+/** The stream holds events of a newer version of this software: nothing may be decided on half the facts. */
+export class UndecidableStream extends Error {
+  override readonly name = 'UndecidableStream';
+}
+
+export interface Decided {
+  readonly events: readonly ContainerGroupEvent[];
+  readonly after: ContainerGroupState;
+  /** Commands that were refused, in words. */
+  readonly refusals: readonly { readonly code: string; readonly message: string }[];
+}
+
+/** Applies commands one after another; each sees what the ones before it did. */
+export function decideAll(
+  commands: readonly ContainerGroupCommand[],
+  before: ContainerGroupState,
+  at: string,
+): Decided {
+  let after = before;
+  const events: ContainerGroupEvent[] = [];
+  const refusals: { code: string; message: string }[] = [];
+  for (const command of commands) {
+    const decision = decide(command, after, at);
+    if (decision.accepted) {
+      events.push(...decision.events);
+      after = decision.events.reduce(evolve, after);
+    } else if (decision.code === 'UnknownEvents') {
+      throw new UndecidableStream(decision.message);
+    } else {
+      refusals.push({ code: decision.code, message: decision.message });
+    }
+  }
+  return { events, after, refusals };
+}
+
+/** What goes with an append beside what follows from its events. */
+export interface Beside {
+  /** Last said, so they win over the same rows of the consequences. */
+  readonly effects?: readonly EffectChange[];
+  readonly claim?: NonNullable<StreamAppend['claim']>;
+  readonly sealed?: Exclude<NonNullable<StreamAppend['sealed']>, 'destroy'>;
+}
+
+export interface Cause {
+  /** Who caused it: `agent:<clusterId>`, `control-plane:<role>`, `operator:<name>`. */
+  readonly actor: string;
+  readonly causationId?: string;
+}
+
+/**
+ * One append with everything that follows from the events: effect rows in their lanes, parking, aliases, the end of the secrets. Pure but for
+ * `newId`.
+ */
+export function planAppend(plan: {
+  readonly streamId: string;
+  readonly before: ContainerGroupState;
+  readonly events: readonly ContainerGroupEvent[];
+  readonly cause: Cause;
+  readonly beside?: Beside;
+  readonly newId: () => string;
+}): StreamAppend {
+  const { streamId, before, events, cause, beside = {}, newId } = plan;
+  const consequences = consequencesOf(events, before);
+  const after = events.reduce(evolve, before);
+  const tenant = parseStreamId(streamId)?.clusterId ?? '';
+  const follow = consequences.effects.map((change): EffectChange =>
+    change.op === 'remove' ? change : { ...change, lane: laneOfEffect(change.kind, after), tenant, data: {} },
+  );
+  const effects = [...follow, ...(beside.effects ?? [])];
+  const parking = consequences.parking.at(-1);
+  const { accountId, region } = placeOf(after);
+  const sealed = consequences.destroySealed ? 'destroy' : beside.sealed;
+  const metadata = (at: string): EventMetadata => ({ ...cause, decidedAt: at });
+  return {
+    streamId,
+    expected: before.version,
+    events: events.map((event) => ({
+      eventId: newId(),
+      type: event.type,
+      schemaVersion: EVENT_SCHEMA_VERSION,
+      data: event.data as unknown as JsonObject,
+      metadata: metadata(event.at),
+    })),
+    ...(effects.length > 0 && { effects }),
+    ...(parking && {
+      parked: parking.op === 'park' ? { gate: gateKey(parking.gate), priority: parking.priority } : null,
+    }),
+    ...(consequences.containerGroupIds.length > 0 && {
+      aliases: consequences.containerGroupIds.map((id) => aliasOf(accountId, region, id)),
+    }),
+    ...(sealed && { sealed }),
+    ...(beside.claim && { claim: beside.claim }),
+    ...(isClosed(after) && after.podObjectGone && { closed: true }),
+  };
+}
+
+/** An append that would change nothing. */
+export function changesNothing(append: StreamAppend): boolean {
+  return (
+    append.events.length === 0 && !append.effects && !append.claim && !append.sealed && append.parked === undefined
+  );
+}

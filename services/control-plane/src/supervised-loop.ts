@@ -1,0 +1,62 @@
+import { errorMessage, type Logger, type Metrics } from '#libs/observability';
+import { Loop, type Clock, type LoopStep, type Random } from '#libs/runtime';
+
+/** Rounds that fail in a row before the process calls itself not ready: a blip is no trouble. */
+const TROUBLE_AFTER = 3;
+
+export interface SupervisedLoopOptions {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly step: (stopping: AbortSignal) => Promise<LoopStep>;
+  /** Milliseconds. */
+  readonly idleMs: number;
+}
+
+/** A loop whose failures are logged (the first of a row, then every tenth), counted, and told to whoever asks how the process is. */
+export class SupervisedLoop {
+  private readonly name: string;
+  private readonly loop: Loop;
+  private failing: string | undefined;
+
+  constructor({ name, clock, random, logger, metrics, step, idleMs }: SupervisedLoopOptions) {
+    this.name = name;
+    const failed = metrics.counter('eci_fleet_loop_failures_total', 'Rounds of loops that failed', ['loop']);
+    this.loop = new Loop({
+      name,
+      clock,
+      random,
+      idleMs,
+      step: async (stopping) => {
+        const result = await step(stopping);
+        if (this.failing !== undefined) logger.info('a loop works again', { loop: name });
+        this.failing = undefined;
+        return result;
+      },
+      onError: (error, failures) => {
+        failed.inc({ loop: name });
+        if (failures === 1 || failures % 10 === 0)
+          logger.warn('a round of a loop failed', { loop: name, failures, error });
+        if (failures >= TROUBLE_AFTER) this.failing = errorMessage(error);
+      },
+    });
+  }
+
+  start(): void {
+    this.loop.start();
+  }
+
+  nudge(): void {
+    this.loop.nudge();
+  }
+
+  stop(): Promise<void> {
+    return this.loop.stop();
+  }
+
+  trouble(): string | undefined {
+    return this.failing === undefined ? undefined : `${this.name}: ${this.failing}`;
+  }
+}

@@ -1,0 +1,26 @@
+import type { Pool, PoolClient } from 'pg';
+import type { SqlClient } from '#libs/event-store';
+
+/** Runs `work` in one transaction of its own; an error undoes all of it. */
+export async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('begin');
+    const result = await work(client);
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch((failure: unknown) => {
+      broken = failure instanceof Error ? failure : new Error('rollback failed');
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** The pool as the store's `select`-only client. */
+export function sqlClientOf(pool: Pool): SqlClient {
+  return { query: async (text, parameters) => (await pool.query<Record<string, unknown>>(text, parameters)).rows };
+}
