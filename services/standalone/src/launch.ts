@@ -67,7 +67,7 @@ async function start(
 
   step('migrating the database and starting the control plane');
   await migrate(database.url);
-  const log = new InProcessLog({ clock: new SystemClock() });
+  const log = new InProcessLog(new SystemClock());
   const controlPlane = await startControlPlane(
     readControlPlaneConfig({
       DATABASE_URL: database.url,
