@@ -1,5 +1,12 @@
-import type { ContainerGroupEvent, EventData, GroupStatus } from './events.ts';
+import type { ContainerGroupEvent, ContainerStatus, EventData, GroupStatus } from './events.ts';
 import { initialState, type Attempt, type ContainerGroupState, type KnownGroup } from './state.ts';
+
+const isInitialized = (containers: readonly ContainerStatus[], initContainers: readonly ContainerStatus[]): boolean =>
+  containers.some((c) => c.restartCount > 0 || c.state.state === 'running' || hasStartTime(c)) ||
+  (initContainers.length > 0 && initContainers.every((c) => c.state.state === 'terminated' && c.state.exitCode === 0));
+
+const hasStartTime = ({ state }: ContainerStatus): boolean =>
+  state.state === 'terminated' && state.startedAt !== undefined;
 
 const RUNNING: ReadonlySet<GroupStatus> = new Set(['Running', 'Restarting', 'Updating', 'Terminating']);
 
@@ -110,6 +117,9 @@ function applied(state: ContainerGroupState, event: ContainerGroupEvent): Contai
           ...group,
           status,
           ...(group.hasRun || RUNNING.has(status) ? { hasRun: true } : {}),
+          ...(group.initializedSince === undefined && isInitialized(containers, initContainers)
+            ? { initializedSince: event.at }
+            : {}),
           ...(ready === (group.ready ?? false) ? {} : { ready, readySince: event.at }),
           containers,
           initContainers,

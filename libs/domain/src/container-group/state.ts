@@ -45,6 +45,8 @@ export interface KnownGroup {
   readonly status: GroupStatus | null;
   /** It was seen in a status that Kubernetes calls Running: its pod's phase is never Pending again. */
   readonly hasRun?: boolean;
+  /** Since when the pod's init containers are known to have ended well: said by themselves, or by a container that started after them. */
+  readonly initializedSince?: string;
   /** Every container was ready at the last sight, and since when it is so or not so. */
   readonly ready?: boolean;
   readonly readySince?: string;

@@ -1,8 +1,8 @@
 import { type ContainerGroupState, hasGivenUp } from '#libs/domain';
-import { containerStatusesOf, isInitialized } from './container-statuses.ts';
+import { containerStatusesOf } from './container-statuses.ts';
 import { phaseOf, reasonOf, triedOf } from './phase.ts';
 import type { PodConditionStatus } from './pod-status-shape.ts';
-import { latest, seconds } from './times.ts';
+import { seconds } from './times.ts';
 
 /**
  * Conditions of the pod. Each transition has the time of the event that brought it, never "now", so that a condition that did not change reads
@@ -46,33 +46,30 @@ const condition = (
   ...(message && { message }),
 });
 
-function readyToStart({ group }: ContainerGroupState, accepted: string): PodConditionStatus {
-  const isTrue = group?.podIp !== undefined && !group.gone;
-  return condition('PodReadyToStartContainers', isTrue, isTrue ? group.since : accepted);
+function readyToStart({ group, end }: ContainerGroupState, accepted: string): PodConditionStatus {
+  const type = 'PodReadyToStartContainers';
+  if (group?.podIp === undefined) return condition(type, false, accepted);
+  return end ? condition(type, false, end.at) : condition(type, true, group.since);
 }
 
 function initialized(state: ContainerGroupState, accepted: string): PodConditionStatus {
   const { initContainers } = containerStatusesOf(state);
   if (initContainers.length === 0) return condition('Initialized', true, accepted);
-  if (isInitialized(state)) {
-    const ends = initContainers.flatMap(({ state: { terminated } }) => terminated?.finishedAt ?? []);
-    return condition('Initialized', true, ends.length > 0 ? latest(ends) : (state.group?.since ?? accepted));
-  }
-  const unfinished = initContainers
-    .filter(({ state: { terminated } }) => terminated?.exitCode !== 0)
-    .map(({ name }) => name);
+  const since = state.group?.initializedSince ?? (state.end?.kind === 'succeeded' ? state.end.at : undefined);
+  if (since !== undefined) return condition('Initialized', true, since);
+  const names = initContainers.filter(({ ready }) => !ready).map(({ name }) => name);
   return condition(
     'Initialized',
     false,
     accepted,
     'ContainersNotInitialized',
-    `containers with incomplete status: [${unfinished.join(' ')}]`,
+    `containers with incomplete status: [${names.join(' ')}]`,
   );
 }
 
 /** Ready and ContainersReady are one: pods with readiness gates are refused. */
 function ready(state: ContainerGroupState, accepted: string): PodConditionStatus {
-  const { end, group } = state;
+  const { end, group, stop } = state;
   const wasReady = group?.ready ?? false;
   const since = group?.readySince ?? accepted;
   switch (phaseOf(state)) {
@@ -88,7 +85,7 @@ function ready(state: ContainerGroupState, accepted: string): PodConditionStatus
       return condition(
         'Ready',
         false,
-        since,
+        wasReady ? (stop?.at ?? since) : since,
         'ContainersNotReady',
         names === '' ? undefined : `containers with unready status: [${names}]`,
       );

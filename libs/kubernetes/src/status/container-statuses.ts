@@ -28,18 +28,6 @@ export function containerStatusesOf(state: ContainerGroupState): {
   };
 }
 
-/** All init containers have ended well (or there are none). */
-export function isInitialized(state: ContainerGroupState): boolean {
-  const { containers, initContainers } = containerStatusesOf(state);
-  return (
-    initContainers.every(({ state: { terminated } }) => terminated?.exitCode === 0) ||
-    // No container starts before them, so a started one proves it, also when the cloud says nothing about init containers.
-    containers.some(
-      ({ restartCount, state: { running, terminated } }) => running || terminated?.startedAt || restartCount > 0,
-    )
-  );
-}
-
 function statusOf(
   state: ContainerGroupState,
   { name, image }: Named,
@@ -90,13 +78,9 @@ function atTheEnd(state: ContainerGroupState, current: ContainerState, init: boo
       finishedAt: state.end!.at,
     };
   }
-  // The cloud's short answer holds no init containers; they have ended when a container of the pod runs.
-  if (
-    init &&
-    current.state === 'waiting' &&
-    state.group?.containers.some(({ state: { state: now } }) => now === 'running')
-  ) {
-    return { state: 'terminated', exitCode: 0, reason: 'Completed' };
+  // The cloud's short answer holds no init containers; they have ended when a container of the pod has started.
+  if (init && current.state === 'waiting' && state.group?.initializedSince !== undefined) {
+    return { state: 'terminated', exitCode: 0, reason: 'Completed', finishedAt: state.group.initializedSince };
   }
   return current;
 }

@@ -3,7 +3,3 @@ export const seconds = (iso: string): string => {
   const time = Date.parse(iso);
   return Number.isNaN(time) ? '1970-01-01T00:00:00Z' : new Date(time).toISOString().replace(/\.\d{3}Z$/, 'Z');
 };
-
-/** The latest of some ISO times. */
-export const latest = (times: readonly string[]): string =>
-  times.reduce((a, b) => (Date.parse(b) > Date.parse(a) ? b : a));

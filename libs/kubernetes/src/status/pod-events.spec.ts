@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import type { CloudEvent } from '#libs/domain';
+import { podEventsOf } from './pod-events.ts';
+import { accepted, chosen, created, landed, refusedFor, running, seen, stopRequested, stream } from './samples.ts';
+
+const cloud = (reason: string, over: Partial<CloudEvent> = {}): CloudEvent => ({
+  type: 'Normal',
+  reason,
+  message: `${reason} image nginx`,
+  count: 1,
+  firstTimestamp: '2026-11-23T10:00:20Z',
+  ...over,
+});
+
+describe('the events of a pod', () => {
+  it('tell its story', () => {
+    const story = podEventsOf(
+      stream(
+        accepted(),
+        chosen(1),
+        refusedFor('STOCK_OUT', 1),
+        chosen(2),
+        created(2),
+        { ...landed, data: { ...landed.data, containerGroupId: 'eci-2' } } as typeof landed,
+        running({ containerGroupId: 'eci-2', cloudEvents: [cloud('Pulling'), cloud('Pulled')] }),
+        stopRequested,
+        { type: 'DeleteAccepted', data: { containerGroupId: 'eci-2' } },
+        { type: 'ContainerGroupGone', data: { containerGroupId: 'eci-2', evidence: 'read by id' } },
+        { type: 'PodObjectGone', data: { reason: 'ObjectGone' } },
+      ),
+    );
+    expect(story.map(({ type, reason, message }) => `${type} ${reason}: ${message}`)).toEqual([
+      'Normal PodAccepted: ECI Fleet runs this pod: 2-4Gi on-demand in cn-hangzhou',
+      'Normal PlacementChosen: Attempt 1: 2-4Gi on-demand, in this order: cn-hangzhou-h (vsw-h), vsw-k',
+      'Warning NoStock: Attempt 1 was refused, STOCK_OUT (OperationDenied.NoStock), tried cn-hangzhou-h (vsw-h), vsw-k: The resource is out of stock.',
+      'Normal PlacementChosen: Attempt 2: 2-4Gi on-demand, in this order: cn-hangzhou-h (vsw-h), vsw-k',
+      'Normal ContainerGroupCreated: ECI accepted container group eci-2 (attempt 2)',
+      'Normal ContainerGroupLanded: Runs in zone cn-hangzhou-k, vSwitch vsw-k, as 2-4Gi',
+      'Normal Pulling: Pulling image nginx',
+      'Normal Pulled: Pulled image nginx',
+      'Normal StopRequested: Is being stopped (Deleted)',
+      'Normal DeleteAccepted: ECI is deleting container group eci-2',
+      'Normal ContainerGroupGone: Container group eci-2 does not exist (read by id)',
+    ]);
+    expect(story[0]).toMatchObject({ id: 'e0', at: '2026-11-23T10:00:00.123Z' });
+  });
+
+  it('relay what the cloud reported once, and count on', () => {
+    const backOff = (count: number) => cloud('BackOff', { type: 'Warning', count });
+    const first = stream(accepted(), seen('Pending', { cloudEvents: [cloud('Pulling'), backOff(1)] }));
+    const later = stream(
+      accepted(),
+      seen('Pending', { cloudEvents: [cloud('Pulling'), backOff(1)] }),
+      seen('Pending', { cloudEvents: [backOff(7), cloud('Pulling')] }),
+    );
+    const ids = (events: typeof first): string[] => podEventsOf(events).map(({ id }) => id);
+    expect(ids(later)).toEqual(ids(first));
+    expect(podEventsOf(later).find(({ reason }) => reason === 'BackOff')).toMatchObject({
+      count: 7,
+      at: '2026-11-23T10:00:20Z',
+    });
+  });
+
+  it('fit into what the API server takes', () => {
+    const [, event] = podEventsOf(
+      stream(accepted(), { type: 'PodRejected', data: { field: 'spec', reason: 'x'.repeat(5000) } }),
+    );
+    expect(event!.message.length).toBeLessThanOrEqual(1000);
+  });
+});
