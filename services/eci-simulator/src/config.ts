@@ -58,12 +58,14 @@ export async function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<EnvironmentConfig> {
   const faults: string[] = [];
-  const parsed = schema.safeParse(environment);
+  // Compose files and shells pass on unset variables as empty ones.
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = schema.safeParse(given);
   for (const issue of parsed.error?.issues ?? []) faults.push(`${issue.path.join('.')}: ${issue.message}`);
-  if (!environment['ECI_SIMULATOR_ACCESS_KEY_ID'] !== !environment['ECI_SIMULATOR_ACCESS_KEY_SECRET'])
+  if ('ECI_SIMULATOR_ACCESS_KEY_ID' in given !== 'ECI_SIMULATOR_ACCESS_KEY_SECRET' in given)
     faults.push('ECI_SIMULATOR_ACCESS_KEY_ID, ECI_SIMULATOR_ACCESS_KEY_SECRET: set both or none');
   let scenario: Scenario | undefined;
-  const file = environment['ECI_SIMULATOR_SCENARIO'];
+  const file = given['ECI_SIMULATOR_SCENARIO'];
   if (file) {
     try {
       scenario = await readScenario(file);
@@ -72,15 +74,15 @@ export async function readConfig(
     }
   }
   if (!parsed.success || faults.length > 0) throw new Error(faults.join('\n'));
-  const given = parsed.data;
+  const { data } = parsed;
   return {
-    host: given.ECI_SIMULATOR_HOST,
-    port: given.ECI_SIMULATOR_PORT,
+    host: data.ECI_SIMULATOR_HOST,
+    port: data.ECI_SIMULATOR_PORT,
     scenario,
-    dataDir: given.ECI_SIMULATOR_DATA_DIR,
-    accessKeyId: given.ECI_SIMULATOR_ACCESS_KEY_ID,
-    accessKeySecret: given.ECI_SIMULATOR_ACCESS_KEY_SECRET,
-    logLevel: given.LOG_LEVEL,
+    dataDir: data.ECI_SIMULATOR_DATA_DIR,
+    accessKeyId: data.ECI_SIMULATOR_ACCESS_KEY_ID,
+    accessKeySecret: data.ECI_SIMULATOR_ACCESS_KEY_SECRET,
+    logLevel: data.LOG_LEVEL,
   };
 }
 

@@ -58,17 +58,13 @@ export class RunningCloud {
     return { simulated: Math.floor(this.clock.now()), real: Date.now() };
   }
 
-  receive(request: WireRequest): Call {
-    return this.cloud.receive(request, this.now());
-  }
-
   refuse(request: WireRequest, error: WireError): Reply {
     return this.cloud.refuse(request, error, this.now());
   }
 
-  /** The reply may be given when the promise resolves: what it says is on the disk then. */
-  async perform(call: Call): Promise<Reply> {
-    const reply = this.cloud.perform(call, this.now());
+  /** `cloud` is the one that received the call: a reset in between leaves it to that. The reply may be given when the promise resolves: what it says is on the disk then. */
+  async perform(cloud: Cloud, call: Call): Promise<Reply> {
+    const reply = cloud.perform(call, this.now());
     this.schedule();
     await this.save();
     return reply;

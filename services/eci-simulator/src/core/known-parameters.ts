@@ -46,7 +46,7 @@ const FILTERS = `ContainerGroupIds ZoneId VSwitchId ResourceGroupId ${TAG} Limit
 const BY_ACTION: Readonly<Record<string, ReadonlySet<string>>> = {
   CreateContainerGroup: names(CREATE),
   DeleteContainerGroup: names('ContainerGroupId ClientToken Force'),
-  DescribeContainerGroups: names(`${FILTERS} ContainerGroupName Status WithEvent ComputeCategory SecurityGroupId`),
+  DescribeContainerGroups: names(`${FILTERS} ContainerGroupName Status WithEvent SecurityGroupId`),
   DescribeContainerGroupStatus: names(`${FILTERS} SinceSecond`),
   DescribeContainerGroupEvents: names(`${FILTERS} SinceSecond EventSource`),
   DescribeRegions: names(''),

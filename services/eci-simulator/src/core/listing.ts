@@ -110,7 +110,9 @@ function filter(from: Parameters, { account, now }: Caller): (group: Group) => b
   const zone = from.text('ZoneId') || undefined;
   const vSwitch = from.text('VSwitchId') || undefined;
   const resourceGroup = from.text('ResourceGroupId') || undefined;
+  const securityGroup = from.text('SecurityGroupId') || undefined;
   return (group) =>
+    (securityGroup === undefined || group.definition.securityGroupIds.includes(securityGroup)) &&
     group.account === account &&
     group.definition.region === region &&
     group.visibleAt <= now &&

@@ -37,6 +37,8 @@ export function simulatorServer(running: RunningCloud, logger: Logger): Server {
                 sendJson(response, 404, { message: 'The wire API is at /, the control API at /control/v1.' }),
               );
       work.catch((error: unknown) => {
+        // A caller that left in the middle of its request is no failure of ours.
+        if (request.destroyed && !request.complete) return;
         // The URL holds every parameter of an action, so it stays out of the log.
         logger.error('a request failed inside the simulator', { path, error });
         if (!response.headersSent) sendJson(response, 500, { Code: 'InternalError', Message: 'The simulator failed.' });
@@ -87,11 +89,11 @@ async function answerWire(
     return deliver(response, running.refuse(wire, error));
   }
   const { cloud } = running;
-  const call = running.receive(wire);
+  const call = cloud.receive(wire, running.now());
   if (call.holdMs > 0) await sleep(call.holdMs);
   let reply: Reply;
   try {
-    reply = await running.perform(call);
+    reply = await running.perform(cloud, call);
     if (reply.delayMs > 0) await sleep(reply.delayMs);
   } finally {
     cloud.settle(call);
