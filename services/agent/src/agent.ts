@@ -1,0 +1,397 @@
+import type { SessionResponse } from '#libs/contracts';
+import { Connection, KubernetesApi, Reflector, resources, type PodObject } from '#libs/kubernetes';
+import type { Messaging } from '#libs/messaging';
+import { createLogger, Metrics, type Logger } from '#libs/observability';
+import { SystemClock, SystemIds, SystemRandom, type Clock, type Ids, type Random } from '#libs/runtime';
+import type { AgentConfig } from './config.ts';
+import { serveHealth } from './health/health-server.ts';
+import { AgentHealth, type HealthReport } from './health/agent-health.ts';
+import { Commands } from './inventory/commands.ts';
+import { Inventories } from './inventory/inventories.ts';
+import { Heartbeat } from './node/heartbeat.ts';
+import type { NodeView } from './node/node-object.ts';
+import { VirtualNode } from './node/virtual-node.ts';
+import { PodEvents } from './pods/pod-events.ts';
+import { PodIntents } from './pods/pod-intents.ts';
+import { ProfileSource } from './profile/profile-source.ts';
+import { FleetLink } from './publish/fleet-link.ts';
+import { IntentPublisher } from './publish/intent-publisher.ts';
+import { ClusterObjects } from './resolve/cluster-objects.ts';
+import { Resolver } from './resolve/resolver.ts';
+import { ControlPlaneClient } from './session/control-plane-client.ts';
+import { IdentityStore } from './session/identity-store.ts';
+import { Session, type SessionState, type SessionStatus } from './session/session.ts';
+import { ClusterTopicReader } from './status/cluster-topic-reader.ts';
+import { StatusBook } from './status/status-book.ts';
+import { StatusWriter } from './status/status-writer.ts';
+import { Webhook } from './steering/webhook.ts';
+import { agentVersion } from './version.ts';
+
+export interface AgentParts {
+  /** Default: Kafka, as the session describes it. One that is given is not closed by the agent. */
+  readonly messaging?: Messaging;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly ids?: Ids;
+  /** Adds the process's own figures to `/metrics`; once per process. */
+  readonly collectProcessMetrics?: boolean;
+}
+
+export interface RunningAgent {
+  /** Where `/healthz` and `/metrics` are. */
+  readonly healthUrl: string;
+  health(): HealthReport;
+  /** Finishes what is on its way, then leaves. The node stays, and its pods with it. */
+  stop(): Promise<void>;
+}
+
+const FIRST_INVENTORY_WITHIN_MS = 30_000;
+const PUBLISHER_GRACE_MS = 2_000;
+
+/**
+ * Starts the agent of one cluster. It resolves at once: a control plane, a broker or an API server that is away is waited for. It rejects only
+ * for what waiting cannot cure: an unreadable kubeconfig, a port in use.
+ */
+export async function startAgent(config: AgentConfig, parts: AgentParts = {}): Promise<RunningAgent> {
+  const agent = new Agent(config, parts);
+  const health = await serveHealth(agent, config.healthHost, config.healthPort);
+  agent.start();
+  return {
+    healthUrl: health.url,
+    health: () => agent.report(),
+    stop: async () => {
+      await agent.stop();
+      await health.stop();
+    },
+  };
+}
+
+/** The parts of the agent and how they are joined. */
+class Agent extends AgentHealth {
+  private readonly config: AgentConfig;
+  private readonly version = agentVersion();
+  private readonly logger: Logger;
+  private readonly metrics = new Metrics();
+  private readonly clock: Clock;
+  private readonly random: Random;
+  private readonly ids: Ids;
+  private readonly api: KubernetesApi;
+  private readonly client: ControlPlaneClient;
+  private readonly pods: Reflector<PodObject>;
+  private readonly events: PodEvents;
+  private readonly profile: ProfileSource;
+  private readonly book = new StatusBook();
+  private readonly writer: StatusWriter;
+  private readonly session: Session;
+  private readonly node: VirtualNode;
+  private readonly heartbeat: Heartbeat;
+  private readonly webhook: Webhook | undefined;
+  private readonly given: Messaging | undefined;
+  private link: FleetLink | undefined;
+  private stopped: Promise<void> | undefined;
+
+  constructor(config: AgentConfig, parts: AgentParts) {
+    super();
+    this.config = config;
+    this.logger = (parts.logger ?? createLogger({ level: config.logLevel, service: 'agent' })).child({
+      node: config.nodeName,
+    });
+    this.clock = parts.clock ?? new SystemClock();
+    this.random = parts.random ?? new SystemRandom();
+    this.ids = parts.ids ?? new SystemIds();
+    this.given = parts.messaging;
+    if (parts.collectProcessMetrics) this.metrics.collectProcessMetrics();
+    const { clock, random, ids, logger, metrics, version } = this;
+    const { nodeName } = config;
+
+    const requests = metrics.histogram('eci_fleet_agent_api_request_seconds', 'Requests to the API server', [
+      'verb',
+      'resource',
+      'code',
+    ]);
+    this.api = new KubernetesApi({
+      connection: Connection.load({ kubeconfig: config.kubeconfig }),
+      clock,
+      qps: config.kubernetesQps,
+      userAgent: `eci-fleet-agent/${version}`,
+      onRequest: ({ verb, resource, status, ms }) =>
+        requests.observe({ verb, resource, code: String(status) }, ms / 1000),
+    });
+    const api = this.api;
+    this.client = new ControlPlaneClient(config.controlPlaneUrl, config.controlPlaneCa);
+    this.events = new PodEvents({ api, clock, logger, nodeName });
+    this.pods = new Reflector<PodObject>({
+      api,
+      clock,
+      random,
+      resource: resources.pods,
+      fieldSelector: `spec.nodeName=${nodeName}`,
+      onChange: (change) => {
+        this.writer.onChange(change);
+        this.link?.intents.onChange(change);
+      },
+      onError: (error, failures) => {
+        if (failures === 1 || failures % 10 === 0)
+          logger.warn('pods cannot be watched; trying on', { error, failures });
+      },
+      onBack: (awayMs) => logger.info('pods can be watched again', { awayMs }),
+    });
+    this.writer = new StatusWriter({ api, book: this.book, pods: this.pods, clock, random, logger, metrics, nodeName });
+    this.profile = new ProfileSource({
+      api,
+      clock,
+      random,
+      logger,
+      events: this.events,
+      environment: {
+        region: config.region,
+        ...(config.vpcId === undefined ? {} : { vpcId: config.vpcId }),
+        vSwitchIds: [...config.vSwitchIds],
+        ...(config.securityGroupId === undefined ? {} : { securityGroupId: config.securityGroupId }),
+        ...(config.resourceGroupId === undefined ? {} : { resourceGroupId: config.resourceGroupId }),
+        enableClusterIp: config.enableClusterIp,
+      },
+      onChange: () => this.webhook?.nudge(),
+    });
+    this.session = new Session({
+      client: this.client,
+      identities: new IdentityStore(api, config.namespace),
+      joinToken: config.joinToken,
+      nodeName,
+      agentVersion: version,
+      clock,
+      random,
+      ids,
+      logger,
+      onSession: (session) => this.onSession(session),
+      onStatus: (status) => this.onStatus(status),
+    });
+    this.node = new VirtualNode({
+      api,
+      clock,
+      random,
+      logger,
+      config,
+      version,
+      view: () => this.nodeView(),
+      onNode: () => this.heartbeat.nudge(),
+      onReadyAgain: () => {
+        logger.warn('the node is ready again; writing the status of all pods once more');
+        this.writer.rewriteAll();
+      },
+    });
+    this.heartbeat = new Heartbeat({
+      api,
+      clock,
+      random,
+      logger,
+      nodeName,
+      nodeUid: () => this.node.uid,
+      onOutage: (awayMs) => {
+        logger.warn('the API server was out of reach', { awayMs });
+        this.node.reportNow();
+      },
+    });
+    this.webhook = config.webhook
+      ? new Webhook({
+          api,
+          clock,
+          random,
+          logger,
+          metrics,
+          config: config.webhook,
+          namespace: config.namespace,
+          nodeName,
+          taint: config.taint,
+          profile: () => this.profile.current,
+        })
+      : undefined;
+  }
+
+  start(): void {
+    this.logger.info('starting', {
+      version: this.version,
+      apiServer: this.api.server,
+      controlPlane: this.config.controlPlaneUrl,
+    });
+    this.heartbeat.start();
+    this.node.start();
+    this.pods.start();
+    this.profile.start();
+    this.session.start();
+    this.webhook?.start();
+  }
+
+  stop(): Promise<void> {
+    this.stopped ??= this.leave();
+    return this.stopped;
+  }
+
+  private async leave(): Promise<void> {
+    await this.standDown();
+    await this.session.stop();
+    await Promise.all([this.client.close(), this.api.close()]);
+  }
+
+  /** Ends everything that speaks to the cluster or to the fleet. */
+  private async standDown(): Promise<void> {
+    await this.webhook?.stop();
+    await this.link?.stop(PUBLISHER_GRACE_MS);
+    await this.writer.stop();
+    await Promise.all([this.profile.stop(), this.pods.stop(), this.node.stop(), this.heartbeat.stop()]);
+  }
+
+  /** The first session brings up what needs it; a later one with a new epoch only makes the publisher count anew. */
+  private onSession(session: SessionResponse): void {
+    this.logger.info('has a session', { clusterId: session.clusterId, epoch: session.agentEpoch });
+    if (this.link) {
+      this.link.publisher.nudge();
+      return;
+    }
+    const link = this.linkOf(session);
+    this.link = link;
+    link.start();
+    // What the watch has brought so far; later changes find the link by themselves.
+    void this.pods.synced().then(() => {
+      for (const object of this.pods.values()) link.intents.onChange({ kind: 'added', object });
+      link.begin();
+      this.writer.resume();
+    });
+  }
+
+  private linkOf(session: SessionResponse): FleetLink {
+    const { api, clock, random, ids, logger, metrics, config, pods, events, book, writer } = this;
+    return new FleetLink({
+      config,
+      session: this.session,
+      first: session,
+      given: this.given,
+      clock,
+      random,
+      logger,
+      metrics,
+      parts: (messaging, caughtUp) => {
+        const publisher = new IntentPublisher({ messaging, session: this.session, clock, random, logger, metrics });
+        const resolver = new Resolver({
+          api,
+          objects: new ClusterObjects(api, clock),
+          profile: () => this.profile.current,
+          clusterDns: config.clusterDns,
+          clusterDomain: config.clusterDomain,
+        });
+        const intents = new PodIntents({ pods, resolver, publisher, events, clock, random, logger });
+        const inventories = new Inventories({
+          pods,
+          publisher,
+          view: { revision: (uid) => book.written(uid), waitingFor: (pod) => intents.waitingFor(pod) },
+          clock,
+          random,
+          ids,
+          logger,
+          periodSeconds: config.inventorySeconds,
+          // The revisions of a former start come with the topic; without them everything would be asked for again.
+          ready: Promise.race([caughtUp, clock.sleep(FIRST_INVENTORY_WITHIN_MS)]),
+        });
+        const commands = new Commands({
+          api,
+          pods,
+          intents,
+          inventories,
+          nameOf: (uid) => book.newest(uid),
+          nodeName: config.nodeName,
+          clock,
+          random,
+          logger,
+        });
+        return {
+          publisher,
+          intents,
+          inventories,
+          commands,
+          reader: new ClusterTopicReader({ writer, commands, logger, metrics }),
+        };
+      },
+    });
+  }
+
+  private onStatus(status: SessionStatus): void {
+    this.node.nudge();
+    this.link?.publisher.nudge();
+    if (status.state !== 'superseded') return;
+    const { nodeName } = this.config;
+    // Its Events are where `kubectl describe node` looks; a condition would be fought over with the newer agent.
+    this.events.sayAbout(
+      { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName },
+      'Warning',
+      'AgentSuperseded',
+      `an agent of node ${nodeName} has stopped: ${status.detail}`,
+    );
+    void this.standDown().catch((error: unknown) => this.logger.error('standing down failed', { error }));
+  }
+
+  private nodeView(): NodeView {
+    const { state, detail } = this.session.status;
+    if (state !== 'live') return { controlPlane: { reachable: false, reason: REASONS[state], message: detail } };
+    if (this.link?.away) {
+      return { controlPlane: { reachable: false, reason: 'MessagingAway', message: 'Kafka cannot be reached' } };
+    }
+    return {
+      controlPlane: {
+        reachable: true,
+        reason: 'SessionLive',
+        message: 'the agent has a session with the control plane',
+      },
+    };
+  }
+
+  report(): HealthReport {
+    const { state, detail, since } = this.session.status;
+    const counts = this.link?.intents.counts() ?? { queued: 0, waiting: 0 };
+    const away = this.link?.away ?? true;
+    const leaseAgeSeconds = Math.round(this.heartbeat.age() / 1000);
+    const well = state === 'live' && !away && leaseAgeSeconds < 40;
+    return {
+      status: state === 'superseded' ? 'superseded' : well ? 'ok' : 'degraded',
+      version: this.version,
+      node: this.config.nodeName,
+      session: { state, detail, since: new Date(since).toISOString() },
+      messaging: !this.link ? 'not connected yet' : away ? 'away' : 'connected',
+      publishing: this.link?.publisher.trouble ?? 'ok',
+      leaseAgeSeconds,
+      pods: this.pods.size,
+      intentsQueued: counts.queued,
+      podsWaiting: counts.waiting,
+      statusBacklog: this.writer.backlog,
+      webhook: !this.webhook ? 'off' : this.webhook.registered ? 'registered' : 'not registered yet',
+    };
+  }
+
+  async metricsText(): Promise<string> {
+    const { metrics } = this;
+    const report = this.report();
+    const gauge = (name: string, help: string, value: number): void =>
+      metrics.gauge(`eci_fleet_agent_${name}`, help).set(value);
+    gauge('pods', 'Pods bound to the node', report.pods);
+    gauge('intents_waiting', 'Pods whose intent waits for its turn', report.intentsQueued);
+    gauge('pods_waiting', 'Pods that wait for something of the cluster, such as a ConfigMap', report.podsWaiting);
+    gauge('status_backlog', 'Pod statuses that the API server does not have yet', report.statusBacklog);
+    gauge('lease_age_seconds', 'Time since the last renewal of the lease', report.leaseAgeSeconds);
+    gauge('session_live', '1 while the control plane answers', report.session.state === 'live' ? 1 : 0);
+    gauge('api_requests_queued', 'Requests to the API server that wait for their turn', this.api.queued);
+    return await metrics.text();
+  }
+
+  get metricsContentType(): string {
+    return this.metrics.contentType;
+  }
+}
+
+const REASONS: Readonly<Record<Exclude<SessionState, 'live'>, string>> = {
+  joining: 'NotJoined',
+  connecting: 'NotConnected',
+  away: 'ControlPlaneAway',
+  superseded: 'Superseded',
+  revoked: 'ClusterRevoked',
+  refused: 'SessionRefused',
+};

@@ -1,0 +1,292 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+/** One environment variable: its meaning, default and unit as `--help` prints them. */
+interface Variable {
+  readonly name: string;
+  readonly meaning: string;
+  readonly default?: string;
+}
+
+/** Every variable the agent reads. Nothing else of the environment is looked at. */
+export const VARIABLES: readonly Variable[] = [
+  { name: 'CONTROL_PLANE_URL', meaning: 'URL of the control plane, http or https. Required' },
+  { name: 'CONTROL_PLANE_CA_FILE', meaning: 'PEM file with the CA of the control plane; empty: the system’s' },
+  { name: 'JOIN_TOKEN', meaning: 'one-time token from registering the cluster; needed until the agent has joined' },
+  { name: 'JOIN_TOKEN_FILE', meaning: 'file with that token, instead of JOIN_TOKEN' },
+  { name: 'KUBECONFIG', meaning: 'kubeconfig file; empty: the service account of the pod' },
+  { name: 'KUBERNETES_QPS', meaning: 'most requests a second to the API server', default: '200' },
+  { name: 'KAFKA_BROKERS', meaning: 'brokers as host:port, comma separated; empty: those the control plane names' },
+  { name: 'KAFKA_CA_FILE', meaning: 'PEM file with the CA of the brokers, where they speak TLS; empty: the system’s' },
+  { name: 'NODE_NAME', meaning: 'name of the virtual node', default: 'virtual-kubelet' },
+  {
+    name: 'NODE_ADDRESS',
+    meaning: 'InternalIP of the node: where the API server reaches the agent',
+    default: '127.0.0.1',
+  },
+  { name: 'KUBELET_PORT', meaning: 'port of the kubelet API that the node announces', default: '10250' },
+  { name: 'VKUBELET_TAINT_KEY', meaning: 'key of the node’s taint', default: 'virtual-kubelet.io/provider' },
+  { name: 'VKUBELET_TAINT_VALUE', meaning: 'its value', default: 'alibabacloud' },
+  {
+    name: 'VKUBELET_TAINT_EFFECT',
+    meaning: 'its effect: NoSchedule, PreferNoSchedule or NoExecute',
+    default: 'NoSchedule',
+  },
+  { name: 'ECI_QUOTA_CPU', meaning: 'capacity of the node, cores', default: '192000' },
+  { name: 'ECI_QUOTA_MEMORY', meaning: 'capacity of the node, quantity', default: '640Ti' },
+  { name: 'ECI_QUOTA_POD', meaning: 'capacity of the node, pods', default: '4000' },
+  { name: 'ECI_REGION', meaning: 'region of the container groups. Required' },
+  { name: 'ECI_VPC', meaning: 'VPC of the container groups' },
+  { name: 'ECI_VSWITCH', meaning: 'vSwitches, comma separated, at most 10' },
+  { name: 'ECI_SECURITY_GROUP', meaning: 'security group' },
+  { name: 'ECI_KUBE_PROXY', meaning: 'pods reach ClusterIP services: true or false', default: 'true' },
+  { name: 'ALIYUN_RESOURCEGROUP_ID', meaning: 'resource group' },
+  { name: 'ALIYUN_CLUSTERID', meaning: 'id of the cluster at Alibaba Cloud; a label of the node' },
+  {
+    name: 'CLUSTER_DNS',
+    meaning: 'addresses of the cluster’s DNS, comma separated; empty: Service kube-system/kube-dns',
+  },
+  { name: 'CLUSTER_DOMAIN', meaning: 'DNS domain of the cluster', default: 'cluster.local' },
+  { name: 'AGENT_NAMESPACE', meaning: 'namespace of the agent: its Secrets live there', default: 'eci-fleet' },
+  { name: 'INVENTORY_SECONDS', meaning: 'time between two inventories, seconds', default: '300' },
+  { name: 'WEBHOOK', meaning: 'serve and register the steering webhook: true or false', default: 'true' },
+  { name: 'WEBHOOK_HOST', meaning: 'address the webhook listens on', default: '0.0.0.0' },
+  { name: 'WEBHOOK_PORT', meaning: 'port the webhook listens on; 0 = any free one', default: '9443' },
+  {
+    name: 'WEBHOOK_URL',
+    meaning: 'https URL under which the API server reaches the webhook; empty: the Service below',
+  },
+  {
+    name: 'WEBHOOK_SERVICE',
+    meaning: 'Service in AGENT_NAMESPACE that leads to the webhook, port 443',
+    default: 'eci-fleet-agent',
+  },
+  { name: 'WEBHOOK_CERT_FILE', meaning: 'PEM certificate of the webhook; empty: self-made and renewed' },
+  { name: 'WEBHOOK_KEY_FILE', meaning: 'PEM key of that certificate' },
+  { name: 'WEBHOOK_CA_FILE', meaning: 'PEM CA of that certificate, for the webhook’s registration' },
+  { name: 'HEALTH_HOST', meaning: 'address of /healthz and /metrics', default: '127.0.0.1' },
+  { name: 'HEALTH_PORT', meaning: 'port of /healthz and /metrics; 0 = any free one', default: '8081' },
+  { name: 'LOG_LEVEL', meaning: 'debug, info, warn, error or silent', default: 'info' },
+];
+
+const optional = z.string().optional();
+const port = z.coerce.number().int().min(0).max(65_535);
+const list = (of: z.ZodType<string, string>) =>
+  z
+    .string()
+    .optional()
+    .transform((text) =>
+      (text ?? '')
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    )
+    .pipe(z.array(of));
+const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+const nameOfObject = z
+  .string()
+  .max(253)
+  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'must be a DNS name in lower case');
+const webUrl = (protocols: readonly string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    error: `must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+  });
+
+const Environment = z
+  .object({
+    CONTROL_PLANE_URL: webUrl(['http:', 'https:']).transform((text) => text.replace(/\/+$/, '')),
+    CONTROL_PLANE_CA_FILE: optional,
+    JOIN_TOKEN: optional,
+    JOIN_TOKEN_FILE: optional,
+    KUBECONFIG: optional,
+    KUBERNETES_QPS: z.coerce.number().positive().max(10_000),
+    KAFKA_BROKERS: list(z.string().regex(/^.+:\d+$/, 'each must be host:port')),
+    KAFKA_CA_FILE: optional,
+    NODE_NAME: nameOfObject,
+    NODE_ADDRESS: z.union([z.ipv4(), z.ipv6()], 'must be an IP address'),
+    KUBELET_PORT: port,
+    VKUBELET_TAINT_KEY: z.string(),
+    VKUBELET_TAINT_VALUE: z.string(),
+    VKUBELET_TAINT_EFFECT: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']),
+    ECI_QUOTA_CPU: z.string().regex(/^\d+m?$/, 'must be a number of cores'),
+    ECI_QUOTA_MEMORY: z.string().regex(/^\d+(\.\d+)?([KMGTPE]i?|k)?$/, 'must be a quantity such as 640Ti'),
+    ECI_QUOTA_POD: z.string().regex(/^\d+$/, 'must be a whole number'),
+    ECI_REGION: z.string().regex(/^[a-z0-9-]+$/, 'must be a region id such as cn-hangzhou'),
+    ECI_VPC: optional,
+    ECI_VSWITCH: list(z.string()).pipe(z.array(z.string()).max(10, 'at most 10 vSwitches')),
+    ECI_SECURITY_GROUP: optional,
+    ECI_KUBE_PROXY: flag,
+    ALIYUN_RESOURCEGROUP_ID: optional,
+    ALIYUN_CLUSTERID: optional,
+    CLUSTER_DNS: list(z.union([z.ipv4(), z.ipv6()], 'each must be an IP address')),
+    CLUSTER_DOMAIN: nameOfObject,
+    AGENT_NAMESPACE: nameOfObject,
+    INVENTORY_SECONDS: z.coerce.number().int().min(5).max(3_600),
+    WEBHOOK: flag,
+    WEBHOOK_HOST: z.string(),
+    WEBHOOK_PORT: port,
+    WEBHOOK_URL: webUrl(['https:']).optional(),
+    WEBHOOK_SERVICE: nameOfObject,
+    WEBHOOK_CERT_FILE: optional,
+    WEBHOOK_KEY_FILE: optional,
+    WEBHOOK_CA_FILE: optional,
+    HEALTH_HOST: z.string(),
+    HEALTH_PORT: port,
+    LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
+  })
+  .superRefine((env, issues) => {
+    const say = (path: string, message: string): void => {
+      issues.addIssue({ code: 'custom', path: [path], message });
+    };
+    if (env.JOIN_TOKEN !== undefined && env.JOIN_TOKEN_FILE !== undefined) {
+      say('JOIN_TOKEN_FILE', 'give either JOIN_TOKEN or JOIN_TOKEN_FILE, not both');
+    }
+    const files = [env.WEBHOOK_CERT_FILE, env.WEBHOOK_KEY_FILE, env.WEBHOOK_CA_FILE];
+    const given = files.filter((f) => f !== undefined).length;
+    if (given > 0 && given < files.length) {
+      say(
+        'WEBHOOK_CERT_FILE',
+        'WEBHOOK_CERT_FILE, WEBHOOK_KEY_FILE and WEBHOOK_CA_FILE belong together: give all or none',
+      );
+    }
+  });
+
+/** What the agent runs with. */
+export interface AgentConfig {
+  readonly controlPlaneUrl: string;
+  /** PEM. */
+  readonly controlPlaneCa?: string | undefined;
+  readonly joinToken?: string | undefined;
+  readonly kubeconfig?: string | undefined;
+  readonly kubernetesQps: number;
+  readonly kafkaBrokers: readonly string[];
+  /** PEM. */
+  readonly kafkaCa?: string | undefined;
+  readonly nodeName: string;
+  readonly nodeAddress: string;
+  readonly kubeletPort: number;
+  readonly taint: { readonly key: string; readonly value: string; readonly effect: string };
+  readonly quota: { readonly cpu: string; readonly memory: string; readonly pods: string };
+  readonly region: string;
+  readonly vpcId?: string | undefined;
+  readonly vSwitchIds: readonly string[];
+  readonly securityGroupId?: string | undefined;
+  readonly resourceGroupId?: string | undefined;
+  readonly enableClusterIp: boolean;
+  readonly alibabaClusterId?: string | undefined;
+  readonly clusterDns: readonly string[];
+  readonly clusterDomain: string;
+  readonly namespace: string;
+  readonly inventorySeconds: number;
+  /** Absent = pods are not steered by this agent. */
+  readonly webhook?: WebhookConfig | undefined;
+  readonly healthHost: string;
+  readonly healthPort: number;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+}
+
+export interface WebhookConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly url?: string | undefined;
+  readonly service: string;
+  /** PEM; absent = self-made, kept in a Secret. */
+  readonly given?: { readonly cert: string; readonly key: string; readonly ca: string } | undefined;
+}
+
+/** A configuration with faults: all of them, one a line, each with the variable's name. */
+export class ConfigurationError extends Error {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(
+      `the configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((f) => `  ${f}`).join('\n')}`,
+    );
+    this.name = 'ConfigurationError';
+    this.faults = faults;
+  }
+}
+
+/** Reads the configuration from an environment. Throws `ConfigurationError` with every fault; no fault repeats a value. */
+export function loadAgentConfig(environment: Readonly<Record<string, string | undefined>>): AgentConfig {
+  const given = Object.fromEntries(
+    VARIABLES.map(({ name, default: fallback }) => {
+      const value = environment[name]?.trim();
+      return [name, value === undefined || value === '' ? fallback : value];
+    }),
+  );
+  const parsed = Environment.safeParse(given);
+  const faults: string[] = [];
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const name = String(issue.path[0] ?? '');
+      faults.push(
+        given[name] === undefined && issue.path.length === 1 ? `${name}: is required` : `${name}: ${issue.message}`,
+      );
+    }
+  }
+  // Files are looked at even when other things are wrong, so that one start shows every fault.
+  const file = (name: string): string | undefined => {
+    const path = given[name];
+    if (path === undefined) return undefined;
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      faults.push(`${name}: cannot be read (${(error as { code?: string }).code ?? 'error'})`);
+      return undefined;
+    }
+  };
+  const joinTokenFile = file('JOIN_TOKEN_FILE');
+  const controlPlaneCa = file('CONTROL_PLANE_CA_FILE');
+  const kafkaCa = file('KAFKA_CA_FILE');
+  const [cert, key, ca] = [file('WEBHOOK_CERT_FILE'), file('WEBHOOK_KEY_FILE'), file('WEBHOOK_CA_FILE')];
+  file('KUBECONFIG');
+  if (faults.length > 0 || !parsed.success) throw new ConfigurationError(faults);
+  const env = parsed.data;
+  return {
+    controlPlaneUrl: env.CONTROL_PLANE_URL,
+    controlPlaneCa,
+    joinToken: env.JOIN_TOKEN ?? joinTokenFile?.trim(),
+    kubeconfig: env.KUBECONFIG,
+    kubernetesQps: env.KUBERNETES_QPS,
+    kafkaBrokers: env.KAFKA_BROKERS,
+    kafkaCa,
+    nodeName: env.NODE_NAME,
+    nodeAddress: env.NODE_ADDRESS,
+    kubeletPort: env.KUBELET_PORT,
+    taint: { key: env.VKUBELET_TAINT_KEY, value: env.VKUBELET_TAINT_VALUE, effect: env.VKUBELET_TAINT_EFFECT },
+    quota: { cpu: env.ECI_QUOTA_CPU, memory: env.ECI_QUOTA_MEMORY, pods: env.ECI_QUOTA_POD },
+    region: env.ECI_REGION,
+    vpcId: env.ECI_VPC,
+    vSwitchIds: env.ECI_VSWITCH,
+    securityGroupId: env.ECI_SECURITY_GROUP,
+    resourceGroupId: env.ALIYUN_RESOURCEGROUP_ID,
+    enableClusterIp: env.ECI_KUBE_PROXY,
+    alibabaClusterId: env.ALIYUN_CLUSTERID,
+    clusterDns: env.CLUSTER_DNS,
+    clusterDomain: env.CLUSTER_DOMAIN,
+    namespace: env.AGENT_NAMESPACE,
+    inventorySeconds: env.INVENTORY_SECONDS,
+    webhook: env.WEBHOOK
+      ? {
+          host: env.WEBHOOK_HOST,
+          port: env.WEBHOOK_PORT,
+          url: env.WEBHOOK_URL,
+          service: env.WEBHOOK_SERVICE,
+          given: cert !== undefined && key !== undefined && ca !== undefined ? { cert, key, ca } : undefined,
+        }
+      : undefined,
+    healthHost: env.HEALTH_HOST,
+    healthPort: env.HEALTH_PORT,
+    logLevel: env.LOG_LEVEL,
+  };
+}
+
+/** Text of `--help`. */
+export function helpText(): string {
+  const width = Math.max(...VARIABLES.map(({ name }) => name.length));
+  const lines = VARIABLES.map(
+    (v) => `  ${v.name.padEnd(width)}  ${v.meaning}${v.default === undefined ? '' : ` (default ${v.default})`}`,
+  );
+  return `The ECI Fleet agent: the virtual node of one Kubernetes cluster.\n\nIt is configured by environment variables:\n\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,24 @@
+import type { SessionState } from '../session/session.ts';
+
+export interface HealthReport {
+  /** `superseded` = a newer agent does the work: this process is idle on purpose, and restarting it would start a fight. */
+  readonly status: 'ok' | 'degraded' | 'superseded';
+  readonly version: string;
+  readonly node: string;
+  readonly session: { readonly state: SessionState; readonly detail: string; readonly since: string };
+  readonly messaging: 'connected' | 'away' | 'not connected yet';
+  readonly publishing: string;
+  readonly leaseAgeSeconds: number;
+  readonly pods: number;
+  readonly intentsQueued: number;
+  readonly podsWaiting: number;
+  readonly statusBacklog: number;
+  readonly webhook: 'off' | 'registered' | 'not registered yet';
+}
+
+/** What the HTTP side of the agent can ask of it. */
+export abstract class AgentHealth {
+  abstract report(): HealthReport;
+  abstract metricsText(): Promise<string>;
+  abstract readonly metricsContentType: string;
+}

@@ -1,0 +1,67 @@
+import type { PodObject, Reflector } from '#libs/kubernetes';
+import type { Logger } from '#libs/observability';
+import { Loop, type Clock, type Ids, type LoopStep, type Random } from '#libs/runtime';
+import { NotSent, type IntentPublisher } from '../publish/intent-publisher.ts';
+import { inventoryOf, type InventoryView } from './inventory.ts';
+
+export interface InventoriesOptions {
+  readonly pods: Pick<Reflector<PodObject>, 'values' | 'synced'>;
+  readonly publisher: IntentPublisher;
+  readonly view: InventoryView;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: Ids;
+  readonly logger: Logger;
+  readonly periodSeconds: number;
+  /** Resolves when the first one may go: what was written before this start is known by then. */
+  readonly ready: Promise<void>;
+}
+
+/** Sends inventories: at start, when asked, and every few minutes, which turns a lost message of any kind into a delay. */
+export class Inventories {
+  private readonly options: InventoriesOptions;
+  private readonly loop: Loop;
+
+  constructor(options: InventoriesOptions) {
+    this.options = options;
+    this.loop = new Loop({
+      name: 'inventory',
+      clock: options.clock,
+      random: options.random,
+      idleMs: options.periodSeconds * 1000,
+      step: (stopping) => this.step(stopping),
+      onError: (error) => {
+        if (!(error instanceof NotSent)) options.logger.warn('the inventory was not sent', { error });
+      },
+    });
+  }
+
+  start(): void {
+    this.loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.loop.stop();
+  }
+
+  sendNow(): void {
+    this.loop.nudge();
+  }
+
+  private async step(stopping: AbortSignal): Promise<LoopStep> {
+    const { pods, publisher, view, ids, random, periodSeconds, ready, logger } = this.options;
+    await Promise.race([
+      Promise.all([ready, pods.synced()]),
+      new Promise((resolve) => stopping.addEventListener('abort', resolve, { once: true })),
+    ]);
+    if (stopping.aborted) return 'idle';
+    const chunks = inventoryOf(ids.uuid(), pods.values(), view);
+    await Promise.all(chunks.map((chunk) => publisher.send(chunk)));
+    logger.debug('sent an inventory', {
+      pods: chunks.reduce((sum, c) => sum + c.pods.length, 0),
+      chunks: chunks.length,
+    });
+    // Agents that started together drift apart.
+    return Math.round(periodSeconds * 1000 * (0.9 + random.next() * 0.2));
+  }
+}

@@ -1,0 +1,36 @@
+import { createLogger } from '#libs/observability';
+import { startAgent } from './agent.ts';
+import { ConfigurationError, helpText, loadAgentConfig, type AgentConfig } from './config.ts';
+
+async function main(): Promise<void> {
+  if (process.argv.includes('--help') || process.argv.includes('-h')) {
+    process.stdout.write(helpText());
+    return;
+  }
+  let config: AgentConfig;
+  try {
+    config = loadAgentConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const logger = createLogger({ level: config.logLevel, service: 'agent' });
+  const agent = await startAgent(config, { logger, collectProcessMetrics: true });
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        logger.info('stopping', { signal });
+        resolve();
+      });
+    }
+  });
+  await agent.stop();
+  logger.info('stopped');
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`the agent cannot run: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});

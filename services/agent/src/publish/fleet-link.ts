@@ -1,0 +1,123 @@
+import { topics, type SessionResponse } from '#libs/contracts';
+import type { Consumer, Messaging } from '#libs/messaging';
+import type { Logger, Metrics } from '#libs/observability';
+import { backoffMs, type Clock, type Random } from '#libs/runtime';
+import type { AgentConfig } from '../config.ts';
+import type { Commands } from '../inventory/commands.ts';
+import type { Inventories } from '../inventory/inventories.ts';
+import type { PodIntents } from '../pods/pod-intents.ts';
+import type { Session } from '../session/session.ts';
+import type { ClusterTopicReader } from '../status/cluster-topic-reader.ts';
+import { connectMessaging } from './connect-messaging.ts';
+import type { IntentPublisher } from './intent-publisher.ts';
+
+/** Everything that exists only once there is a session. */
+export interface LinkedParts {
+  readonly publisher: IntentPublisher;
+  readonly intents: PodIntents;
+  readonly inventories: Inventories;
+  readonly commands: Commands;
+  readonly reader: ClusterTopicReader;
+}
+
+export interface FleetLinkOptions {
+  readonly config: AgentConfig;
+  readonly session: Session;
+  readonly first: SessionResponse;
+  readonly given: Messaging | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly parts: (messaging: Messaging, caughtUp: Promise<void>) => LinkedParts;
+}
+
+/** Name of the consumer group in which an agent reads its topic; the control plane grants exactly this one. */
+export const agentGroup = (fleet: string, clusterId: string): string => `${fleet}.agent.${clusterId}`;
+
+/** The agent's two ways over the log: intents out, statuses and commands in. A broker that is away is waited for, and said. */
+export class FleetLink {
+  readonly publisher: IntentPublisher;
+  readonly intents: PodIntents;
+  private readonly options: FleetLinkOptions;
+  private readonly messaging: Messaging;
+  private readonly parts: LinkedParts;
+  private readonly stopping = new AbortController();
+  private readonly caughtUp = Promise.withResolvers<void>();
+  private consumer: Consumer | undefined;
+  private consuming: Promise<void> | undefined;
+
+  constructor(options: FleetLinkOptions) {
+    this.options = options;
+    this.messaging = options.given ?? connectMessaging(options);
+    this.parts = options.parts(this.messaging, this.caughtUp.promise);
+    this.publisher = this.parts.publisher;
+    this.intents = this.parts.intents;
+  }
+
+  /** The log cannot be reached at the moment. */
+  get away(): boolean {
+    return !this.messaging.healthy() || this.consumer === undefined;
+  }
+
+  /** Begins to read. */
+  start(): void {
+    this.publisher.start();
+    this.consuming = this.consume();
+  }
+
+  /** Begins to speak: the pods of the cluster are known. */
+  begin(): void {
+    this.parts.commands.resume();
+    this.intents.resume();
+    this.parts.inventories.start();
+  }
+
+  /** Gives what is on its way `graceMs` milliseconds to arrive. */
+  async stop(graceMs: number): Promise<void> {
+    const { clock } = this.options;
+    this.stopping.abort();
+    this.intents.pause();
+    this.parts.commands.pause();
+    await this.consuming;
+    await this.consumer?.stop();
+    const publisher = this.publisher.stop();
+    await Promise.race([publisher, clock.sleep(graceMs)]);
+    if (!this.options.given) await this.messaging.close();
+    await publisher;
+    await Promise.all([this.parts.inventories.stop(), this.parts.commands.stop(), this.intents.stop()]);
+  }
+
+  private async consume(): Promise<void> {
+    const { clock, random, logger, first } = this.options;
+    for (let failures = 1; !this.stopping.signal.aborted; failures++) {
+      try {
+        const consumer = await this.messaging.consume({
+          topics: [topics(first.fleet).cluster(first.clusterId)],
+          group: agentGroup(first.fleet, first.clusterId),
+          handle: (batch) => {
+            this.parts.reader.handle(batch);
+            return Promise.resolve();
+          },
+          onEvent: (event) => {
+            if (event.kind === 'broker-away')
+              logger.warn('the broker is away; waiting for it', { reason: event.reason });
+            if (event.kind === 'broker-back') logger.info('the broker is back');
+            if (event.kind === 'batch-failed')
+              logger.error('a batch of statuses was not handled', { error: event.error });
+          },
+        });
+        this.consumer = consumer;
+        void consumer.caughtUp().then(
+          () => this.caughtUp.resolve(),
+          () => undefined,
+        );
+        return;
+      } catch (error) {
+        if (failures === 1 || failures % 10 === 0)
+          logger.warn('the topic of this cluster cannot be read; trying on', { error });
+        await clock.sleep(500 + backoffMs(failures, { baseMs: 500, capMs: 15_000 }, random), this.stopping.signal);
+      }
+    }
+  }
+}

@@ -1,0 +1,230 @@
+import { importJWK, SignJWT } from 'jose';
+import { SESSION_PROBLEMS, type SessionResponse } from '#libs/contracts';
+import type { Logger } from '#libs/observability';
+import { backoffMs, Loop, type Clock, type Ids, type LoopStep, type Random } from '#libs/runtime';
+import { ControlPlaneRefusal, reasonOf, type ControlPlaneClient } from './control-plane-client.ts';
+import type { Identity, IdentityStore } from './identity-store.ts';
+
+/**
+ * `joining`, `connecting`: no session yet. `live`: the control plane answered the last time. `away`: it does not answer, the last session
+ * is still used. `superseded`: a newer agent of this cluster took over; final. `refused`, `revoked`: it answers, and says no.
+ */
+export type SessionState = 'joining' | 'connecting' | 'live' | 'away' | 'superseded' | 'revoked' | 'refused';
+
+export interface SessionStatus {
+  readonly state: SessionState;
+  /** For people: what is wrong, and what to do. */
+  readonly detail: string;
+  /** Epoch milliseconds of the last change of state. */
+  readonly since: number;
+}
+
+export interface EnvelopeKeyInForce {
+  readonly kid: string;
+  readonly key: Uint8Array;
+}
+
+export interface SessionOptions {
+  readonly client: ControlPlaneClient;
+  readonly identities: IdentityStore;
+  readonly joinToken: string | undefined;
+  readonly nodeName: string;
+  readonly agentVersion: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: Ids;
+  readonly logger: Logger;
+  /** The first session, and every one with another epoch. */
+  readonly onSession: (session: SessionResponse) => void;
+  readonly onStatus: (status: SessionStatus) => void;
+}
+
+const ASSERTION_SECONDS = 120;
+
+/**
+ * Joins once, then holds the session: the newest agent wins, a superseded one learns it at its next renewal and never asks again, so that two
+ * agents do not fight for ever. A control plane that is away changes nothing: the last session goes on, and it is asked again with jitter.
+ */
+export class Session {
+  private readonly options: SessionOptions;
+  private readonly agentId: string;
+  private readonly loop: Loop;
+  private identity: Identity | undefined;
+  private fingerprint: string | undefined;
+  private current: SessionResponse | undefined;
+  private status_: SessionStatus;
+  private failures = 0;
+
+  constructor(options: SessionOptions) {
+    this.options = options;
+    this.agentId = options.ids.uuid();
+    this.status_ = { state: 'joining', detail: 'not joined yet', since: options.clock.now() };
+    this.loop = new Loop({
+      name: 'session',
+      clock: options.clock,
+      random: options.random,
+      idleMs: 30_000,
+      step: () => this.step(),
+      onError: (error) => options.logger.error('the session loop failed', { error }),
+    });
+  }
+
+  start(): void {
+    this.loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.loop.stop();
+  }
+
+  get status(): SessionStatus {
+    return this.status_;
+  }
+
+  /** May this agent speak? Not when another one took over, nor when the cluster was revoked. */
+  get speaking(): boolean {
+    const { state } = this.status_;
+    return this.current !== undefined && (state === 'live' || state === 'away');
+  }
+
+  get session(): SessionResponse | undefined {
+    return this.current;
+  }
+
+  /** The newest envelope key that may be used now. */
+  envelopeKey(): EnvelopeKeyInForce | undefined {
+    const now = this.options.clock.now();
+    const usable = (this.current?.envelopeKeys ?? [])
+      .filter((k) => Date.parse(k.notBefore) <= now && now < Date.parse(k.notAfter))
+      .sort((a, b) => Date.parse(b.notBefore) - Date.parse(a.notBefore));
+    const newest = usable[0];
+    return newest && { kid: newest.kid, key: Buffer.from(newest.key, 'base64url') };
+  }
+
+  /** For Kafka's OAUTHBEARER. Throws when there is no valid token, which ends the connection attempt. */
+  accessToken(): { readonly value: string; readonly expiresAt: number } {
+    const session = this.current;
+    const expiresAt = Date.parse(session?.accessTokenExpiresAt ?? '');
+    if (!session || !this.speaking || expiresAt <= this.options.clock.now()) {
+      this.loop.nudge();
+      throw new Error(`there is no valid access token: the session is ${this.status_.state}`);
+    }
+    return { value: session.accessToken, expiresAt };
+  }
+
+  private async step(): Promise<LoopStep> {
+    if (this.status_.state === 'superseded') return 'idle';
+    try {
+      const identity = await this.join();
+      if (identity.cluster) await this.renew({ ...identity, cluster: identity.cluster });
+      this.failures = 0;
+      const renewMs = this.current!.renewAfterSeconds * 1000;
+      return Math.round(renewMs * (0.9 + this.options.random.next() * 0.1));
+    } catch (error) {
+      this.failures += 1;
+      this.fail(error);
+      // A refusal is answered by people, an outage by time; neither is hurried.
+      const capMs = this.status_.state === 'away' || this.status_.state === 'connecting' ? 15_000 : 30_000;
+      return 500 + backoffMs(this.failures, { baseMs: 1_000, capMs }, this.options.random);
+    }
+  }
+
+  private async join(): Promise<Identity> {
+    const { identities, client, joinToken, logger } = this.options;
+    this.identity ??= await identities.load();
+    this.fingerprint ??= await identities.fingerprint();
+    if (this.identity.cluster) return this.identity;
+    if (joinToken === undefined) {
+      throw new ControlPlaneRefusal(
+        0,
+        SESSION_PROBLEMS.unknownToken,
+        'this cluster has not joined: register it and set JOIN_TOKEN',
+      );
+    }
+    const joined = await client.join({
+      token: joinToken,
+      publicKey: { ...this.identity.publicKey },
+      clusterFingerprint: this.fingerprint,
+    });
+    const cluster = { id: joined.clusterId, audience: joined.audience };
+    await identities.joined(cluster);
+    this.identity = { ...this.identity, cluster };
+    logger.info('joined the fleet', { clusterId: cluster.id });
+    return this.identity;
+  }
+
+  private async renew({
+    privateKey,
+    publicKey,
+    cluster,
+  }: Identity & { cluster: { id: string; audience: string } }): Promise<void> {
+    const { client, ids, clock, nodeName, agentVersion } = this.options;
+    const now = Math.floor(clock.now() / 1000);
+    const assertion = await new SignJWT({})
+      .setProtectedHeader({ alg: 'ES256', typ: 'JWT', ...(publicKey.kid === undefined ? {} : { kid: publicKey.kid }) })
+      .setIssuer(cluster.id)
+      .setSubject(cluster.id)
+      .setAudience(cluster.audience)
+      .setIssuedAt(now)
+      .setExpirationTime(now + ASSERTION_SECONDS)
+      .setJti(ids.uuid())
+      .sign(await importJWK(privateKey, 'ES256'));
+    const session = await client.session({
+      assertion,
+      clusterFingerprint: this.fingerprint!,
+      agentId: this.agentId,
+      ...(this.current === undefined ? {} : { renewEpoch: this.current.agentEpoch }),
+      agentVersion,
+      nodeName,
+    });
+    const isNew = this.current?.agentEpoch !== session.agentEpoch;
+    this.current = session;
+    this.say('live', `epoch ${session.agentEpoch}`);
+    if (isNew) this.options.onSession(session);
+  }
+
+  private fail(error: unknown): void {
+    const reason = reasonOf(error);
+    const type = error instanceof ControlPlaneRefusal ? error.type : '';
+    switch (type) {
+      case SESSION_PROBLEMS.superseded:
+        this.say(
+          'superseded',
+          'a newer agent of this cluster has the session; this one has stopped. End one of the two',
+        );
+        return;
+      case SESSION_PROBLEMS.revoked:
+        // The next try opens a new session, should an operator let the cluster in again.
+        this.current = undefined;
+        this.say('revoked', reason);
+        return;
+      case SESSION_PROBLEMS.fingerprint:
+        this.current = undefined;
+        this.say(
+          'refused',
+          `${reason}. This key belongs to another cluster: delete Secret eci-fleet-agent and join anew`,
+        );
+        return;
+      case SESSION_PROBLEMS.unknownToken:
+        this.say('refused', reason);
+        return;
+      default: {
+        const refused =
+          error instanceof ControlPlaneRefusal && error.status >= 400 && error.status < 500 && error.status !== 429;
+        if (this.current) this.say('away', reason);
+        else this.say(refused ? 'refused' : 'connecting', reason);
+      }
+    }
+  }
+
+  private say(state: SessionState, detail: string): void {
+    if (this.status_.state === state && this.status_.detail === detail) return;
+    const changed = this.status_.state !== state;
+    this.status_ = { state, detail, since: changed ? this.options.clock.now() : this.status_.since };
+    if (changed) {
+      const log = state === 'live' ? 'info' : state === 'joining' || state === 'connecting' ? 'warn' : 'error';
+      this.options.logger[log](`the session is ${state}`, { detail });
+    }
+    this.options.onStatus(this.status_);
+  }
+}

@@ -1,0 +1,69 @@
+import type { PodStatusMessage } from '#libs/contracts';
+
+interface Entry {
+  readonly message: PodStatusMessage;
+  /** Highest revision that the API server has taken. */
+  written: number;
+  /** Write although the revision was written: somebody may have changed the object since. */
+  rewrite: boolean;
+}
+
+/**
+ * The newest status of each pod, and what of it the API server has. Statuses are state, not messages: only the highest revision counts, a
+ * lower or equal one changes nothing, and a tombstone forgets the pod.
+ */
+export class StatusBook {
+  private readonly entries = new Map<string, Entry>();
+
+  /** Takes a message; false = it is older than, or the same as, what is known. */
+  accept(message: PodStatusMessage): boolean {
+    const known = this.entries.get(message.podUid);
+    if (known && known.message.revision >= message.revision) return false;
+    this.entries.set(message.podUid, { message, written: known?.written ?? 0, rewrite: known?.rewrite ?? false });
+    return true;
+  }
+
+  forget(podUid: string): void {
+    this.entries.delete(podUid);
+  }
+
+  newest(podUid: string): PodStatusMessage | undefined {
+    return this.entries.get(podUid)?.message;
+  }
+
+  /** The message that has to be written now, if any. */
+  due(podUid: string): PodStatusMessage | undefined {
+    const entry = this.entries.get(podUid);
+    return entry && (entry.rewrite || entry.written < entry.message.revision) ? entry.message : undefined;
+  }
+
+  mustRewrite(podUid: string): boolean {
+    return this.entries.get(podUid)?.rewrite ?? false;
+  }
+
+  /** Highest revision written; undefined = none. */
+  written(podUid: string): number | undefined {
+    const written = this.entries.get(podUid)?.written ?? 0;
+    return written > 0 ? written : undefined;
+  }
+
+  wrote(podUid: string, revision: number): void {
+    const entry = this.entries.get(podUid);
+    if (!entry) return;
+    entry.written = Math.max(entry.written, revision);
+    if (revision >= entry.message.revision) entry.rewrite = false;
+  }
+
+  rewrite(podUid: string): void {
+    const entry = this.entries.get(podUid);
+    if (entry) entry.rewrite = true;
+  }
+
+  uids(): IterableIterator<string> {
+    return this.entries.keys();
+  }
+
+  get size(): number {
+    return this.entries.size;
+  }
+}

@@ -1,0 +1,234 @@
+import type { PodStatusMessage } from '#libs/contracts';
+import {
+  KubernetesError,
+  resources,
+  writeEvent,
+  type Change,
+  type KubernetesApi,
+  type PodObject,
+  type Reflector,
+  type Stored,
+} from '#libs/kubernetes';
+import type { Logger, Metrics } from '#libs/observability';
+import type { Clock, Random } from '#libs/runtime';
+import { WorkQueue } from '../work-queue.ts';
+import type { StatusBook } from './status-book.ts';
+import { readinessLost, statusPatch } from './status-patch.ts';
+
+export interface StatusWriterOptions {
+  readonly api: KubernetesApi;
+  readonly book: StatusBook;
+  readonly pods: Pick<Reflector<PodObject>, 'get'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly nodeName: string;
+}
+
+const CONCURRENCY = 48;
+/** The API server keeps Events for an hour; writing older ones again would bring the dead back. */
+const EVENT_LIFE_MS = 55 * 60_000;
+const REFUSED_RETRY_MS = 300_000;
+/** A pod whose readiness others keep taking away is not fought over faster than this. */
+const REPAIR_MS = 10_000;
+
+/**
+ * Writes what the control plane says of each pod: status with labels and annotations in one patch, then events, then, when the object carries a
+ * deletionTimestamp and the control plane says so, its removal. The newest status wins and is repeated until it is written; pods that never
+ * had one go first. This is the only place that deletes a pod object.
+ */
+export class StatusWriter {
+  private readonly options: StatusWriterOptions;
+  private readonly queue: WorkQueue;
+  private readonly events: WorkQueue;
+  private readonly toldEvents = new Map<string, Map<string, number>>();
+  private readonly repairedAt = new Map<string, number>();
+  private readonly refused = new Map<string, number>();
+
+  constructor(options: StatusWriterOptions) {
+    this.options = options;
+    const { clock, random, logger } = options;
+    const said = (what: string) => (podUid: string, error: unknown, failures: number) => {
+      if (failures === 1 || failures % 10 === 0)
+        logger.warn(`${what} not written; trying on`, { podUid, error, failures });
+    };
+    this.queue = new WorkQueue({
+      clock,
+      random,
+      concurrency: CONCURRENCY,
+      work: (uid) => this.write(uid),
+      onError: said('the status of a pod was'),
+    });
+    this.events = new WorkQueue({
+      clock,
+      random,
+      concurrency: 8,
+      work: (uid) => this.writeEvents(uid),
+      onError: said('the events of a pod were'),
+    });
+  }
+
+  resume(): void {
+    this.queue.resume();
+    this.events.resume();
+  }
+
+  pause(): void {
+    this.queue.pause();
+    this.events.pause();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.queue.stop(), this.events.stop()]);
+  }
+
+  /** Pods whose status is still to be written. */
+  get backlog(): number {
+    return this.queue.size;
+  }
+
+  onMessage(message: PodStatusMessage): void {
+    if (!this.options.book.accept(message)) return;
+    this.look(message.podUid);
+  }
+
+  onTombstone(podUid: string): void {
+    this.options.book.forget(podUid);
+    this.forget(podUid);
+  }
+
+  onChange(change: Change<PodObject>): void {
+    const { uid } = change.object.metadata;
+    if (change.kind === 'deleted') {
+      this.forget(uid);
+      return;
+    }
+    const message = this.options.book.newest(uid);
+    if (!message) return;
+    const pod = change.object;
+    if (readinessLost(pod, message) && this.options.book.written(uid) !== undefined) {
+      const now = this.options.clock.now();
+      if (now - (this.repairedAt.get(uid) ?? 0) >= REPAIR_MS) {
+        this.repairedAt.set(uid, now);
+        this.options.book.rewrite(uid);
+      }
+    }
+    if (this.options.book.due(uid) || this.removable(pod, message)) this.look(uid);
+  }
+
+  /** Writes every status once more: while the node was not ready, Kubernetes set its pods to not ready, and nobody sets them back. */
+  rewriteAll(): void {
+    for (const uid of this.options.book.uids()) {
+      if (!this.options.pods.get(uid)) continue;
+      this.options.book.rewrite(uid);
+      this.look(uid);
+    }
+  }
+
+  private look(uid: string): void {
+    this.queue.add(uid, this.options.book.written(uid) === undefined);
+  }
+
+  private forget(uid: string): void {
+    this.toldEvents.delete(uid);
+    this.repairedAt.delete(uid);
+    this.refused.delete(uid);
+  }
+
+  private async write(uid: string): Promise<number | void> {
+    const { book, pods } = this.options;
+    const pod = pods.get(uid);
+    const newest = book.newest(uid);
+    // Not here yet, or gone: the watch brings it back to the queue.
+    if (!pod || !newest) return;
+    const due = book.due(uid);
+    if (due) {
+      this.events.add(uid);
+      const outcome = await this.patch(pod, due);
+      if (outcome === 'gone') return;
+      if (outcome === 'refused') return REFUSED_RETRY_MS;
+      book.wrote(uid, due.revision);
+      if (book.due(uid)) return 0;
+    }
+    // The object is looked at again: it may have got its deletionTimestamp since.
+    const now = pods.get(uid);
+    const message = book.newest(uid);
+    if (now && message && this.removable(now, message)) await this.remove(now);
+  }
+
+  private removable(pod: PodObject, message: PodStatusMessage): boolean {
+    return message.finalize && pod.metadata.deletionTimestamp !== undefined;
+  }
+
+  private async patch(pod: Stored<PodObject>, message: PodStatusMessage): Promise<'written' | 'gone' | 'refused'> {
+    const { api, book, logger } = this.options;
+    const { uid, namespace, name } = pod.metadata;
+    const patch = statusPatch(pod, message, book.mustRewrite(uid));
+    if (!patch) {
+      this.count('unchanged');
+      return 'written';
+    }
+    const first = book.written(uid) === undefined;
+    try {
+      await api.patch(resources.pods, { namespace, name, subresource: 'status' }, 'strategic', patch, {
+        priority: first ? 'high' : 'normal',
+      });
+      this.refused.delete(uid);
+      this.count('written');
+      return 'written';
+    } catch (error) {
+      if (!(error instanceof KubernetesError)) throw error;
+      // 404: gone. 409: another pod has the name (the patch has no other precondition). The watch will say so.
+      if (error.notFound || error.conflict) {
+        this.count('gone');
+        return 'gone';
+      }
+      if (error.status !== 422 && error.status !== 400) {
+        this.count('failed');
+        throw error;
+      }
+      this.count('refused');
+      if (this.refused.get(uid) !== message.revision) {
+        this.refused.set(uid, message.revision);
+        logger.error('the API server refuses the status of a pod', { podUid: uid, revision: message.revision, error });
+      }
+      return 'refused';
+    }
+  }
+
+  private async remove(pod: Stored<PodObject>): Promise<void> {
+    const { api, logger } = this.options;
+    const { uid, namespace, name } = pod.metadata;
+    try {
+      await api.delete(resources.pods, { namespace, name }, { uid, gracePeriodSeconds: 0 }, { priority: 'high' });
+      this.count('removed');
+      logger.debug('removed a pod object', { podUid: uid });
+    } catch (error) {
+      if (error instanceof KubernetesError && (error.notFound || error.conflict)) return;
+      throw error;
+    }
+  }
+
+  private async writeEvents(uid: string): Promise<void> {
+    const { api, book, clock, nodeName, pods } = this.options;
+    const message = book.newest(uid);
+    if (!message || !pods.get(uid)) return;
+    const told = this.toldEvents.get(uid) ?? new Map<string, number>();
+    this.toldEvents.set(uid, told);
+    for (const event of message.events) {
+      const count = event.count ?? 1;
+      if ((told.get(event.id) ?? 0) >= count || clock.now() - Date.parse(event.at) > EVENT_LIFE_MS) continue;
+      const about = { apiVersion: 'v1', kind: 'Pod', namespace: message.namespace, name: message.name, uid };
+      const outcome = await writeEvent(api, about, event, { name: 'eci-fleet', host: nodeName }, { priority: 'low' });
+      if (outcome === 'gone') return;
+      told.set(event.id, count);
+    }
+  }
+
+  private count(outcome: 'written' | 'unchanged' | 'gone' | 'refused' | 'failed' | 'removed'): void {
+    this.options.metrics
+      .counter('eci_fleet_agent_pod_status_total', 'Pod statuses by what became of them', ['outcome'])
+      .inc({ outcome });
+  }
+}

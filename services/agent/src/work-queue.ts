@@ -1,0 +1,131 @@
+import { backoffMs, type Clock, type Random } from '#libs/runtime';
+
+export interface WorkQueueOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Keys worked on at the same time. */
+  readonly concurrency: number;
+  /** Works on one key. A number = look at it again after that many milliseconds. Throwing = again after a back-off. */
+  readonly work: (key: string, signal: AbortSignal) => Promise<number | void>;
+  readonly onError: (key: string, error: unknown, failures: number) => void;
+}
+
+/**
+ * Keys that want to be looked at. A key is worked on by one worker at a time; added meanwhile, it is looked at once more, so no change is
+ * missed and none is worked on twice. Urgent keys go first. What a key means is read when its turn comes, so the queue holds no data.
+ */
+export class WorkQueue {
+  private readonly options: WorkQueueOptions;
+  private readonly waiting = new Map<string, boolean>();
+  private readonly urgent = new Set<string>();
+  private readonly active = new Set<string>();
+  private readonly again = new Set<string>();
+  private readonly failures = new Map<string, number>();
+  private readonly delayed = new Map<string, AbortController>();
+  private readonly stopping = new AbortController();
+  private readonly idle = new Set<() => void>();
+  private paused = true;
+
+  constructor(options: WorkQueueOptions) {
+    this.options = options;
+  }
+
+  /** Begins, or goes on after `pause`. */
+  resume(): void {
+    this.paused = false;
+    this.pump();
+  }
+
+  /** Begins nothing new; keys stay. */
+  pause(): void {
+    this.paused = true;
+  }
+
+  /** Keys that wait or are worked on; those that wait for their time not counted. */
+  get size(): number {
+    return this.waiting.size + this.active.size;
+  }
+
+  add(key: string, urgent = false): void {
+    if (this.stopping.signal.aborted) return;
+    this.delayed.get(key)?.abort();
+    this.delayed.delete(key);
+    if (this.active.has(key)) {
+      this.again.add(key);
+      return;
+    }
+    if (urgent) this.urgent.add(key);
+    this.waiting.set(key, true);
+    this.pump();
+  }
+
+  /** Forgets a key that is waiting. */
+  drop(key: string): void {
+    this.delayed.get(key)?.abort();
+    this.delayed.delete(key);
+    this.waiting.delete(key);
+    this.urgent.delete(key);
+    this.again.delete(key);
+    this.failures.delete(key);
+  }
+
+  /** Resolves when what is being worked on is done; waiting keys are dropped. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.waiting.clear();
+    this.urgent.clear();
+    for (const d of this.delayed.values()) d.abort();
+    this.delayed.clear();
+    if (this.active.size > 0) await new Promise<void>((resolve) => this.idle.add(resolve));
+  }
+
+  private pump(): void {
+    while (!this.paused && !this.stopping.signal.aborted && this.active.size < this.options.concurrency) {
+      const key = first(this.urgent) ?? first(this.waiting.keys());
+      if (key === undefined) return;
+      this.urgent.delete(key);
+      this.waiting.delete(key);
+      this.active.add(key);
+      void this.run(key);
+    }
+  }
+
+  private async run(key: string): Promise<void> {
+    let pause: number | undefined;
+    try {
+      const result = await this.options.work(key, this.stopping.signal);
+      this.failures.delete(key);
+      if (typeof result === 'number') pause = result;
+    } catch (error) {
+      if (!this.stopping.signal.aborted) {
+        const failures = (this.failures.get(key) ?? 0) + 1;
+        this.failures.set(key, failures);
+        this.options.onError(key, error, failures);
+        pause = 100 + backoffMs(failures, { baseMs: 200, capMs: 30_000 }, this.options.random);
+      }
+    }
+    this.active.delete(key);
+    if (this.stopping.signal.aborted) {
+      if (this.active.size === 0) for (const resolve of this.idle) resolve();
+      return;
+    }
+    if (this.again.delete(key)) this.add(key);
+    else if (pause !== undefined) this.later(key, pause);
+    this.pump();
+  }
+
+  private later(key: string, ms: number): void {
+    const controller = new AbortController();
+    this.delayed.set(key, controller);
+    void this.options.clock.sleep(ms, controller.signal).then(() => {
+      if (this.delayed.get(key) !== controller || controller.signal.aborted) return;
+      this.delayed.delete(key);
+      this.add(key);
+    });
+  }
+}
+
+function first(keys: Iterable<string>): string | undefined {
+  for (const key of keys) return key;
+  return undefined;
+}
