@@ -225,6 +225,24 @@ describe('the life of a container group', () => {
     expect(trial.get(first!)!['Events'].map((each: Shape) => each['Reason'])).toContain('OOMKilled');
   });
 
+  it('is not hit by what was planned before things changed', () => {
+    const trial = new Trial();
+    const id = trial.create({
+      ...command('sleep', '2'),
+      'Container.2.Name': 'slow',
+      'Container.2.Image': 'nginx',
+      'Container.2.LifecyclePreStopHandlerExec.1': 'sleep',
+      'Container.2.LifecyclePreStopHandlerExec.2': '9',
+    });
+    const lasting = trial.create({ MaxPendingMinute: '10' });
+    trial.pass(0);
+    trial.remove(id);
+    trial.pass(3_000);
+    expect(trial.container(id)['CurrentState']).toMatchObject({ State: 'Terminated', ExitCode: 143 });
+    trial.pass(11 * 60_000);
+    expect([trial.statusOf(id), trial.statusOf(lasting)]).toEqual(['Gone', 'Running']);
+  });
+
   it('ends at ActiveDeadlineSeconds', () => {
     const trial = new Trial();
     const id = trial.create({ ActiveDeadlineSeconds: '60' });
