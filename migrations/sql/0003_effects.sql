@@ -89,6 +89,7 @@ declare
   v_lane    es.lane;
   v_tokens  double precision;
   v_count   integer;
+  v_ring    text[];
   v_streams text[];
   v_kinds   text[];
   v_keys    text[];
@@ -111,22 +112,43 @@ begin
   end if;
   if v_count < 1 then return; end if;
 
-  with recursive tenant (tenant) as (
-    (select e.tenant from es.effect e where e.lane = p_lane order by e.tenant limit 1)
+  -- Tenants with due work, from the one after the last served; no more of them than there are tokens.
+  with recursive behind (tenant) as (
+    (select e.tenant from es.effect e where e.lane = p_lane and e.tenant > v_lane.last_tenant order by e.tenant limit 1)
     union all
-    select n.tenant from tenant t
+    select n.tenant from behind t
      cross join lateral (select e.tenant from es.effect e where e.lane = p_lane and e.tenant > t.tenant order by e.tenant limit 1) n
-  ), due as (
-    select c.*, t.tenant, row_number() over (partition by t.tenant order by c.priority desc, c.run_at) as turn
-      from tenant t
+  ), before (tenant) as (
+    (select e.tenant from es.effect e where e.lane = p_lane and e.tenant <= v_lane.last_tenant order by e.tenant limit 1)
+    union all
+    select n.tenant from before t
+     cross join lateral (
+       select e.tenant from es.effect e
+        where e.lane = p_lane and e.tenant > t.tenant and e.tenant <= v_lane.last_tenant order by e.tenant limit 1
+     ) n
+  ), ring as (
+    -- Lateral, so that the walk keeps its order and ends with the last token.
+    select t.tenant from (select tenant from behind union all select tenant from before) t
+     cross join lateral (
+       select 1 from es.effect e where e.lane = p_lane and e.tenant = t.tenant and e.run_at <= v_now and e.kind = any (p_kinds) limit 1
+     ) has_due
+     limit v_count
+  )
+  select array_agg(tenant) into v_ring from ring;
+  if v_ring is null then return; end if;
+
+  with due as (
+    select c.*, t.place as seat, row_number() over (partition by t.tenant order by c.priority desc, c.run_at) as turn
+      from unnest(v_ring) with ordinality t (tenant, place)
      cross join lateral (
        select e.stream_id, e.kind, e.key, e.priority, e.run_at from es.effect e
         where e.lane = p_lane and e.tenant = t.tenant and e.run_at <= v_now and e.kind = any (p_kinds)
-        order by e.priority desc, e.run_at limit v_count
+        order by e.priority desc, e.run_at
+        -- Every other tenant gets one at least.
+        limit v_count - cardinality(v_ring) + 1
      ) c
   ), chosen as (
-    select *, row_number() over (order by turn, tenant <= v_lane.last_tenant, tenant) as place from due
-     order by place limit v_count
+    select *, row_number() over (order by turn, seat) as place from due order by place limit v_count
   ), locked as (
     select e.stream_id, e.kind, e.key, e.tenant, c.place from chosen c
       join es.effect e on (e.stream_id, e.kind, e.key) = (c.stream_id, c.kind, c.key) and e.run_at <= v_now

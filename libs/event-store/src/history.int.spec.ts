@@ -4,6 +4,7 @@ import { postgresUnderTest, type PostgresUnderTest } from './contract/postgres.t
 import { event, put, readAll } from './contract/under-test.ts';
 import { CursorOfAnotherLog } from './cursor.ts';
 import { digestOf } from './digest.ts';
+import { createPool } from './pool.ts';
 
 let under: PostgresUnderTest;
 beforeEach(async () => void (under = await postgresUnderTest(await createTestDatabase())));
@@ -54,6 +55,17 @@ describe('history', () => {
       `select current_user as role, current_setting('transaction_timeout') as transaction, current_setting('idle_in_transaction_session_timeout') as idle`,
     );
     expect(rows).toEqual([{ role: 'eci_fleet_app', transaction: '15s', idle: '10s' }]);
+  });
+
+  it('keeps the role when the address brings options of its own', async () => {
+    const url = new URL(under.url);
+    url.searchParams.set('options', '-c work_mem=1234kB -c role=none');
+    const pool = createPool(url.href);
+
+    const { rows } = await pool.query(`select current_user as role, current_setting('work_mem') as memory`);
+
+    expect(rows).toEqual([{ role: 'eci_fleet_app', memory: '1234kB' }]);
+    await pool.end();
   });
 
   it('carries a digest that can be computed again from what is read', async () => {

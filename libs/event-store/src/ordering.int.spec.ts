@@ -155,12 +155,16 @@ describe('rule 3: the stream guard', () => {
     expect((await readAll(under)).map((e) => e.version)).toEqual([2, 1]);
   });
 
+  /** The head says that a younger transaction wrote last. Ids grow with each try, so a later one gets through. */
+  const blockFor = (streamId: string, transactions: number) =>
+    under.owner.query(
+      `update es.stream set last_transaction_id = (pg_current_xact_id()::text::bigint + $2)::text::xid8 where stream_id = $1`,
+      [streamId, transactions],
+    );
+
   it('retries by itself in a fresh transaction', async () => {
     await under.store.append([opens('s')]);
-    // The head says that a younger transaction wrote last; ids grow with each try, so the third gets through.
-    await under.owner.query(
-      `update es.stream set last_transaction_id = (pg_current_xact_id()::text::bigint + 3)::text::xid8 where stream_id = 's'`,
-    );
+    await blockFor('s', 3);
 
     const results = await under.store.append([
       { streamId: 's', expected: 1, events: [event()] },
@@ -173,6 +177,30 @@ describe('rule 3: the stream guard', () => {
       ['t', 'conflict'],
       ['u', 1],
     ]);
+  });
+
+  it('moves the inbox with the retry that completes the batch, or not at all', async () => {
+    const where = { group: 'g', topic: 't', partition: 0, epoch: 1 };
+    await under.store.beginInboxEpoch('g', 't', 0, '0');
+    await under.store.append([opens('s')]);
+    await blockFor('s', 3);
+    await under.store.append([{ streamId: 's', expected: 1, events: [event()] }, opens('u')], {
+      ...where,
+      from: '0',
+      to: '5',
+    });
+    expect(await under.store.inboxOffset('g', 't', 0)).toEqual({ epoch: 1, offset: '5' });
+
+    await blockFor('s', 3);
+    await under.store.append(
+      [
+        { streamId: 's', expected: 2, events: [event()] },
+        { streamId: 'u', expected: 9, events: [event()] },
+      ],
+      { ...where, from: '5', to: '6' },
+    );
+    expect(await under.store.inboxOffset('g', 't', 0)).toEqual({ epoch: 1, offset: '5' });
+    expect((await under.store.loadMany(['s'])).get('s')).toHaveLength(3);
   });
 });
 

@@ -32,11 +32,15 @@ export function createPool(
   databaseUrl: string,
   { max = 10, applicationName = 'eci-fleet', onIdleError }: PoolOptions = {},
 ): pg.Pool {
+  // Options in the URL would replace ours, and with them the role; ours come last and win.
+  const url = new URL(databaseUrl);
+  const given = url.searchParams.get('options');
+  url.searchParams.delete('options');
   const pool = new pg.Pool({
-    connectionString: databaseUrl,
+    connectionString: url.href,
     max,
     application_name: applicationName,
-    options: CONNECTION_OPTIONS,
+    options: given === null ? CONNECTION_OPTIONS : `${given} ${CONNECTION_OPTIONS}`,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
   });

@@ -16,15 +16,17 @@ const NETWORK = new Set([
 
 /**
  * Whether an error says something about the database or the network rather than about the event at hand: connection lost, server stopping or
- * out of room, a limit of time reached, a deadlock.
+ * out of room, a limit of time reached, a deadlock, a schema that is not there.
  */
 export function isTrouble(error: unknown): boolean {
   if (error instanceof TryLater) return true;
-  const { code, message } = error as { code?: unknown; message?: unknown };
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (typeof code === 'string') {
     if (NETWORK.has(code)) return true;
-    // SQLSTATE classes: connection, transaction state, rollback, resources, operator, system; 42501 and 3D000 are set-up, not events.
-    if (/^(08|25|40|53|55|57|58)[0-9A-Z]{3}$/.test(code) || code === '42501' || code === '3D000') return true;
+    // SQLSTATE classes: connection, transaction state, rollback, resources, operator, system.
+    if (/^(08|25|40|53|55|57|58)[0-9A-Z]{3}$/.test(code)) return true;
+    // A table, column, schema, database or privilege is missing: the set-up is wrong, for every event alike.
+    if (['42P01', '42703', '42501', '3F000', '3D000'].includes(code)) return true;
   }
   return (
     typeof message === 'string' && /^(Connection terminated|timeout exceeded when trying to connect)/.test(message)
