@@ -49,6 +49,7 @@ const httpGet = <H extends Field<string> | Field<never>>(host: H, httpHeaders: F
     scheme: text('HTTP or HTTPS.'),
     host,
     httpHeaders,
+    protocol: refused('ECI asks by HTTP/1.1 only; remove protocol', (value) => value === 'HTTP' || value === 'HTTP1'),
   });
 const exec = object({ command: list(text()) });
 
@@ -154,6 +155,7 @@ const base = {
       subPathExpr: text('Expanded before the group is created.'),
       readOnly: flag(),
       mountPropagation: text(),
+      bindMountOptions: refused('ECI has no such mount options; remove it'),
       recursiveReadOnly: refused('ECI has no recursive read-only mounts; remove it', isDefaultOrEmpty('Disabled')),
     }),
   ),

@@ -64,6 +64,7 @@ export const podSpec = object({
   serviceAccount: settled('Old name of serviceAccountName.'),
   automountServiceAccountToken: settled('The API server has acted on it: it adds the token as a projected volume.'),
   subdomain: ignored('DNS names come from the cluster as usual; only /etc/hosts of the pod lacks the long name.'),
+  evictionResponders: settled('Who answers evictions is the cluster’s own matter.'),
   hostUsers: settled('Each group is a virtual machine of its own.'),
   workloadRef: settled(scheduling),
   schedulingGroup: settled(scheduling),

@@ -2,9 +2,13 @@
 import { flag, integer, list, object, quantity, refused, required, settled, text, type ValueOf } from './field.ts';
 import { fieldRef, resourceFieldRef } from './container-fields.ts';
 
-const items = list(object({ key: required(text()), path: required(text()), mode: integer() }));
+const owner = refused(
+  'ECI cannot set the owner of files; remove it, and give the files a mode that lets the process read them',
+);
+
+const items = list(object({ key: required(text()), path: required(text()), mode: integer(), user: owner }));
 const downwardItems = list(
-  object({ path: required(text()), fieldRef, resourceFieldRef, mode: integer() }),
+  object({ path: required(text()), fieldRef, resourceFieldRef, mode: integer(), user: owner }),
   'Written once, when the group is created.',
 );
 
@@ -13,18 +17,23 @@ const notYet = 'is not supported yet; use nfs for shared storage, or emptyDir fo
 
 export const volume = object({
   name: required(text()),
-  emptyDir: object({ medium: text('Empty or Memory.'), sizeLimit: quantity() }),
+  emptyDir: object({
+    medium: text('Empty or Memory.'),
+    sizeLimit: quantity(),
+    mode: refused('ECI always gives 0777; remove mode', (value) => value === 0o777),
+  }),
   configMap: object(
-    { name: text(), items, defaultMode: integer(), optional: flag() },
+    { name: text(), items, defaultMode: integer(), defaultUser: owner, optional: flag() },
     'At most 90 files of 32 KiB each.',
   ),
   secret: object(
-    { secretName: text(), items, defaultMode: integer(), optional: flag() },
+    { secretName: text(), items, defaultMode: integer(), defaultUser: owner, optional: flag() },
     'At most 90 files of 32 KiB each.',
   ),
-  downwardAPI: object({ items: downwardItems, defaultMode: integer() }),
+  downwardAPI: object({ items: downwardItems, defaultMode: integer(), defaultUser: owner }),
   projected: object({
     defaultMode: integer(),
+    defaultUser: owner,
     sources: list(
       object({
         configMap: object({ name: text(), items, optional: flag() }),
@@ -32,6 +41,7 @@ export const volume = object({
         downwardAPI: object({ items: downwardItems }),
         serviceAccountToken: object({
           path: required(text('The token is the one of the moment of creation; ECI cannot renew it.')),
+          user: owner,
           audience: settled('The token was asked for with it.'),
           expirationSeconds: settled('The token was asked for with it.'),
         }),
