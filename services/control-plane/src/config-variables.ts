@@ -23,6 +23,11 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'KAFKA_BROKERS', meaning: 'brokers, as host:port,host:port; required' },
   { name: 'KAFKA_BROKERS_FOR_AGENTS', meaning: 'brokers as agents reach them', default: 'KAFKA_BROKERS' },
   { name: 'KAFKA_SECURITY', meaning: 'how to speak to Kafka: plaintext or oauthbearer', default: 'plaintext' },
+  {
+    name: 'KAFKA_SECURITY_FOR_AGENTS',
+    meaning: 'how agents speak to Kafka: plaintext or oauthbearer',
+    default: 'KAFKA_SECURITY',
+  },
   { name: 'KAFKA_TLS', meaning: 'speak TLS to Kafka: true or false', default: 'false' },
   {
     name: 'KAFKA_INTENT_PARTITIONS',

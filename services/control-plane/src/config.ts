@@ -31,6 +31,8 @@ export interface ControlPlaneConfig {
     /** Brokers as agents reach them; the same when nothing else is said. */
     readonly brokersForAgents: readonly string[];
     readonly security: 'plaintext' | 'oauthbearer';
+    /** How agents show who they are; the same when nothing else is said. */
+    readonly securityForAgents: 'plaintext' | 'oauthbearer';
     readonly tls: boolean;
     readonly intentPartitions: number;
   };
@@ -97,6 +99,7 @@ const Schema = z.object({
   KAFKA_BROKERS: brokers.optional(),
   KAFKA_BROKERS_FOR_AGENTS: brokers.optional(),
   KAFKA_SECURITY: z.enum(['plaintext', 'oauthbearer']).default('plaintext'),
+  KAFKA_SECURITY_FOR_AGENTS: z.enum(['plaintext', 'oauthbearer']).optional(),
   KAFKA_TLS: z.enum(['true', 'false']).default('false'),
   KAFKA_INTENT_PARTITIONS: z.coerce.number().int().min(1).max(1000).default(12),
   FLEET_NAME: z
@@ -181,6 +184,7 @@ export function readConfig(
       brokers: kafkaBrokers,
       brokersForAgents: v.KAFKA_BROKERS_FOR_AGENTS ?? kafkaBrokers,
       security: v.KAFKA_SECURITY,
+      securityForAgents: v.KAFKA_SECURITY_FOR_AGENTS ?? v.KAFKA_SECURITY,
       tls: v.KAFKA_TLS === 'true',
       intentPartitions: v.KAFKA_INTENT_PARTITIONS,
     },

@@ -194,7 +194,11 @@ export async function startControlPlane(
       tokens,
       topics: clusterTopics,
       directory: clusters,
-      kafka: { brokers: [...config.kafka.brokersForAgents], security: config.kafka.security, tls: config.kafka.tls },
+      kafka: {
+        brokers: [...config.kafka.brokersForAgents],
+        security: config.kafka.securityForAgents,
+        tls: config.kafka.tls,
+      },
     });
     const idempotency = new IdempotencyInterceptor({ pool, masterKey, clock });
     const readiness = new Readiness({ pool, messaging });

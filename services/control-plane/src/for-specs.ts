@@ -1,6 +1,8 @@
 /** For spec files of this service: a control plane on a database of the test, and an agent that speaks to it. */
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import type { JoinResponse, SessionResponse } from '#libs/contracts';
+import type { EventData, EventType } from '#libs/domain';
+import type { EventStore, NewEvent } from '#libs/event-store';
 import { InProcessLog, InProcessMessaging, type Messaging } from '#libs/messaging';
 import { SystemClock } from '#libs/runtime';
 import { readConfig, type ControlPlaneConfig, type Environment } from './config.ts';
@@ -141,3 +143,116 @@ export class TestAgent {
     });
   }
 }
+
+type Said = { [T in EventType]: { readonly type: T; readonly data: EventData[T] } }[EventType];
+
+/** A pod's life in events, as the store takes them; a second passes between two. */
+export function story(said: readonly Said[], from = '2026-03-01T10:00:00.000Z'): NewEvent[] {
+  return said.map(({ type, data }, i) => ({
+    eventId: crypto.randomUUID(),
+    type,
+    schemaVersion: 1,
+    data: data as unknown as NewEvent['data'],
+    metadata: {
+      actor: i === 0 ? 'agent:test' : 'control-plane:effects',
+      decidedAt: new Date(Date.parse(from) + i * 1000).toISOString(),
+      ...(i === 0 ? { causationId: 'kafka:eci-fleet.intents.v1/0@1' } : {}),
+    },
+  }));
+}
+
+/** Appends behind whatever the stream has already. */
+export async function record(store: EventStore, streamId: string, events: readonly NewEvent[]): Promise<void> {
+  const expected = (await store.loadMany([streamId])).get(streamId)?.length ?? 0;
+  const [result] = await store.append([{ streamId, expected, events }]);
+  if (!result?.ok) throw new Error(`append to ${streamId}: ${JSON.stringify(result)}`);
+}
+
+export const accepted = (clusterId: string, uid: string, name = `pod-${uid}`, namespace = 'default'): Said => ({
+  type: 'PodIntentAccepted',
+  data: {
+    clusterId,
+    pod: {
+      uid,
+      namespace,
+      name,
+      resourceVersion: '1',
+      restartPolicy: 'Never',
+      containers: [{ name: 'main', image: 'nginx:1' }],
+      initContainers: [],
+    },
+    clearPod: { metadata: { name, namespace, uid }, spec: { containers: [{ name: 'main', image: 'nginx:1' }] } },
+    need: {
+      accountId: 'default',
+      region: 'cn-hangzhou',
+      vSwitches: [{ vSwitchId: 'vsw-b' }, { vSwitchId: 'vsw-g' }],
+      scheduleStrategy: 'default',
+      specs: ['2-4Gi'],
+      chargeType: 'on-demand',
+      spotFallback: false,
+      failStrategy: 'fail-back',
+      priority: 0,
+    },
+    agentEpoch: 1,
+    sequence: 1,
+    profileRevision: 'r1',
+    spec: {},
+    digests: { 'env/main/0': 'digest-of-a-sealed-value' },
+    tokens: [],
+    lookUpFirst: false,
+  },
+});
+
+export const placed = (attempt = 1): Said => ({
+  type: 'PlacementChosen',
+  data: {
+    attempt,
+    clientToken: `token-${attempt}`,
+    accountId: 'default',
+    region: 'cn-hangzhou',
+    candidates: [{ vSwitchId: 'vsw-b', reason: 'first of the profile' }],
+    specs: ['2-4Gi'],
+    chargeType: 'on-demand',
+    policyVersion: 'test',
+    why: ['test'],
+    seed: 1,
+    requestDigest: 'd',
+  },
+});
+
+export const created = (containerGroupId: string, attempt = 1): Said => ({
+  type: 'ContainerGroupCreated',
+  data: { attempt, containerGroupId, requestId: 'r' },
+});
+
+export const landed = (containerGroupId: string, zone: string): Said => ({
+  type: 'ContainerGroupLanded',
+  data: { containerGroupId, zone, vSwitchId: 'vsw-b', spec: '2-4Gi', cpu: 2, memoryGiB: 4 },
+});
+
+export const running = (containerGroupId: string): Said => ({
+  type: 'ContainersChanged',
+  data: {
+    containerGroupId,
+    status: 'Running',
+    containers: [{ name: 'main', image: 'nginx:1', ready: true, restartCount: 0, state: { state: 'running' } }],
+    initContainers: [],
+    conditions: [],
+    cloudEvents: [],
+    podIp: '10.0.0.7',
+  },
+});
+
+export const succeeded = (containerGroupId: string): Said => ({
+  type: 'ContainerGroupSucceeded',
+  data: { containerGroupId },
+});
+
+export const stopRequested: Said = { type: 'StopRequested', data: { by: 'agent:test', reason: 'Deleted' } };
+
+export const gone = (containerGroupId: string): Said => ({
+  type: 'ContainerGroupGone',
+  data: { containerGroupId, evidence: 'test' },
+});
+
+export const podObjectGone: Said = { type: 'PodObjectGone', data: { reason: 'ObjectGone' } };

@@ -78,10 +78,13 @@ function fromNest(error: HttpException, request: Request): Problem {
       detail: `${request.method} ${request.path} is not part of this API; see /api/docs`,
     });
   }
-  return new Problem({ status, type: problemType('invalid-request'), title: 'Invalid request', detail: error.message });
+  // Nest repeats the parser's words, and with them the beginning of the body.
+  const detail =
+    status === 413 ? 'the body is larger than 1 MiB' : 'the request could not be read: its body must be JSON';
+  return new Problem({ status, type: problemType('invalid-request'), title: 'Invalid request', detail });
 }
 
-/** Errors of the JSON body parser carry the body itself: only what kind they are is said. */
+/** Errors of the body parser carry the body itself: only what kind they are is said. */
 function fromBodyParser(thrown: unknown): Problem | undefined {
   const { type, status } = (thrown ?? {}) as { type?: unknown; status?: unknown };
   if (typeof type !== 'string' || typeof status !== 'number') return undefined;

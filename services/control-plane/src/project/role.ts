@@ -19,13 +19,14 @@ export class TypeOrmTransactions extends TransactionRunner<EntityManager> {
   }
 }
 
-/** The subscription that keeps the read model. */
+/** The subscription that keeps the read model; one of another name reads from the first event, into the same tables. */
 export function projectionOf(
   parts: Pick<Parts, 'pool' | 'dataSource' | 'store' | 'clock' | 'random' | 'ids' | 'logger'>,
+  name = 'project',
 ): Subscription<EntityManager> {
   const projection = new ContainerGroupProjection(parts.store);
   return new Subscription({
-    name: 'project',
+    name,
     owner: parts.ids.uuid(),
     store: parts.store,
     sql: sqlClientOf(parts.pool),

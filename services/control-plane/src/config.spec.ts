@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import { helpText, VARIABLES } from './config-variables.ts';
+import { ConfigurationError, isLoopback, readConfig, type Environment } from './config.ts';
+
+const tokenKey = JSON.stringify({ kty: 'EC', crv: 'P-256', x: 'xx', y: 'yy', d: 'canary-private' });
+const sound: Environment = {
+  DATABASE_URL: 'postgres://u:canary-password@localhost/db',
+  KAFKA_BROKERS: 'a:9092, b:9092',
+  FLEET_MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
+  FLEET_TOKEN_KEY: tokenKey,
+};
+
+function faultsOf(environment: Environment, files: Record<string, string> = {}): readonly string[] {
+  try {
+    readConfig(environment, {
+      readFile: (path) => {
+        const text = files[path];
+        if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
+        return text;
+      },
+    });
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+describe('configuration', () => {
+  it('has defaults for all that is not required', () => {
+    expect(readConfig(sound)).toMatchObject({
+      kafka: {
+        brokers: ['a:9092', 'b:9092'],
+        brokersForAgents: ['a:9092', 'b:9092'],
+        security: 'plaintext',
+        tls: false,
+        intentPartitions: 12,
+      },
+      fleet: 'eci-fleet',
+      roles: ['api', 'intake', 'effects', 'observe', 'publish', 'project'],
+      http: { host: '127.0.0.1', port: 8080 },
+      accounts: [],
+      tokenIssuer: 'eci-fleet',
+      migrate: true,
+    });
+  });
+
+  it('says every fault at once, each with its variable', () => {
+    const faults = faultsOf({
+      FLEET_ROLES: 'api,cook',
+      HTTP_PORT: 'eighty',
+      LOG_LEVEL: 'loud',
+      FLEET_NAME: 'Fleet!',
+      ECI_ACCESS_KEY: 'k',
+    });
+    for (const name of [
+      'DATABASE_URL',
+      'KAFKA_BROKERS',
+      'FLEET_MASTER_KEY',
+      'FLEET_TOKEN_KEY',
+      'FLEET_ROLES',
+      'HTTP_PORT',
+      'LOG_LEVEL',
+      'FLEET_NAME',
+      'ECI_SECRET_KEY',
+    ]) {
+      expect(
+        faults.filter((fault) => fault.startsWith(`${name}:`)),
+        name,
+      ).toHaveLength(1);
+    }
+  });
+
+  it('never repeats a secret in a fault', () => {
+    const faults = faultsOf({
+      ...sound,
+      FLEET_MASTER_KEY: 'canary-master',
+      FLEET_TOKEN_KEY: JSON.stringify({ kty: 'RSA', d: 'canary-private' }),
+      DATABASE_URL: 'mysql://u:canary-password@h/d',
+      FLEET_ACCOUNTS: '[{"id":"a","credential":{"kind":"environment","accessKeyId":"canary-key"}}]',
+    });
+    expect(faults.length).toBeGreaterThanOrEqual(4);
+    expect(faults.join('\n')).not.toContain('canary');
+  });
+
+  it('reads keys and accounts from files', () => {
+    const { FLEET_MASTER_KEY, FLEET_TOKEN_KEY, ...rest } = sound;
+    const files = {
+      '/m': `${FLEET_MASTER_KEY}\n`,
+      '/t': FLEET_TOKEN_KEY!,
+      '/a': JSON.stringify([{ id: 'a1', credential: { kind: 'file', path: '/run/key' }, regions: ['cn-hangzhou'] }]),
+    };
+    const environment = { ...rest, FLEET_MASTER_KEY_FILE: '/m', FLEET_TOKEN_KEY_FILE: '/t', FLEET_ACCOUNTS_FILE: '/a' };
+    expect(faultsOf(environment, files)).toEqual([]);
+    expect(faultsOf(environment, {})).toHaveLength(3);
+    expect(faultsOf({ ...environment, FLEET_MASTER_KEY }, files)[0]).toContain(
+      'FLEET_MASTER_KEY: is set beside FLEET_MASTER_KEY_FILE',
+    );
+  });
+
+  it('makes one account of the known variables', () => {
+    expect(readConfig({ ...sound, ECI_ACCESS_KEY: 'k', ECI_SECRET_KEY: 's' }).accounts).toEqual([
+      {
+        id: 'default',
+        name: 'default',
+        credential: {
+          kind: 'environment',
+          accessKeyIdVariable: 'ECI_ACCESS_KEY',
+          accessKeySecretVariable: 'ECI_SECRET_KEY',
+        },
+        regions: [],
+      },
+    ]);
+  });
+
+  it.each([
+    ['0.0.0.0', false],
+    ['10.1.2.3', false],
+    ['::', false],
+    ['fleet.example', false],
+    ['127.0.0.1', true],
+    ['127.8.8.8', true],
+    ['::1', true],
+    ['localhost', true],
+  ])('listens on %s in clear: %s', (host, allowed) => {
+    expect(isLoopback(host)).toBe(allowed);
+    const faults = faultsOf({ ...sound, HTTP_HOST: host });
+    expect(faults).toHaveLength(allowed ? 0 : 1);
+    if (!allowed) expect(faults[0]).toContain('TLS_CERT_FILE, TLS_KEY_FILE and FLEET_ADMIN_TOKEN');
+  });
+
+  it('listens to the network with TLS and a token, and not with half of it', () => {
+    const files = { '/c': 'cert', '/k': 'key' };
+    const open = { ...sound, HTTP_HOST: '0.0.0.0' };
+    expect(
+      faultsOf({ ...open, TLS_CERT_FILE: '/c', TLS_KEY_FILE: '/k', FLEET_ADMIN_TOKEN: 'a-long-admin-token' }, files),
+    ).toEqual([]);
+    expect(faultsOf({ ...open, TLS_CERT_FILE: '/c', TLS_KEY_FILE: '/k' }, files)).toHaveLength(1);
+    expect(faultsOf({ ...open, FLEET_ADMIN_TOKEN: 'a-long-admin-token' }, files)).toHaveLength(1);
+    expect(faultsOf({ ...sound, TLS_CERT_FILE: '/c' }, files)).toEqual([
+      expect.stringContaining('TLS_KEY_FILE: is missing'),
+    ]);
+  });
+
+  it('treats an empty variable as one that is not set', () => {
+    expect(readConfig({ ...sound, HTTP_PORT: '', FLEET_ADMIN_TOKEN: '' }).http).toEqual({
+      host: '127.0.0.1',
+      port: 8080,
+    });
+  });
+
+  it('tells every variable in its help', () => {
+    const help = helpText();
+    for (const { name } of VARIABLES) expect(help).toContain(name);
+  });
+});

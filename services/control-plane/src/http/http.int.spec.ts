@@ -1,0 +1,377 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import pg from 'pg';
+import type { Messaging } from '#libs/messaging';
+import { SystemClock } from '#libs/runtime';
+import { createTestDatabase, freePort, type TestDatabase } from '#libs/testing';
+import { startControlPlane, type ControlPlane } from '../control-plane.ts';
+import { call, newMessaging, testConfig } from '../for-specs.ts';
+import { Quarantine } from '../quarantine/quarantine.ts';
+
+let database: TestDatabase;
+let pool: pg.Pool;
+let messaging: Messaging;
+let plane: ControlPlane;
+
+const get = <T = Record<string, unknown>>(path: string, headers: Record<string, string> = {}) =>
+  call<T>(plane.url, 'GET', path, { headers });
+const post = <T = Record<string, unknown>>(path: string, body?: unknown, headers: Record<string, string> = {}) =>
+  call<T>(plane.url, 'POST', path, { body, headers });
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  pool = new pg.Pool({ connectionString: database.url, max: 2 });
+  messaging = newMessaging();
+  plane = await startControlPlane(await testConfig(database.url, { FLEET_ROLES: 'api' }), { messaging });
+});
+
+afterAll(async () => {
+  await plane?.stop();
+  await messaging?.close();
+  await pool?.end();
+  await database?.drop();
+});
+
+describe('problems', () => {
+  it('answers an unknown route', async () => {
+    const answer = await get('/api/v1/nothing');
+    expect(answer).toMatchObject({
+      status: 404,
+      body: { type: 'urn:eci-fleet:problem:unknown-route', status: 404, instance: '/api/v1/nothing' },
+    });
+    expect(answer.headers.get('content-type')).toContain('application/problem+json');
+  });
+
+  it('points at every wrong field of a body', async () => {
+    const answer = await post('/api/v1/clusters', { id: 'Not Good', name: '', surprise: 1 });
+    expect(answer.status).toBe(400);
+    const pointers = (answer.body['errors'] as { pointer: string }[]).map((e) => e.pointer);
+    expect(pointers).toEqual(expect.arrayContaining(['/id', '/name']));
+    expect(JSON.stringify(answer.body['errors'])).toContain('surprise');
+  });
+
+  it('answers what is no JSON without repeating it', async () => {
+    const answer = await post('/api/v1/clusters', '{"name": canary-in-the-body');
+    expect(answer).toMatchObject({ status: 400, body: { type: 'urn:eci-fleet:problem:invalid-request' } });
+    expect(JSON.stringify(answer.body)).not.toContain('canary');
+  });
+
+  it('answers a body that is too large', async () => {
+    expect(await post('/api/v1/clusters', { name: 'x'.repeat(1_100_000) })).toMatchObject({ status: 413 });
+  });
+
+  it('answers a conflict', async () => {
+    expect((await post('/api/v1/clusters', { id: 'conflict' })).status).toBe(201);
+    expect(await post('/api/v1/clusters', { id: 'conflict' })).toMatchObject({
+      status: 409,
+      body: { type: 'urn:eci-fleet:problem:conflict' },
+    });
+  });
+});
+
+describe('idempotency keys', () => {
+  const key = (value: string) => ({ 'idempotency-key': value });
+
+  it('give the first answer again, secrets and all, without keeping it in clear', async () => {
+    const first = await post<{ cluster: { id: string }; joinToken: { token: string } }>(
+      '/api/v1/clusters',
+      { name: 'once' },
+      key('k-1'),
+    );
+    const again = await post('/api/v1/clusters', { name: 'once' }, key('k-1'));
+    expect(again).toMatchObject({ status: 201, body: first.body });
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    const { rows } = await pool.query<{ n: number }>(
+      `select count(*)::int as n from fleet.cluster where name = 'once'`,
+    );
+    expect(rows[0]?.n).toBe(1);
+    const stored = await pool.query<{ response: Buffer }>(
+      `select response from fleet.idempotent_request where idempotency_key = 'k-1'`,
+    );
+    expect(stored.rows[0]!.response.includes(Buffer.from(first.body.joinToken.token.slice(-20)))).toBe(false);
+  });
+
+  it('refuse another body', async () => {
+    await post('/api/v1/clusters', { name: 'a' }, key('k-2'));
+    expect(await post('/api/v1/clusters', { name: 'b' }, key('k-2'))).toMatchObject({
+      status: 422,
+      body: { type: 'urn:eci-fleet:problem:idempotency-key-reused' },
+    });
+  });
+
+  it('let a failed request be made again', async () => {
+    expect((await post('/api/v1/clusters', { id: 'BAD' }, key('k-3'))).status).toBe(400);
+    expect((await post('/api/v1/clusters', { id: 'k3-good' }, key('k-3'))).status).toBe(201);
+  });
+
+  it('do it once, however many ask at the same time', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () => post('/api/v1/clusters', { name: 'at-once' }, key('k-4'))),
+    );
+    expect(answers.every(({ status }) => status === 201 || status === 409)).toBe(true);
+    expect(answers.some(({ status }) => status === 201)).toBe(true);
+    const { rows } = await pool.query<{ n: number }>(
+      `select count(*)::int as n from fleet.cluster where name = 'at-once'`,
+    );
+    expect(rows[0]?.n).toBe(1);
+  });
+
+  it('must be readable', async () => {
+    expect(await post('/api/v1/clusters', {}, key('a b'))).toMatchObject({
+      status: 400,
+      body: { errors: [{ parameter: 'Idempotency-Key' }] },
+    });
+  });
+});
+
+describe('accounts', () => {
+  const reference = { kind: 'environment', accessKeyIdVariable: 'OTHER_KEY', accessKeySecretVariable: 'OTHER_SECRET' };
+
+  it('show where their key is, never the key', async () => {
+    const { body } = await get<{ items: Record<string, unknown>[] }>('/api/v1/accounts');
+    expect(body.items[0]).toMatchObject({
+      id: 'default',
+      source: 'configuration',
+      credential: { kind: 'environment', accessKeyIdVariable: 'ECI_ACCESS_KEY' },
+      auth: { state: 'untried' },
+      quotas: { create: { perMinute: 1000, burst: 100 }, describe: { perMinute: 2000 }, status: { perMinute: 10_000 } },
+    });
+    expect(JSON.stringify(body)).not.toContain('canary');
+    expect(JSON.stringify(body)).not.toContain('LTAItest');
+  });
+
+  it('can be added, with lanes of their own', async () => {
+    const quotas = { create: { perMinute: 120, burst: 7 } };
+    const answer = await post('/api/v1/accounts', {
+      id: 'second',
+      credential: reference,
+      regions: ['cn-beijing'],
+      quotas,
+    });
+    expect(answer).toMatchObject({
+      status: 201,
+      body: { id: 'second', source: 'api', quotas: { create: { perMinute: 120, burst: 7 } } },
+    });
+    const { rows } = await pool.query(`select lane, rate, burst from es.lane where lane = 'second/cn-beijing/create'`);
+    expect(rows).toEqual([{ lane: 'second/cn-beijing/create', rate: 2, burst: 7 }]);
+    expect(await post('/api/v1/accounts', { id: 'second', credential: reference, regions: [] })).toMatchObject({
+      status: 409,
+    });
+    expect(await get('/api/v1/accounts/second')).toMatchObject({ status: 200 });
+    expect(await get('/api/v1/accounts/third')).toMatchObject({ status: 404 });
+  });
+
+  it.each([
+    [
+      "the control plane's own secrets",
+      { ...reference, accessKeyIdVariable: 'FLEET_MASTER_KEY' },
+      '/credential/accessKeyIdVariable',
+    ],
+    ['a relative path', { kind: 'file', path: 'key.json' }, '/credential/path'],
+    [
+      'a key instead of a reference',
+      { kind: 'environment', accessKeyId: 'LTAI', accessKeySecret: 's' },
+      '/credential/accessKeyIdVariable',
+    ],
+  ])('refuse %s', async (_, credential, pointer) => {
+    const answer = await post('/api/v1/accounts', { id: 'bad', credential, regions: [] });
+    expect(answer.status).toBe(400);
+    expect((answer.body['errors'] as { pointer: string }[]).map((e) => e.pointer)).toContain(pointer);
+  });
+
+  it('are named when a cluster asks for one that is not there', async () => {
+    expect(await post('/api/v1/clusters', { accountId: 'nobody' })).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '/accountId', detail: expect.stringContaining('default') }] },
+    });
+  });
+});
+
+describe('clusters', () => {
+  it('are listed in pages', async () => {
+    for (const id of ['page-a', 'page-b', 'page-c']) await post('/api/v1/clusters', { id });
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const { body }: { body: { items: { id: string }[]; nextCursor?: string } } = await get(
+        `/api/v1/clusters?limit=2${cursor ? `&cursor=${cursor}` : ''}`,
+      );
+      expect(body.items.length).toBeLessThanOrEqual(2);
+      seen.push(...body.items.map((c) => c.id));
+      cursor = body.nextCursor;
+    } while (cursor !== undefined);
+    expect(seen).toEqual([...seen].sort());
+    expect(seen).toEqual(expect.arrayContaining(['page-a', 'page-b', 'page-c']));
+  });
+
+  it('are hidden once unregistered, and not forgotten', async () => {
+    await post('/api/v1/clusters', { id: 'leaves' });
+    await call(plane.url, 'DELETE', '/api/v1/clusters/leaves');
+    const ids = async (query = ''): Promise<string[]> =>
+      (await get<{ items: { id: string }[] }>(`/api/v1/clusters?limit=200${query}`)).body.items.map((c) => c.id);
+    expect(await ids()).not.toContain('leaves');
+    expect(await ids('&unregistered=true')).toContain('leaves');
+    expect(await get('/api/v1/clusters/leaves')).toMatchObject({ body: { state: 'unregistered' } });
+    expect(await post('/api/v1/clusters/leaves/join-token')).toMatchObject({ status: 409 });
+    expect(await call(plane.url, 'DELETE', '/api/v1/clusters/never')).toMatchObject({ status: 404 });
+  });
+
+  it('have an entity tag', async () => {
+    await post('/api/v1/clusters', { id: 'tagged' });
+    const etag = (await get('/api/v1/clusters/tagged')).headers.get('etag')!;
+    expect((await get('/api/v1/clusters/tagged', { 'if-none-match': etag })).status).toBe(304);
+  });
+});
+
+describe('quarantine', () => {
+  const message = {
+    topic: 'eci-fleet.intents.v1',
+    epoch: 1,
+    partition: 3,
+    offset: '42',
+    key: 'k1/u1',
+    reason: 'the envelope is not JSON',
+    clusterId: 'k1',
+    clear: '{"clusterId":"k1"}',
+    original: Buffer.from([0xff, 0x00, 0x41]),
+    headers: { traceparent: '00-a' },
+  };
+
+  it('keeps a message once, as it came', async () => {
+    const quarantine = new Quarantine({ pool, clock: new SystemClock() });
+    await quarantine.add(message);
+    await quarantine.add(message);
+    await quarantine.add({ ...message, offset: '43', clusterId: 'k2', key: 'nul\u0000', original: null });
+    const { body } = await get<{ items: { id: string; offset: string }[]; nextCursor?: string }>(
+      '/api/v1/quarantine?limit=1',
+    );
+    expect(body.items.map((m) => m.offset)).toEqual(['43']);
+    const rest = await get<{ items: { id: string; offset: string }[] }>(`/api/v1/quarantine?cursor=${body.nextCursor}`);
+    expect(rest.body.items.map((m) => m.offset)).toEqual(['42']);
+    expect((await get<{ items: unknown[] }>('/api/v1/quarantine?cluster=k1')).body.items).toHaveLength(1);
+    expect(await get(`/api/v1/quarantine/${rest.body.items[0]!.id}`)).toMatchObject({
+      body: {
+        reason: message.reason,
+        clear: message.clear,
+        original: message.original.toString('base64'),
+        headers: message.headers,
+        bytes: 3,
+      },
+    });
+    expect(await get('/api/v1/quarantine/999999')).toMatchObject({ status: 404 });
+    expect(await get('/api/v1/quarantine/x')).toMatchObject({ status: 404 });
+  });
+});
+
+describe('documentation and health', () => {
+  it('documents every route with its schemas', async () => {
+    const { body } = await get<{
+      paths: Record<string, Record<string, unknown>>;
+      components: { schemas: Record<string, unknown> };
+    }>('/api/docs-json');
+    expect(Object.keys(body.paths)).toEqual(
+      expect.arrayContaining([
+        '/api/v1/agent/join',
+        '/api/v1/agent/session',
+        '/api/v1/clusters',
+        '/api/v1/clusters/{id}/join-token',
+        '/api/v1/accounts',
+        '/api/v1/container-groups',
+        '/api/v1/container-groups/{id}',
+        '/api/v1/container-groups/{id}/history',
+        '/api/v1/events',
+        '/api/v1/overview',
+        '/api/v1/quarantine',
+      ]),
+    );
+    const text = JSON.stringify(body);
+    for (const known of ['clusterFingerprint', 'accessKeyIdVariable', 'updatedSince', 'nextCursor', 'Idempotency-Key'])
+      expect(text).toContain(known);
+    expect((await fetch(`${plane.url}/api/docs`)).status).toBe(200);
+  });
+
+  it('tells that it lives and is ready', async () => {
+    expect(await get('/health/live')).toMatchObject({ status: 200 });
+    expect(await get('/health/ready')).toMatchObject({ status: 200, body: { status: 'ready' } });
+  });
+
+  it('tells its metrics', async () => {
+    const text = await (await fetch(`${plane.url}/metrics`)).text();
+    for (const name of [
+      'eci_fleet_horizon_lag_seconds',
+      'eci_fleet_effects_due',
+      'eci_fleet_eci_calls_total',
+      'eci_fleet_append_streams_total',
+    ]) {
+      expect(text).toContain(name);
+    }
+  });
+
+  it('says why it is not ready, and is ready again', async () => {
+    const own = await createTestDatabase();
+    const log = newMessaging();
+    const other = await startControlPlane(await testConfig(own.url), { messaging: log });
+    try {
+      await log.close();
+      const { status, body } = await call<{ checks: { name: string; ok: boolean; reason?: string }[] }>(
+        other.url,
+        'GET',
+        '/health/ready',
+      );
+      expect(status).toBe(503);
+      expect(body.checks.find((c) => c.name === 'messaging')).toMatchObject({ ok: false, reason: expect.any(String) });
+      expect((await call(other.url, 'GET', '/health/live')).status).toBe(200);
+    } finally {
+      await other.stop();
+      await own.drop();
+    }
+  });
+});
+
+describe('the admin token', () => {
+  it('is asked of operators, not of agents or probes', async () => {
+    const log = newMessaging();
+    const other = await startControlPlane(
+      await testConfig(database.url, { FLEET_ROLES: 'api', FLEET_ADMIN_TOKEN: 'a-long-admin-token' }),
+      { messaging: log },
+    );
+    try {
+      const ask = (path: string, token?: string) =>
+        call(other.url, 'GET', path, { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } });
+      expect(await ask('/api/v1/clusters')).toMatchObject({
+        status: 401,
+        body: { type: 'urn:eci-fleet:problem:unauthorized' },
+      });
+      expect((await ask('/api/v1/clusters', 'a-wrong-admin-token')).status).toBe(401);
+      expect((await ask('/api/v1/clusters', 'a-long-admin-token')).status).toBe(200);
+      expect((await ask('/metrics')).status).toBe(401);
+      expect((await ask('/health/ready')).status).toBe(200);
+      expect(await call(other.url, 'POST', '/api/v1/agent/join', { body: { token: 't' } })).toMatchObject({
+        status: 400,
+      });
+    } finally {
+      await other.stop();
+      await log.close();
+    }
+  });
+});
+
+describe('the start', () => {
+  it('fails with the address when the port is taken', async () => {
+    const log = newMessaging();
+    const { port } = new URL(plane.url);
+    await expect(
+      startControlPlane(await testConfig(database.url, { HTTP_PORT: port }), { messaging: log }),
+    ).rejects.toThrow(`127.0.0.1:${port}`);
+    await log.close();
+  });
+
+  it('waits for PostgreSQL and can be stopped while it waits', async () => {
+    const log = newMessaging();
+    const asked = new AbortController();
+    const nowhere = `postgres://u:p@127.0.0.1:${await freePort()}/x`;
+    const starting = startControlPlane(await testConfig(nowhere), { messaging: log, signal: asked.signal });
+    asked.abort();
+    await expect(starting).rejects.toThrow('asked to stop while waiting for PostgreSQL');
+    await log.close();
+  });
+});
