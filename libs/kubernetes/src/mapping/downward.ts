@@ -11,13 +11,12 @@ export interface DownwardSource {
   readonly containers: readonly (Container | InitContainer)[];
 }
 
-/** As Go prints a quoted text (`%q`), which is what the kubelet writes into files. */
+/** As Go prints a quoted text (`%q`), which is what the kubelet writes into files: JSON, but for rare control characters. */
 const quote = (value: string): string =>
-  JSON.stringify(value)
-    .replaceAll('\\b', '\\b')
-    .replace(/\\u00([01][0-9a-f])/g, (_, hex: string) => `\\x${hex}`)
-    .replaceAll('\\x07', '\\a')
-    .replaceAll('\\x0b', '\\v');
+  JSON.stringify(value).replace(/\\(?:u00([01][0-9a-f])|.)/g, (escape: string, hex: string | undefined) => {
+    if (hex === undefined) return escape;
+    return hex === '07' ? '\\a' : hex === '0b' ? '\\v' : `\\x${hex}`;
+  });
 
 const lines = (map: Readonly<Record<string, string>>): string =>
   Object.keys(map)

@@ -102,6 +102,18 @@ describe('volumes', () => {
     ]);
   });
 
+  it('quote labels and annotations as the kubelet does', () => {
+    const annotations = { note: 'say "hi"\n\u0007\u0001 \\u0001 é' };
+    const info = {
+      name: 'info',
+      downwardAPI: { items: [{ path: 'a', fieldRef: { fieldPath: 'metadata.annotations' } }] },
+    };
+    const { spec } = mapped(mapPod(inputOf({ volumes: [tokenVolume, info] }, { metadata: { annotations } })));
+    expect(spec.volumes[1]).toMatchObject({
+      files: [{ content: base64(String.raw`note="say \"hi\"\n\a\x01 \\u0001 é"`) }],
+    });
+  });
+
   it('are mounted with subPath and expanded subPathExpr', () => {
     const mounts = [
       { name: 'tmp', mountPath: '/a', subPath: 'x' },
