@@ -169,6 +169,19 @@ export function messagingContract(name: string, make: () => Promise<Rig>): void 
       await r.leave();
     });
 
+    it('takes many calls at once, again and again', async () => {
+      const name = await topic({ partitions: 2 });
+      const r = await reader([name]);
+      for (let round = 0; round < 5; round++) {
+        const calls = Array.from({ length: 40 }, (_, i) =>
+          producer.publish(name, [message(`k${i % 5}`, `${round}/${i}`)], 5_000),
+        );
+        await Promise.all(calls);
+      }
+      await vi.waitFor(() => expect(r.messages).toHaveLength(200), within);
+      await r.leave();
+    });
+
     it('splits into batches of at most maxBatch whose offsets join without a gap', async () => {
       const name = await topic();
       await producer.publish(
@@ -414,9 +427,11 @@ export function messagingContract(name: string, make: () => Promise<Rig>): void 
 
     it('refuses to publish to a topic that stays absent, and goes on with others', async () => {
       const present = await topic();
-      const absent = producer.publish(`${present}-absent`, [message('k', '1')], 300);
+      const absent = expect(producer.publish(`${present}-absent`, [message('k', '1')], 1_000)).rejects.toMatchObject({
+        code: 'no-topic',
+      });
       await producer.publish(present, [message('k', '1')]);
-      await expect(absent).rejects.toMatchObject({ code: 'no-topic' });
+      await absent;
     });
 
     it('refuses a message that is too large, and takes one that is not', async () => {

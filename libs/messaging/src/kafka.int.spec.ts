@@ -4,7 +4,7 @@ import { KafkaMessaging, type MessagingEvent } from './index.ts';
 import { MemoryOffsets, messagingContract } from './contract.ts';
 import { quietIdleTimer } from './kafka/idle-timer.ts';
 
-const within = { timeout: 60_000, interval: 50 };
+const within = { timeout: 20_000, interval: 50 };
 const value = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 const plain = (brokers: readonly string[]): KafkaMessaging =>
@@ -92,7 +92,7 @@ describe('Kafka: who may do what', () => {
       () =>
         expect(events).toContainEqual({
           kind: 'broker-away',
-          reason: 'Kafka does not allow this principal to use the consumer group',
+          reason: expect.stringContaining('does not allow this principal to use it') as string,
         }),
       within,
     );
@@ -211,6 +211,8 @@ describe('Kafka: a broker that goes and comes', () => {
     const { Kafka, logLevel } = (await import('kafkajs')).default;
     const admin = new Kafka({ brokers: [...rig.brokers], logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
+    // kafkajs deletes records only of a topic that it has asked about.
+    await admin.fetchTopicOffsets('retention');
     await admin.deleteTopicRecords({ topic: 'retention', partitions: [{ partition: 0, offset: '3' }] });
     await admin.disconnect();
     // By another process than the one that made the topic: it knows nothing but the offsets.

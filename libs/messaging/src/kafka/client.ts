@@ -1,6 +1,7 @@
 import kafkajs, { type Kafka } from 'kafkajs';
 import type { ConnectionOptions } from 'node:tls';
 import { cutQuery, type Logger } from '#libs/observability';
+import { bearerToken } from './bearer-token.ts';
 import { quietIdleTimer } from './idle-timer.ts';
 
 export interface KafkaConnection {
@@ -16,8 +17,8 @@ export interface KafkaConnection {
   readonly tls?: boolean | ConnectionOptions;
 }
 
-/** Short retries inside kafkajs: waiting for a broker is our own loop's work, which says so and can be stopped. */
-export const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 } as const;
+/** Short retries inside kafkajs: waiting for a broker is our own loops' work, which say so and can be stopped. */
+export const RETRY = { initialRetryTime: 50, maxRetryTime: 500, retries: 1 } as const;
 
 export function connectTo(connection: KafkaConnection, logger: Logger): Kafka {
   quietIdleTimer();
@@ -30,14 +31,7 @@ export function connectTo(connection: KafkaConnection, logger: Logger): Kafka {
     requestTimeout: 15_000,
     retry: RETRY,
     ...(tls === undefined || tls === false ? {} : { ssl: tls }),
-    ...(security.kind === 'oauthbearer'
-      ? {
-          sasl: {
-            mechanism: 'oauthbearer' as const,
-            oauthBearerProvider: async () => ({ value: await security.token() }),
-          },
-        }
-      : {}),
+    ...(security.kind === 'oauthbearer' ? { sasl: bearerToken(security.token) } : {}),
     logLevel: kafkajs.logLevel.WARN,
     // kafkajs calls many passing things errors; what matters of them is said by ourselves, so all of it is for debugging.
     logCreator:

@@ -5,12 +5,14 @@ import { CatchUp } from '../catch-up.ts';
 import type { Consumer, Consumption, IncomingMessage } from '../messaging.ts';
 import type { LogRange } from '../position.ts';
 import type { BrokerWatch } from './broker-watch.ts';
-import { RETRY } from './client.ts';
 import { explain, isRebalancing } from './explain.ts';
 import { PartitionReader, type ReaderHost } from './partition-reader.ts';
 
 const SESSION_MS = 10_000;
-const HEARTBEAT_MS = 3_000;
+/** Also how late a member learns that the group is shared out anew. */
+const HEARTBEAT_MS = 1_000;
+/** Joining a group may take several tries while others join too; all together about 2.5 s. */
+const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 };
 /** A long poll of kafkajs; also how late it notices that a paused partition may go on, and the least time that a stop takes. */
 const POLL_MS = 250;
 /** A consumer that does nothing at all for so long is stuck inside kafkajs. */

@@ -39,13 +39,18 @@ export function isRebalancing(error: unknown): boolean {
 export function explain(error: unknown): Explanation {
   const errors = chain(error);
   const type = errors.map((each) => each.type).find((each) => typeof each === 'string') as string | undefined;
-  // kafkajs connects with a refused token as if nothing were wrong; only the first request fails, with ILLEGAL_SASL_STATE.
   if (
     type === 'ILLEGAL_SASL_STATE' ||
     type === 'SASL_AUTHENTICATION_FAILED' ||
     errors.some((each) => each.name === 'KafkaJSSASLAuthenticationError')
   ) {
     return { code: 'refused', reason: "Kafka refused this cluster's token" };
+  }
+  if (errors.some((each) => each.name === 'KafkaJSGroupCoordinatorNotFound')) {
+    // kafkajs swallows the refusal of a group here, so it cannot be told from a broker that is still starting.
+    const reason =
+      'no coordinator for the consumer group: Kafka is starting, or does not allow this principal to use it';
+    return { code: 'unavailable', reason };
   }
   switch (type) {
     case 'TOPIC_AUTHORIZATION_FAILED':

@@ -20,7 +20,7 @@ interface Request {
 }
 
 interface TopicQueue {
-  readonly requests: Request[];
+  requests: Request[];
   /** Not before; a topic that cannot be written must not hold up the others. */
   blockedUntil: number;
   failures: number;
@@ -98,7 +98,7 @@ export class Publisher {
       });
       this.queueOf(topic).requests.push(request);
       this.waiting.abort();
-      this.pumping ??= this.pump().finally(() => (this.pumping = undefined));
+      this.pumping ??= this.pump();
     });
   }
 
@@ -126,13 +126,16 @@ export class Publisher {
     await new Promise((resolve) => setImmediate(resolve));
     for (;;) {
       const open = this.openQueues();
-      if (open.length === 0) return;
+      if (open.length === 0 || (this.closing.signal.aborted && open.every(([, queue]) => queue.failures > 0))) {
+        // In the same step as the look at the queues: a call that comes later must find no pump, and start one.
+        this.pumping = undefined;
+        return;
+      }
       const now = this.clock.now();
       const ready = open.filter(([, queue]) => queue.blockedUntil <= now);
       if (ready.length > 0) {
         await this.send(ready.map(([topic, queue]) => [topic, takeShares(queue)] as const));
       } else {
-        if (this.closing.signal.aborted) return;
         const next = Math.min(...open.map(([, queue]) => queue.blockedUntil));
         this.waiting = new AbortController();
         await this.clock.sleep(Math.max(1, next - now), AbortSignal.any([this.waiting.signal, this.closing.signal]));
@@ -142,9 +145,8 @@ export class Publisher {
 
   private openQueues(): [string, TopicQueue][] {
     for (const [topic, queue] of this.queues) {
-      const left = queue.requests.filter((request) => !request.settled);
-      queue.requests.splice(0, queue.requests.length, ...left);
-      if (left.length === 0 && queue.failures === 0) this.queues.delete(topic);
+      queue.requests = queue.requests.filter((request) => !request.settled);
+      if (queue.requests.length === 0 && queue.failures === 0) this.queues.delete(topic);
     }
     return [...this.queues].filter(([, queue]) => queue.requests.length > 0);
   }
