@@ -35,6 +35,7 @@ export async function startDemoCluster(options: {
   const url = await server.listen(options.port ?? 0);
   const stopScheduler = startScheduler(store);
   const pods = resource('Pod');
+  const webhooks = resource('MutatingWebhookConfiguration');
   const workload = new Workload(
     {
       list: () => store.list(pods),
@@ -73,7 +74,14 @@ export async function startDemoCluster(options: {
   return {
     url,
     kubeconfig: kubeconfigOf(url),
-    startWorkload: () => workload.start(),
+    startWorkload: () => {
+      // Users come when the cluster is ready for them: a pod that is created before its webhook is never steered.
+      if (store.list(webhooks).length > 0) return workload.start();
+      const stop = store.watch(webhooks, store.resourceVersion, () => {
+        stop();
+        workload.start();
+      });
+    },
     stop: async () => {
       await workload.stop();
       stopScheduler();

@@ -6,6 +6,8 @@ import type { KubernetesObject } from './resources.ts';
 const SPEED = 60;
 /** Pods that may be there at once; a burst waits at this mark. */
 const MOST_PODS = 80;
+/** The trace is bursty; the demo begins with a burst, so that there is something to see at once. */
+const FIRST_BURST = 12;
 /** Finished pods stay to be looked at. */
 const KEEP_FINISHED_MS = 45_000;
 
@@ -49,6 +51,7 @@ export class Workload {
       if (isOver(pod, now)) await this.api.delete(pod.metadata.namespace as string, pod.metadata.name);
     for (let live = pods.length; this.nextArrival <= now && live < MOST_PODS; live++) {
       await this.api.create(this.pod(now));
+      if (this.count < FIRST_BURST) continue;
       this.nextArrival =
         Math.max(this.nextArrival, now - 2_000) +
         (quantile(SECONDS_BETWEEN_ARRIVALS, this.random.next()) * 1000) / SPEED;
