@@ -115,6 +115,9 @@ function populate(store: ObjectStore): void {
     store.create(resource('ServiceAccount'), name, { metadata: { name: 'default' } as never });
   }
   const services = resource('Service');
+  // Webhooks of the last run listen no more; the agent registers its own anew.
+  const webhooks = resource('MutatingWebhookConfiguration');
+  for (const { metadata } of store.list(webhooks)) store.delete(webhooks, undefined, metadata.name, {});
   if (store.list(services).length > 0) return;
   store.create(services, 'default', {
     metadata: { name: 'kubernetes' } as never,
