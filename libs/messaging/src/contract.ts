@@ -1,63 +1,17 @@
 /** What every adapter of the port must do. Run by `in-process.spec.ts` and `kafka.int.spec.ts`. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
-  OffsetStore,
-  type Batch,
-  type Consumer,
-  type Consumption,
-  type IncomingMessage,
-  type Messaging,
-  type MessagingEvent,
-  type OutgoingMessage,
-} from './messaging.ts';
-
-export interface Rig {
-  /** Another participant on the same log, as another process would be. */
-  messaging(): Messaging;
-  /** Stops the broker and starts it again with its data; absent where there is no broker. */
-  restartBroker?: () => Promise<void>;
-  stopBroker?: () => Promise<void>;
-  startBroker?: () => Promise<void>;
-  close(): Promise<void>;
-}
-
-/** What PostgreSQL does for the real intake: the handler moves the offset together with its effect. */
-export class MemoryOffsets extends OffsetStore {
-  readonly rows = new Map<string, { epoch: number; offset: string }>();
-  readonly begun: string[] = [];
-  failLoads = 0;
-
-  load(topic: string, partition: number): Promise<{ epoch: number; offset: string } | undefined> {
-    if (this.failLoads > 0) {
-      this.failLoads -= 1;
-      return Promise.reject(new Error('the store is away'));
-    }
-    return Promise.resolve(this.rows.get(`${topic}/${partition}`));
-  }
-
-  begin(topic: string, partition: number, offset: string): Promise<number> {
-    const key = `${topic}/${partition}`;
-    const epoch = (this.rows.get(key)?.epoch ?? 0) + 1;
-    this.rows.set(key, { epoch, offset });
-    this.begun.push(`${key}@${epoch}`);
-    return Promise.resolve(epoch);
-  }
-
-  /** Compare-and-set, as the inbox does it. */
-  move(batch: Batch): void {
-    const key = `${batch.topic}/${batch.partition}`;
-    const row = this.rows.get(key);
-    if (row?.epoch !== batch.epoch || row.offset !== batch.from) {
-      throw new Error(`${key} stands at ${row?.epoch}/${row?.offset}, not at ${batch.epoch}/${batch.from}`);
-    }
-    this.rows.set(key, { epoch: batch.epoch, offset: batch.next });
-  }
-}
-
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-const text = (value: Uint8Array | null): string => (value === null ? '∅' : new TextDecoder().decode(value));
-const message = (key: string, value: string): OutgoingMessage => ({ key, value: bytes(value) });
-const within = { timeout: 30_000, interval: 10 };
+  bytes,
+  MemoryOffsets,
+  message,
+  startReader,
+  text,
+  within,
+  type Reader,
+  type ReaderOptions,
+  type Rig,
+} from './contract-reader.ts';
+import type { Batch, Messaging } from './messaging.ts';
 
 let topicCount = 0;
 
@@ -82,55 +36,8 @@ export function messagingContract(name: string, make: () => Promise<Rig>): void 
       return fresh;
     }
 
-    interface Reader {
-      readonly offsets: MemoryOffsets;
-      readonly batches: Batch[];
-      readonly messages: (IncomingMessage & { readonly partition: number })[];
-      readonly events: MessagingEvent[];
-      readonly epochs: string[];
-      readonly consumer: Consumer;
-      readonly values: () => string[];
-      readonly leave: () => Promise<void>;
-    }
-
-    /** A participant that reads, remembers what it handled and moves its offsets. */
-    async function reader(
-      topics: readonly string[],
-      options: Partial<Consumption> & { readonly store?: MemoryOffsets | 'none'; readonly messaging?: Messaging } = {},
-    ): Promise<Reader> {
-      const messaging = options.messaging ?? rig.messaging();
-      const offsets = options.store === 'none' || !options.store ? new MemoryOffsets() : options.store;
-      const seen = {
-        offsets,
-        batches: [] as Batch[],
-        messages: [] as (IncomingMessage & { partition: number })[],
-        events: [] as MessagingEvent[],
-        epochs: [] as string[],
-      };
-      const consumer = await messaging.consume({
-        topics,
-        group: options.group ?? `group-of-${topics.join('-')}`,
-        ...(options.store === 'none' ? {} : { offsets }),
-        ...(options.maxBatch === undefined ? {} : { maxBatch: options.maxBatch }),
-        handle: async (batch) => {
-          await options.handle?.(batch);
-          if (options.store !== 'none') offsets.move(batch);
-          seen.batches.push(batch);
-          seen.messages.push(...batch.messages.map((each) => ({ ...each, partition: batch.partition })));
-        },
-        onEvent: (event) => seen.events.push(event),
-        onNewEpoch: (of, partition, epoch) => seen.epochs.push(`${of}/${partition}@${epoch}`),
-      });
-      return {
-        ...seen,
-        consumer,
-        values: () => seen.messages.map((each) => text(each.value)),
-        leave: async () => {
-          await consumer.stop();
-          if (!options.messaging) await messaging.close();
-        },
-      };
-    }
+    const reader = (topics: readonly string[], options: ReaderOptions = {}): Promise<Reader> =>
+      startReader(rig, topics, options);
 
     it('makes topics once and says which were new', async () => {
       const existing = await topic();

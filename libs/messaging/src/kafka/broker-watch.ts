@@ -9,29 +9,37 @@ export class BrokerWatch {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly onEvent: (event: MessagingEvent) => void;
+  private readonly onDemand: boolean;
   private saidAt: number | undefined;
+  private lostAt = 0;
   private away: boolean;
 
   constructor(
     clock: Clock,
     logger: Logger,
-    options: { readonly onEvent?: ((event: MessagingEvent) => void) | undefined; readonly reached: boolean },
+    options: {
+      readonly onEvent?: ((event: MessagingEvent) => void) | undefined;
+      /** The part calls Kafka only when it is asked to: it starts out well, and old trouble says nothing about today. */
+      readonly onDemand: boolean;
+    },
   ) {
     this.clock = clock;
     this.logger = logger;
     this.onEvent = options.onEvent ?? (() => undefined);
-    this.away = !options.reached;
+    this.onDemand = options.onDemand;
+    this.away = !options.onDemand;
   }
 
-  /** False before the first contact. */
+  /** False before the first contact of a part that keeps calling. */
   get reached(): boolean {
-    return !this.away;
+    return !this.away || (this.onDemand && this.clock.now() - this.lostAt > SAY_AGAIN_MS);
   }
 
   lost(reason: string): void {
     const now = this.clock.now();
     const again = this.saidAt !== undefined;
     this.away = true;
+    this.lostAt = now;
     if (this.saidAt !== undefined && now - this.saidAt < SAY_AGAIN_MS) return;
     this.saidAt = now;
     this.logger.warn(again ? 'wait for Kafka, still away' : 'wait for Kafka, it is away', { reason });

@@ -112,7 +112,7 @@ export class KafkaMessaging extends Messaging {
   private watch(part: string, consumption?: Consumption): BrokerWatch {
     const watch = new BrokerWatch(this.clock, this.logger.child({ part }), {
       onEvent: consumption?.onEvent,
-      reached: consumption === undefined,
+      onDemand: consumption === undefined,
     });
     this.watches.add(watch);
     return watch;

@@ -146,7 +146,7 @@ export class Publisher {
   private openQueues(): [string, TopicQueue][] {
     for (const [topic, queue] of this.queues) {
       queue.requests = queue.requests.filter((request) => !request.settled);
-      if (queue.requests.length === 0 && queue.failures === 0) this.queues.delete(topic);
+      if (queue.requests.length === 0) this.queues.delete(topic);
     }
     return [...this.queues].filter(([, queue]) => queue.requests.length > 0);
   }
