@@ -2,7 +2,7 @@ import { streamIdOf } from '#libs/domain';
 import { topics } from '#libs/contracts';
 import type { AppendResult, EventStore, InboxMove, StreamAppend } from '#libs/event-store';
 import { deadLetter, type Batch, type IncomingMessage, type Messaging } from '#libs/messaging';
-import { errorMessage, type Logger, type Metrics } from '#libs/observability';
+import type { Logger, Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { StreamVault } from '../keys/stream-vault.ts';
 import { isBadData } from '../streams/group-commit.ts';
@@ -172,22 +172,11 @@ export class IntakeHandler {
   }
 
   private async putAsideFailed(batch: Batch, message: PodMessage, error: unknown): Promise<void> {
-    // The error may quote the message; its name says enough, and the message itself is kept.
+    // What was thrown may quote the message, secrets and all: its name is said, and the message itself is kept sealed.
     const name = error instanceof Error ? error.name : 'unknown error';
-    this.parts.logger.error('could not apply a message to its stream', {
-      clusterId: message.clusterId,
-      offset: message.message.offset,
-      error,
-    });
+    const reason = `the message cannot be applied to its stream (${name})${isBadData(error) ? ': its data cannot be stored' : ''}`;
     const clear = message.kind === 'RunPod' ? JSON.stringify(message.clear) : undefined;
-    const said = isBadData(error) ? `: ${errorMessage(error)}` : '';
-    await this.putAside(
-      batch,
-      message.message,
-      `the message cannot be applied to its stream (${name})${said}`,
-      message.clusterId,
-      clear,
-    );
+    await this.putAside(batch, message.message, reason, message.clusterId, clear);
   }
 
   private async putAside(

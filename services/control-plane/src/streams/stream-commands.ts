@@ -56,34 +56,42 @@ export class StreamCommands {
 
   /** Throws {@link StreamBusy} after ten lost races, and UndecidableStream for a stream that a newer version wrote. */
   async execute(streamId: string, commands: Commands, options: ExecuteOptions): Promise<Executed> {
-    let before = options.known;
+    let { known } = options;
     for (let round = 1; round <= TRIES; round++) {
-      before ??= await this.load(streamId);
-      const wanted = typeof commands === 'function' ? commands(before) : [commands].flat();
-      const decided = decideAll(wanted, before, this.now());
-      const { events, after, refusals } = decided;
-      const { actor, causationId, claim, sealed } = options;
-      const append = planAppend({
-        streamId,
-        before,
-        events,
-        cause: { actor, ...(causationId !== undefined && { causationId }) },
-        beside: {
-          effects: options.effects?.(decided, before) ?? [],
-          ...(claim && { claim }),
-          ...(sealed && { sealed }),
-        },
-        newId: () => this.ids.uuid(),
-      });
-      if (changesNothing(append)) return { kind: 'done', events, before, after, refusals, removedEffects: [] };
-      const result = await this.commit.append(append);
-      if (result.ok) {
-        return { kind: 'done', events, before, after, refusals, removedEffects: result.removedEffects };
-      }
-      if (result.reason === 'claim-lost') return { kind: 'claim-lost' };
-      before = undefined;
+      const once = await this.executeOnce(streamId, commands, { ...options, known });
+      if (once.kind !== 'conflict') return once;
+      known = undefined;
     }
     throw new StreamBusy(`${streamId} changed ${TRIES} times while a decision on it was made`);
+  }
+
+  /** One try, for callers whose command itself was made from the state: a conflict is theirs to think about. */
+  async executeOnce(
+    streamId: string,
+    commands: Commands,
+    options: ExecuteOptions,
+  ): Promise<Executed | { readonly kind: 'conflict' }> {
+    const before = options.known ?? (await this.load(streamId));
+    const wanted = typeof commands === 'function' ? commands(before) : [commands].flat();
+    const decided = decideAll(wanted, before, this.now());
+    const { events, after, refusals } = decided;
+    const { actor, causationId, claim, sealed } = options;
+    const append = planAppend({
+      streamId,
+      before,
+      events,
+      cause: { actor, ...(causationId !== undefined && { causationId }) },
+      beside: {
+        effects: options.effects?.(decided, before) ?? [],
+        ...(claim && { claim }),
+        ...(sealed && { sealed }),
+      },
+      newId: () => this.ids.uuid(),
+    });
+    if (changesNothing(append)) return { kind: 'done', events, before, after, refusals, removedEffects: [] };
+    const result = await this.commit.append(append);
+    if (result.ok) return { kind: 'done', events, before, after, refusals, removedEffects: result.removedEffects };
+    return { kind: result.reason };
   }
 
   async load(streamId: string): Promise<ContainerGroupState> {

@@ -1,0 +1,188 @@
+import { isFinalStatus, type ContainerGroupCommand, type ContainerGroupState, type GroupSnapshot } from '#libs/domain';
+import type { EciClient } from '#libs/eci';
+import type { EffectChange, EffectRow, JsonObject } from '#libs/event-store';
+import { laneOfEffect, placeOf } from '../streams/lanes.ts';
+import { claimOf, EffectHandler, type Releases } from './held-effect.ts';
+import type { EffectMetrics } from './metrics.ts';
+import { ACTOR, type EffectParts } from './ports.ts';
+
+/** Ids of one read (ECI docs: 20). */
+const IDS = 20;
+/** Groups kept in mind as witnesses of each place. */
+const WITNESSES = 200;
+/** Two reads this far apart prove that a group is gone when no other group is at hand. */
+const READS_APART_MS = 10_000;
+/** A group that still runs so long after its delete was accepted is deleted once more. */
+const DELETE_AGAIN_MS = 120_000;
+
+/**
+ * Confirm rows: prove that a group is gone after the cloud accepted our delete. Proof is a read by id that returned another known group but not
+ * this one, or NotFound to a second delete, or two reads 10 s apart. A group that is still there is observed on the way.
+ */
+export class ConfirmEffects extends EffectHandler {
+  readonly kind = 'Confirm';
+  private readonly parts: EffectParts;
+  private readonly releases: Releases;
+  private readonly metrics: EffectMetrics;
+  /** Groups that were seen lately, by place: a read that returns one of them was allowed to see and did look. */
+  private readonly witnesses = new Map<string, Set<string>>();
+
+  constructor(parts: EffectParts, tools: { releases: Releases; metrics: EffectMetrics }) {
+    super();
+    this.parts = parts;
+    this.releases = tools.releases;
+    this.metrics = tools.metrics;
+  }
+
+  async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
+    const states = await this.parts.streams.loadMany(rows.map((row) => row.streamId));
+    const places = new Map<string, { row: EffectRow; state: ContainerGroupState }[]>();
+    for (const row of rows) {
+      const state = states.get(row.streamId) as ContainerGroupState;
+      if (!isAwaited(state, row.key)) {
+        await this.parts.streams.execute(row.streamId, [], { actor: ACTOR, known: state, claim: claimOf(row) });
+        settled(row);
+        continue;
+      }
+      const place = JSON.stringify(placeOf(state));
+      places.set(place, [...(places.get(place) ?? []), { row, state }]);
+    }
+    for (const work of places.values()) {
+      // Two places stay free for witnesses.
+      for (let start = 0; start < work.length; start += IDS - 2) {
+        const part = work.slice(start, start + IDS - 2);
+        await this.read(part);
+        for (const { row } of part) settled(row);
+      }
+    }
+  }
+
+  private async read(work: readonly { row: EffectRow; state: ContainerGroupState }[]): Promise<void> {
+    const [one] = work;
+    if (!one) return;
+    const { accountId, region } = placeOf(one.state);
+    const place = `${accountId}/${region}`;
+    const client = await this.parts.clients.for(accountId, region);
+    const wanted = new Set(work.map(({ row }) => row.key));
+    const witnesses = [...(this.witnesses.get(place) ?? [])].filter((id) => !wanted.has(id)).slice(-2);
+    const answer = await client.describe([...wanted, ...witnesses]);
+    this.metrics.calls.inc({ action: 'describe', outcome: answer.kind === 'refused' ? answer.class : answer.kind });
+    if (answer.kind !== 'done') {
+      if (answer.kind === 'refused' && answer.class === 'THROTTLED') {
+        this.metrics.throttled.inc({ action: 'describe' });
+        await this.parts.queue.laneThrottled(one.row.lane);
+      }
+      for (const { row } of work) {
+        const afterMs = this.releases.pause(row.attempts, { baseMs: 1_000, capMs: 15_000 });
+        await this.releases.release(row, { afterMs, notSent: true });
+      }
+      return;
+    }
+    const seen = new Map(answer.value.map(({ snapshot }) => [snapshot.containerGroupId, snapshot]));
+    this.remember(place, witnesses, seen);
+    await Promise.all(
+      work.map(({ row, state }) => {
+        const snapshot = seen.get(row.key);
+        return snapshot ? this.stillThere(row, state, snapshot) : this.missing(row, state, client, seen.size > 0);
+      }),
+    );
+  }
+
+  /** Groups that ended are no good witnesses: the cloud forgets them. */
+  private remember(place: string, asked: readonly string[], seen: ReadonlyMap<string, GroupSnapshot>): void {
+    const known = this.witnesses.get(place) ?? new Set();
+    this.witnesses.set(place, known);
+    for (const id of asked) if (!seen.has(id)) known.delete(id);
+    for (const [id, { status }] of seen) {
+      known.delete(id);
+      if (!isFinalStatus(status) && status !== 'Terminating') known.add(id);
+    }
+    for (const id of known) {
+      if (known.size <= WITNESSES) break;
+      known.delete(id);
+    }
+  }
+
+  private async missing(
+    row: EffectRow,
+    state: ContainerGroupState,
+    client: EciClient,
+    witnessed: boolean,
+  ): Promise<void> {
+    const now = this.parts.clock.now();
+    const containerGroupId = row.key;
+    const gone = (evidence: string) =>
+      this.parts.streams.execute(
+        row.streamId,
+        { type: 'RecordGone', containerGroupId, evidence },
+        { actor: ACTOR, known: state, claim: claimOf(row) },
+      );
+    if (witnessed) {
+      await gone('after our delete a read by id returned another group, but not this one');
+      return;
+    }
+    const missedAt = typeof row.data['missedAt'] === 'number' ? row.data['missedAt'] : undefined;
+    if (missedAt !== undefined && now - missedAt >= READS_APART_MS) {
+      await gone('after our delete two reads by id, 10 s apart, did not return it');
+      return;
+    }
+    if (missedAt === undefined) {
+      const second = await client.delete(containerGroupId);
+      this.metrics.calls.inc({ action: 'delete', outcome: second.kind });
+      if (second.kind === 'not-found') {
+        await gone('the cloud answered NotFound to a second delete');
+        return;
+      }
+    }
+    const data: JsonObject = { missedAt: missedAt ?? now };
+    const afterMs = (missedAt ?? now) + READS_APART_MS + 100 - now;
+    await this.releases.release(row, { afterMs, notSent: true, data });
+  }
+
+  private async stillThere(row: EffectRow, state: ContainerGroupState, snapshot: GroupSnapshot): Promise<void> {
+    const { streams, clock } = this.parts;
+    const containerGroupId = row.key;
+    const commands: ContainerGroupCommand[] = [{ type: 'Observe', snapshot }];
+    const acceptedAt = deleteAcceptedAt(state, containerGroupId);
+    const waited = clock.now() - (acceptedAt ?? clock.now());
+    const again = waited > DELETE_AGAIN_MS && snapshot.status !== 'Terminating' && !isFinalStatus(snapshot.status);
+    const { after } = await streams
+      .execute(row.streamId, commands, {
+        actor: ACTOR,
+        known: state,
+        effects: (decided) => (again ? [deleteAgain(row, decided.after)] : []),
+      })
+      .then((result) => (result.kind === 'done' ? result : { after: state }));
+    // A twin that ended by itself, or a group that was found gone, needs no further proof.
+    if (!isAwaited(after, containerGroupId)) return;
+    const afterMs = waited < 15_000 ? 1_000 : waited < 120_000 ? 3_000 : 30_000;
+    await this.releases.release(row, { afterMs, notSent: true, data: {} });
+  }
+}
+
+function deleteAgain(row: EffectRow, state: ContainerGroupState): EffectChange {
+  const { key, tenant, priority } = row;
+  return {
+    op: 'put',
+    kind: 'Delete',
+    key,
+    lane: laneOfEffect('Delete', state),
+    tenant,
+    priority,
+    afterMs: 0,
+    data: {},
+  };
+}
+
+/** The group was known, and is not known to be gone. */
+function isAwaited(state: ContainerGroupState, containerGroupId: string): boolean {
+  if (state.twins[containerGroupId]) return true;
+  return state.group?.containerGroupId === containerGroupId && !state.group.gone;
+}
+
+function deleteAcceptedAt(state: ContainerGroupState, containerGroupId: string): number | undefined {
+  const at =
+    state.twins[containerGroupId]?.deleteAcceptedAt ??
+    (state.group?.containerGroupId === containerGroupId ? state.group.deleteAcceptedAt : undefined);
+  return at === undefined ? undefined : Date.parse(at);
+}

@@ -1,0 +1,107 @@
+import { attemptInDoubt, type ContainerGroupState } from '#libs/domain';
+import type { FrozenCreate } from '#libs/eci';
+import type { EffectRow } from '#libs/event-store';
+import { createPurpose, type WrappedKey } from '../keys/stream-vault.ts';
+import { stateOfStream } from '../streams/loaded-stream.ts';
+import { claimOf, EffectHandler, LEASE_MS } from './held-effect.ts';
+import { ACTOR, type EffectParts } from './ports.ts';
+import { againLater, lookUpNow, type CreateSender, type HeldCreate } from './send-create.ts';
+
+/** How long ECI surely knows a client token; a call with an older one could make a second group. */
+const TOKEN_LIVES_MS = 30 * 60_000;
+
+/**
+ * Create rows that are due once more: the call was not sent, its outcome is not known, or whoever held it died. The same token and the same bytes
+ * go out again, unless the attempt is settled, the pod was stopped, or the token is too old.
+ */
+export class CreateEffects extends EffectHandler {
+  readonly kind = 'Create';
+  private readonly parts: EffectParts;
+  private readonly sender: CreateSender;
+
+  constructor(parts: EffectParts, sender: CreateSender) {
+    super();
+    this.parts = parts;
+    this.sender = sender;
+  }
+
+  async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
+    const { store } = this.parts;
+    const ids = rows.map((row) => row.streamId);
+    const [loaded, keys] = await Promise.all([store.loadMany(ids), store.readSealed(ids)]);
+    const sends: HeldCreate[] = [];
+    for (const row of rows) {
+      const create = await this.prepare(row, stateOfStream(loaded.get(row.streamId)), keys.get(row.streamId));
+      if (create) sends.push(create);
+      else settled(row);
+    }
+    const rowOf = new Map(rows.map((row) => [row.streamId, row]));
+    await this.sender.sendAll(sends, (row) => settled(rowOf.get(row.streamId) ?? row));
+  }
+
+  /** The create as it is to be sent, or undefined when the row has ended or was given up. */
+  private async prepare(
+    row: EffectRow,
+    state: ContainerGroupState,
+    wrapped: WrappedKey | undefined,
+  ): Promise<HeldCreate | undefined> {
+    const { streams, clock } = this.parts;
+    const attempt = Number(row.key);
+    const end = { actor: ACTOR, claim: claimOf(row) };
+    if (state.attempt?.number !== attempt || !attemptInDoubt(state)) {
+      await streams.execute(row.streamId, [], end);
+      return undefined;
+    }
+    const { mayHaveBeenSent } = row;
+    if (state.stop && !mayHaveBeenSent) {
+      await streams.execute(row.streamId, { type: 'RecordNeverSent', attempt }, end);
+      return undefined;
+    }
+    const age = clock.now() - Date.parse(row.putAt);
+    if (mayHaveBeenSent && (state.stop || age > TOKEN_LIVES_MS || !wrapped || !row.sealed)) {
+      // No further call. Those that went out ended before this claim could be made.
+      await streams.execute(row.streamId, [], {
+        ...end,
+        effects: (_, before) => (attemptInDoubt(before) ? [lookUpNow(row, attempt, clock.now(), before)] : []),
+      });
+      return undefined;
+    }
+    if (!wrapped || !row.sealed)
+      throw new Error(`${row.streamId}: the frozen request of attempt ${attempt} is not there`);
+    const frozen = this.parts.vault
+      .unlock(row.streamId, wrapped)
+      .open(row.sealed, createPurpose(attempt)) as FrozenCreate;
+    return mayHaveBeenSent && state.attempt.outcome === 'pending'
+      ? this.admitUnknown(row, attempt, state, frozen)
+      : { row, attempt, frozen, state };
+  }
+
+  /**
+   * An earlier call may have gone out and nobody recorded what came of it: that is said first, so that a refusal of the repeat is not taken for
+   * the truth.
+   */
+  private async admitUnknown(
+    row: EffectRow,
+    attempt: number,
+    state: ContainerGroupState,
+    frozen: FrozenCreate,
+  ): Promise<HeldCreate | undefined> {
+    const claimId = this.parts.ids.uuid();
+    const reason = 'an earlier call may have been sent, and its outcome was not recorded';
+    const once = await this.parts.streams.execute(
+      row.streamId,
+      { type: 'RecordCreate', attempt, outcome: { kind: 'unknown', reason } },
+      {
+        actor: ACTOR,
+        known: state,
+        claim: claimOf(row),
+        effects: ({ after }) =>
+          attemptInDoubt(after) && after.attempt?.number === attempt && !after.stop
+            ? [{ ...againLater(row, 0), claim: { claimId, leaseMs: LEASE_MS } } as ReturnType<typeof againLater>]
+            : [],
+      },
+    );
+    if (once.kind === 'claim-lost' || once.after.stop || !attemptInDoubt(once.after)) return undefined;
+    return { row: { ...row, claimId }, attempt, frozen, state: once.after };
+  }
+}

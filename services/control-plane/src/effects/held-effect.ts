@@ -1,0 +1,54 @@
+import type { EffectKind } from '#libs/domain';
+import type { EffectQueue, EffectRow, JsonObject } from '#libs/event-store';
+import { backoffMs, type Backoff, type Random } from '#libs/runtime';
+
+/** How long a claim holds. Longer than a call can take, so that a claim that ran out has no call on the way. */
+export const LEASE_MS = 60_000;
+/** After this much time from its confirmation a call has ended or its deadline has passed: the client's timeouts are 15 s each. */
+export const CALL_DEADLINE_MS = 45_000;
+
+export const claimOf = (row: Pick<EffectRow, 'kind' | 'key' | 'claimId'>) => ({
+  kind: row.kind,
+  key: row.key,
+  claimId: row.claimId,
+});
+
+export interface ReleaseOptions {
+  readonly afterMs: number;
+  /** No call of this claim took effect. */
+  readonly notSent: boolean;
+  readonly data?: JsonObject;
+  readonly refundToken?: boolean;
+}
+
+/** Gives rows back. A claim that was lost meanwhile is somebody else's work: nothing to do. */
+export class Releases {
+  private readonly queue: EffectQueue;
+  private readonly random: Random;
+
+  constructor(queue: EffectQueue, random: Random) {
+    this.queue = queue;
+    this.random = random;
+  }
+
+  async release(row: EffectRow, options: ReleaseOptions): Promise<void> {
+    const { streamId, kind, key, claimId } = row;
+    await this.queue.release({ streamId, kind, key, claimId, ...options });
+  }
+
+  /** The next try of a row that was claimed this often, never sooner than half the bound. */
+  pause(attempts: number, backoff: Backoff): number {
+    const bound = Math.min(backoff.capMs, backoff.baseMs * 2 ** Math.min(30, Math.max(0, attempts - 1)));
+    return Math.round(bound / 2 + backoffMs(attempts, backoff, this.random) / 2);
+  }
+}
+
+/** Works on rows of one kind and one lane. */
+export abstract class EffectHandler {
+  abstract readonly kind: EffectKind;
+  /**
+   * Ends every row: settled with an append, or given back. Throwing gives back those that are still held, after a back-off. `settled` is told
+   * each row that is done with, so that its place can be used.
+   */
+  abstract run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void>;
+}

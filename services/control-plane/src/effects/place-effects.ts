@@ -1,0 +1,296 @@
+import {
+  choosePlacement,
+  evolve,
+  parseStreamId,
+  wantsPlacement,
+  type ContainerGroupCommand,
+  type ContainerGroupState,
+  type FleetView,
+  type TokenLife,
+} from '#libs/domain';
+import type { EciClient, FrozenCreate } from '#libs/eci';
+import type { EffectChange, EffectRow, JsonObject } from '#libs/event-store';
+import { mapPod } from '#libs/kubernetes';
+import type { SealedIntent } from '../intake/run-pod.ts';
+import { createPurpose, INTENT, type StreamKey, type WrappedKey } from '../keys/stream-vault.ts';
+import { LOCAL_LANE, laneOfEffect } from '../streams/lanes.ts';
+import { stateOfStream } from '../streams/loaded-stream.ts';
+import type { ExecuteOptions } from '../streams/stream-commands.ts';
+import { clientTokenOf } from './client-token.ts';
+import { FleetViews, accountGate } from './fleet-view.ts';
+import { claimOf, EffectHandler, LEASE_MS, type Releases } from './held-effect.ts';
+import { ACTOR, type EffectParts } from './ports.ts';
+import type { CreateSender, HeldCreate } from './send-create.ts';
+import { tokenAge } from './token-life.ts';
+
+/** How long a placement waits for a newer intent before tokens that age, but live, will do. */
+const WAIT_FOR_REFRESH_MS = 120_000;
+const ASK_AGAIN_MS = 30_000;
+
+type Sealed = WrappedKey & { readonly sealed: Uint8Array };
+
+/** What is to be done with one Place row, decided on one state. */
+type Plan =
+  | { readonly kind: 'settle'; readonly commands: readonly ContainerGroupCommand[] }
+  | { readonly kind: 'wait'; readonly data: JsonObject }
+  | {
+      readonly kind: 'create';
+      readonly command: Extract<ContainerGroupCommand, { type: 'ChoosePlacement' }>;
+      readonly frozen: FrozenCreate;
+      readonly sealed: Uint8Array;
+    };
+
+/**
+ * Place rows: with a token of the quota in hand, lets the policy choose with what the fleet knows now, freezes the request, and writes the choice
+ * together with the Create row, claimed already; then sends. The row of a pod that wants no placement any more just ends.
+ */
+export class PlaceEffects extends EffectHandler {
+  readonly kind = 'Place';
+  private readonly parts: EffectParts;
+  private readonly releases: Releases;
+  private readonly views: FleetViews;
+  private readonly sender: CreateSender;
+
+  constructor(parts: EffectParts, tools: { releases: Releases; views: FleetViews; sender: CreateSender }) {
+    super();
+    this.parts = parts;
+    this.releases = tools.releases;
+    this.views = tools.views;
+    this.sender = tools.sender;
+  }
+
+  async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
+    const { store } = this.parts;
+    const ids = rows.map((row) => row.streamId);
+    const [loaded, sealed] = await Promise.all([store.loadMany(ids), store.readSealed(ids)]);
+    const states = new Map(ids.map((id) => [id, stateOfStream(loaded.get(id))]));
+    const needs = [...states.values()].flatMap((state) => (state.intent ? [state.intent.need] : []));
+    const view = await this.views.look(needs);
+    const placed: HeldCreate[] = [];
+    const failures: unknown[] = [];
+    await Promise.all(
+      rows.map(async (row) => {
+        try {
+          const state = states.get(row.streamId) as ContainerGroupState;
+          const create = await this.place(row, state, sealed.get(row.streamId), view);
+          if (create) placed.push(create);
+          else settled(row);
+        } catch (error) {
+          failures.push(error);
+          await this.giveBack(row, error);
+          settled(row);
+        }
+      }),
+    );
+    const rowOf = new Map(rows.map((row) => [row.streamId, row]));
+    await this.sender.sendAll(placed, (row) => settled(rowOf.get(row.streamId) ?? row));
+  }
+
+  /** One pod's trouble must not hold back those that were claimed with it. */
+  private async giveBack(row: EffectRow, error: unknown): Promise<void> {
+    this.parts.logger.error('could not place a pod; trying again', { streamId: row.streamId, error: loggable(error) });
+    await this.releases.release(row, {
+      afterMs: this.releases.pause(row.attempts, { baseMs: 1_000, capMs: 60_000 }),
+      notSent: true,
+      refundToken: true,
+    });
+  }
+
+  private async place(
+    row: EffectRow,
+    first: ContainerGroupState,
+    sealed: Sealed | undefined,
+    view: FleetView,
+  ): Promise<HeldCreate | undefined> {
+    const { streams, clients } = this.parts;
+    let state = first;
+    for (let round = 1; ; round++) {
+      const need = state.intent?.need;
+      let client: EciClient | undefined;
+      let trouble = '';
+      if (need && wantsPlacement(state)) {
+        try {
+          client = await clients.for(need.accountId, need.region);
+        } catch (error) {
+          // Anything else is a moment's trouble, not the account's.
+          if (!(error instanceof RangeError)) throw error;
+          trouble = error.message;
+        }
+      }
+      const plan = this.plan(row, state, sealed, view, client, trouble);
+      if (plan.kind === 'wait') {
+        await this.wait(row, state, plan.data);
+        return undefined;
+      }
+      const commands = plan.kind === 'create' ? [plan.command] : plan.commands;
+      const claimId = this.parts.ids.uuid();
+      const options: ExecuteOptions = {
+        actor: ACTOR,
+        known: state,
+        claim: claimOf(row),
+        ...(plan.kind === 'create' && {
+          effects: ({ events, after }) =>
+            events.length > 0 ? this.createRow(row, plan.command.choice.attempt, plan.sealed, claimId, after) : [],
+        }),
+      };
+      const once = await streams.executeOnce(row.streamId, commands, options);
+      if (once.kind === 'claim-lost') return undefined;
+      if (once.kind === 'conflict') {
+        if (round === 5) throw new Error('the stream changed again and again');
+        // What was chosen was chosen on an old state: choose anew.
+        const [loaded, seals] = await Promise.all([
+          streams.load(row.streamId),
+          this.parts.store.readSealed([row.streamId]),
+        ]);
+        state = loaded;
+        sealed = seals.get(row.streamId);
+        continue;
+      }
+      if (plan.kind !== 'create' || once.events.length === 0) return undefined;
+      const { attempt } = plan.command.choice;
+      return {
+        row: { ...row, kind: 'Create', key: `${attempt}`, claimId, sealed: plan.sealed, attempts: 1, data: {} },
+        attempt,
+        frozen: plan.frozen,
+        state: once.events.reduce(evolve, state),
+      };
+    }
+  }
+
+  private plan(
+    row: EffectRow,
+    state: ContainerGroupState,
+    sealed: Sealed | undefined,
+    view: FleetView,
+    client: EciClient | undefined,
+    trouble: string,
+  ): Plan {
+    const { intent } = state;
+    if (!intent || !wantsPlacement(state)) return { kind: 'settle', commands: [] };
+    const { need } = intent;
+    if (!client) {
+      // The account cannot be used as it is configured. It is said on the pod, and tried again as a refused account is.
+      const gate = accountGate(need.accountId, 'AUTH');
+      return { kind: 'settle', commands: [{ type: 'Park', gate, reason: 'AccountUnusable', message: trouble }] };
+    }
+    const shut = state.mayPassGate ? undefined : this.views.shutAccount(view, need.accountId);
+    if (shut) {
+      const message = `account ${need.accountId} is refused by the cloud (${shut.class}); one pod at a time tries`;
+      return { kind: 'settle', commands: [{ type: 'Park', gate: shut, reason: 'GateShut', message }] };
+    }
+    if (!sealed) return this.waitForIntent(row, [], true);
+    const waiting = this.waitForIntent(row, intent.tokens, false);
+    if (waiting.kind === 'wait') return waiting;
+
+    const seed = Math.floor(this.parts.random.next() * 2 ** 32);
+    const answer = choosePlacement({ need, state, view, seed });
+    if (answer.kind === 'park') {
+      const { gate, reason, message } = answer;
+      return { kind: 'settle', commands: [{ type: 'Park', gate, reason, message }] };
+    }
+    const key = this.parts.vault.unlock(row.streamId, sealed);
+    const { pod, resolved, sealed: secrets } = key.open(sealed.sealed, INTENT) as SealedIntent;
+    const mapped = mapPod({ accountId: need.accountId, pod, resolved, sealed: secrets });
+    if (!mapped.ok) {
+      return { kind: 'settle', commands: [{ type: 'Reject', field: mapped.field, reason: mapped.reason }] };
+    }
+    const { attempt, candidates, specs, chargeType, ordered, policyVersion, why } = answer;
+    const clientToken = clientTokenOf(this.parts.fleet, row.streamId, attempt);
+    const frozen = client.freeze(
+      mapped.spec,
+      {
+        clientToken,
+        vSwitchIds: candidates.map(({ vSwitchId }) => vSwitchId),
+        ordered,
+        specs,
+        spot: chargeType === 'spot',
+      },
+      {
+        fleet: this.parts.fleet,
+        clusterId: intent.clusterId,
+        podUid: intent.pod.uid,
+        attempt,
+        namespace: intent.pod.namespace,
+        name: intent.pod.name,
+      },
+    );
+    return {
+      kind: 'create',
+      command: {
+        type: 'ChoosePlacement',
+        choice: {
+          attempt,
+          clientToken,
+          accountId: need.accountId,
+          region: need.region,
+          candidates,
+          specs,
+          chargeType,
+          policyVersion,
+          why,
+          seed,
+          requestDigest: keyedDigest(key, frozen),
+        },
+      },
+      frozen,
+      sealed: key.seal(frozen, createPurpose(attempt)),
+    };
+  }
+
+  /** Tokens that will not live long, or secrets that are not there, are asked for once more; a pod whose tokens live does not wait for ever. */
+  private waitForIntent(row: EffectRow, tokens: readonly TokenLife[], required: boolean): Plan {
+    const now = this.parts.clock.now();
+    const age = tokenAge(tokens, now);
+    if (!required && age === 'fresh') return { kind: 'settle', commands: [] };
+    const askedAt = typeof row.data['askedAt'] === 'number' ? row.data['askedAt'] : now;
+    if (!required && age === 'ageing' && now - askedAt >= WAIT_FOR_REFRESH_MS) return { kind: 'settle', commands: [] };
+    return { kind: 'wait', data: { askedAt } };
+  }
+
+  /** Asks the agent for the intent; its answer makes the placement due at once, else it looks again by itself. */
+  private async wait(row: EffectRow, state: ContainerGroupState, data: JsonObject): Promise<void> {
+    const refresh: EffectChange = {
+      op: 'put',
+      kind: 'Refresh',
+      key: 'intent',
+      lane: LOCAL_LANE,
+      tenant: row.tenant,
+      priority: row.priority,
+      afterMs: 0,
+      data: {},
+    };
+    await this.releases.release(row, { afterMs: ASK_AGAIN_MS, notSent: true, refundToken: true, data });
+    // A stream that moved meanwhile has its Place row due again, if it still wants one.
+    await this.parts.streams.executeOnce(row.streamId, [], { actor: ACTOR, known: state, effects: () => [refresh] });
+  }
+
+  private createRow(
+    row: EffectRow,
+    attempt: number,
+    sealed: Uint8Array,
+    claimId: string,
+    after: ContainerGroupState,
+  ): readonly EffectChange[] {
+    return [
+      { op: 'remove', kind: 'Refresh', key: 'intent', unlessClaimed: false },
+      {
+        op: 'put',
+        kind: 'Create',
+        key: `${attempt}`,
+        lane: laneOfEffect('Create', after),
+        tenant: parseStreamId(row.streamId)?.clusterId ?? row.tenant,
+        priority: row.priority,
+        afterMs: 0,
+        data: {},
+        sealed,
+        claim: { claimId, leaseMs: LEASE_MS },
+      },
+    ];
+  }
+}
+
+/** The request holds secrets, so its plain hash must not lie in the log: a weak secret could be guessed from it. */
+const keyedDigest = (key: StreamKey, frozen: FrozenCreate): string => key.digest('request', frozen.digest);
+
+/** A parser's message quotes what it parsed, which may have been a secret. */
+const loggable = (error: unknown): unknown => (error instanceof SyntaxError ? error.name : error);

@@ -1,0 +1,215 @@
+import { attemptInDoubt, type ContainerGroupState, type CreateOutcome, type RefusalClass } from '#libs/domain';
+import type { FrozenCreate } from '#libs/eci';
+import type { EffectChange, EffectRow } from '#libs/event-store';
+import { errorMessage } from '#libs/observability';
+import { laneOfEffect } from '../streams/lanes.ts';
+import type { StreamCommands } from '../streams/stream-commands.ts';
+import { accountGate, capacityGate, type FleetViews } from './fleet-view.ts';
+import { claimOf, LEASE_MS, type Releases } from './held-effect.ts';
+import type { EffectMetrics } from './metrics.ts';
+import { ACTOR, type EffectParts } from './ports.ts';
+
+/** A claimed Create row, and what it sends. */
+export interface HeldCreate {
+  readonly row: EffectRow;
+  readonly attempt: number;
+  readonly frozen: FrozenCreate;
+  /** The state as it was last loaded or written by us. */
+  readonly state: ContainerGroupState;
+}
+
+/** Repeats of one token: often at first, for most unknown outcomes are a moment's trouble. */
+const REPEAT_UNKNOWN = { baseMs: 1_000, capMs: 30_000 };
+const REPEAT_NOT_SENT = { baseMs: 500, capMs: 15_000 };
+const REPEAT_THROTTLED = { baseMs: 1_000, capMs: 20_000 };
+/** A look-up after a refused repeat: once the earlier calls have surely ended. */
+const ACCEPTED_EVERY_MS = 1_000;
+
+/** Sends frozen creates and records what came of each call: under the claim that made it, or not at all. */
+export class CreateSender {
+  private readonly parts: EffectParts;
+  private readonly streams: StreamCommands;
+  private readonly releases: Releases;
+  private readonly views: FleetViews;
+  private readonly metrics: EffectMetrics;
+  private readonly acceptedAt = new Map<string, number>();
+
+  constructor(parts: EffectParts, tools: { releases: Releases; views: FleetViews; metrics: EffectMetrics }) {
+    this.parts = parts;
+    this.streams = parts.streams;
+    this.releases = tools.releases;
+    this.views = tools.views;
+    this.metrics = tools.metrics;
+  }
+
+  /** Checks every claim once more just before sending; rows whose claim was lost are somebody else's. */
+  async sendAll(creates: readonly HeldCreate[], settled: (row: EffectRow) => void): Promise<void> {
+    if (creates.length === 0) return;
+    const held = await this.parts.queue.confirmClaims(
+      creates.map(({ row }) => ({ streamId: row.streamId, kind: row.kind, key: row.key, claimId: row.claimId })),
+      LEASE_MS,
+    );
+    const keys = new Set(held.map(({ streamId, kind, key }) => `${streamId} ${kind} ${key}`));
+    const work = creates.map(async (create) => {
+      const { streamId, kind, key } = create.row;
+      try {
+        if (keys.has(`${streamId} ${kind} ${key}`)) await this.send(create);
+        else this.metrics.lostClaims.inc({ kind: 'Create' });
+      } finally {
+        settled(create.row);
+      }
+    });
+    const failures = (await Promise.allSettled(work)).filter((result) => result.status === 'rejected');
+    if (failures[0]) throw failures[0].reason;
+  }
+
+  private async send(create: HeldCreate): Promise<void> {
+    const { frozen, row, state } = create;
+    const began = this.parts.clock.now();
+    if (state.intent && row.attempts <= 1) {
+      const since = Date.parse(state.intent.acceptedAt);
+      if (state.attempt?.number === 1) this.metrics.dueToSent.observe((began - since) / 1000);
+    }
+    const outcome = await this.call(frozen);
+    this.metrics.callSeconds.observe({ action: 'create' }, (this.parts.clock.now() - began) / 1000);
+    this.metrics.calls.inc({ action: 'create', outcome: outcome.kind === 'refused' ? outcome.class : outcome.kind });
+    switch (outcome.kind) {
+      case 'done':
+        return this.done(create, outcome);
+      case 'refused':
+        return this.refused(create, outcome);
+      case 'unknown':
+        return this.unknown(create, outcome);
+      case 'retry':
+        return this.retry(create, outcome.throttled ?? false);
+    }
+  }
+
+  private async call(frozen: FrozenCreate): Promise<CreateOutcome & { readonly throttled?: boolean }> {
+    const client = await this.parts.clients.for(frozen.accountId, frozen.region);
+    try {
+      return await client.create(frozen);
+    } catch (error) {
+      // Clients answer; one that throws has said nothing of what happened in the cloud.
+      return { kind: 'unknown', reason: errorMessage(error) };
+    }
+  }
+
+  private async done(create: HeldCreate, outcome: Extract<CreateOutcome, { kind: 'done' }>): Promise<void> {
+    const { row, attempt, state } = create;
+    const result = await this.streams.execute(
+      row.streamId,
+      { type: 'RecordCreate', attempt, outcome },
+      { actor: ACTOR, known: state, claim: claimOf(row), causationId: `eci:${outcome.requestId}` },
+    );
+    if (result.kind === 'claim-lost') {
+      // The call came back after its claim ended. Its answer is still evidence that the group exists: whoever settles the attempt takes it.
+      this.metrics.lostClaims.inc({ kind: 'Create' });
+      await this.streams.execute(
+        row.streamId,
+        { type: 'RecordFound', attempt, containerGroupId: outcome.containerGroupId },
+        { actor: ACTOR, causationId: `eci:${outcome.requestId}` },
+      );
+    }
+    const { intent, attempt: chosen } = state;
+    if (intent && chosen) await this.views.accepted(intent.need, chosen.specs, chosen.chargeType);
+    await this.laneAccepted(row.lane);
+  }
+
+  private async refused(create: HeldCreate, outcome: Extract<CreateOutcome, { kind: 'refused' }>): Promise<void> {
+    const { row, attempt, state } = create;
+    await this.streams.execute(
+      row.streamId,
+      { type: 'RecordCreate', attempt, outcome },
+      {
+        actor: ACTOR,
+        known: state,
+        claim: claimOf(row),
+        // After an unknown call a refusal proves nothing: the repeats end, and a look-up settles the attempt.
+        effects: ({ events, after }) =>
+          events.length === 0 && attemptInDoubt(after) ? [lookUpNow(row, attempt, this.parts.clock.now(), after)] : [],
+      },
+    );
+    await this.reportRefusal(state, outcome.class);
+  }
+
+  private async unknown(create: HeldCreate, outcome: Extract<CreateOutcome, { kind: 'unknown' }>): Promise<void> {
+    const { row, attempt, state } = create;
+    const afterMs = this.releases.pause(row.attempts, REPEAT_UNKNOWN);
+    this.parts.logger.warn('the outcome of a create is unknown', {
+      streamId: row.streamId,
+      attempt,
+      reason: outcome.reason,
+    });
+    if (state.attempt?.outcome === 'unknown') {
+      await this.releases.release(row, { afterMs, notSent: false });
+      return;
+    }
+    await this.streams.execute(
+      row.streamId,
+      { type: 'RecordCreate', attempt, outcome },
+      {
+        actor: ACTOR,
+        known: state,
+        claim: claimOf(row),
+        effects: ({ after }) => {
+          if (!attemptInDoubt(after) || after.attempt?.number !== attempt) return [];
+          // After a stop no create is sent again.
+          if (after.stop) return [lookUpNow(row, attempt, this.parts.clock.now(), after)];
+          return [againLater(row, afterMs)];
+        },
+      },
+    );
+  }
+
+  private async retry({ row }: HeldCreate, throttled: boolean): Promise<void> {
+    if (throttled) {
+      this.metrics.throttled.inc({ action: 'create' });
+      await this.parts.queue.laneThrottled(row.lane);
+    }
+    const afterMs = this.releases.pause(row.attempts, throttled ? REPEAT_THROTTLED : REPEAT_NOT_SENT);
+    await this.releases.release(row, { afterMs, notSent: true, refundToken: !throttled });
+  }
+
+  private async reportRefusal(state: ContainerGroupState, refusalClass: RefusalClass): Promise<void> {
+    const { intent, attempt } = state;
+    if (!intent || !attempt) return;
+    if (refusalClass === 'STOCK_OUT') {
+      for (const spec of attempt.specs) await this.views.refused(capacityGate(intent.need, spec, attempt.chargeType));
+    } else if (refusalClass === 'QUOTA' || refusalClass === 'AUTH') {
+      await this.views.refused(accountGate(attempt.accountId, refusalClass));
+    }
+  }
+
+  private async laneAccepted(lane: string): Promise<void> {
+    const now = this.parts.clock.now();
+    if (now - (this.acceptedAt.get(lane) ?? -Infinity) < ACCEPTED_EVERY_MS) return;
+    this.acceptedAt.set(lane, now);
+    await this.parts.queue.laneAccepted(lane);
+  }
+}
+
+/** The same frozen request once more, later. */
+export function againLater(row: EffectRow, afterMs: number): EffectChange {
+  const { kind, key, lane, tenant, priority, data, sealed } = row;
+  return { op: 'put', kind, key, lane, tenant, priority, afterMs, data, ...(sealed && { sealed }) };
+}
+
+/** Settles an attempt whose last call ended before `closedAt` (epoch milliseconds): no call of it can go out any more. */
+export function lookUpNow(
+  row: Pick<EffectRow, 'tenant' | 'priority'>,
+  attempt: number,
+  closedAt: number,
+  state: ContainerGroupState,
+): EffectChange {
+  return {
+    op: 'put',
+    kind: 'LookUp',
+    key: `${attempt}`,
+    lane: laneOfEffect('LookUp', state),
+    tenant: row.tenant,
+    priority: row.priority,
+    afterMs: 1_000,
+    data: { closedAt },
+  };
+}

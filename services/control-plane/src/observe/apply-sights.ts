@@ -1,0 +1,188 @@
+import {
+  gateKey,
+  isFinalStatus,
+  type ContainerGroupCommand,
+  type ContainerGroupState,
+  type GroupSnapshot,
+} from '#libs/domain';
+import type { EciClient } from '#libs/eci';
+import type { EventStore, GateQueue } from '#libs/event-store';
+import type { Logger } from '#libs/observability';
+import type { Clock } from '#libs/runtime';
+import { capacityGate } from '../effects/fleet-view.ts';
+import { aliasOf } from '../streams/alias.ts';
+import { UndecidableStream } from '../streams/plan-append.ts';
+import type { StreamCommands } from '../streams/stream-commands.ts';
+import type { ObserveMetrics } from './metrics.ts';
+import type { Scope } from './ports.ts';
+import { merged, type Sights } from './sights.ts';
+
+/** Ids of one read of details (ECI docs). */
+export const IDS = 20;
+const READS_AT_ONCE = 4;
+
+export interface ApplyParts {
+  readonly scope: Scope;
+  readonly client: EciClient;
+  readonly store: EventStore;
+  readonly streams: StreamCommands;
+  readonly gates: Pick<GateQueue, 'report'>;
+  readonly sights: Sights;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: ObserveMetrics;
+}
+
+export const ACTOR = 'control-plane:observe';
+
+/** Turns what was seen of groups into events of their streams: only differences are decided on, and only differences become events. */
+export class ApplySights {
+  private readonly parts: ApplyParts;
+
+  constructor(parts: ApplyParts) {
+    this.parts = parts;
+  }
+
+  /** Finds the streams of groups; answers the ids that no stream has. */
+  async resolve(ids: readonly string[]): Promise<readonly string[]> {
+    const { scope, store, sights, clock, streams } = this.parts;
+    const unknown = ids.filter((id) => !sights.get(id));
+    if (unknown.length === 0) return [];
+    const aliasFor = (id: string): string => aliasOf(scope.accountId, scope.region, id);
+    const found = await store.findByAlias(unknown.map(aliasFor));
+    const known = unknown.filter((id) => found.has(aliasFor(id)));
+    const states = await streams.loadMany(known.map((id) => found.get(aliasFor(id)) as string));
+    for (const id of known) {
+      const streamId = found.get(aliasFor(id)) as string;
+      sights.meet(id, streamId, clock.now());
+      sights.learn(id, states.get(streamId) as ContainerGroupState);
+    }
+    return unknown.filter((id) => !found.has(aliasFor(id)));
+  }
+
+  /** Answers of the status action. Groups without a stream are answered back. */
+  async byStatus(snapshots: readonly GroupSnapshot[]): Promise<readonly string[]> {
+    const { sights, clock } = this.parts;
+    const strangers = await this.resolve(snapshots.map((snapshot) => snapshot.containerGroupId));
+    const plain: GroupSnapshot[] = [];
+    const wanting: GroupSnapshot[] = [];
+    for (const snapshot of snapshots) {
+      const sight = sights.get(snapshot.containerGroupId);
+      if (!sight) continue;
+      sight.seenAt = clock.now();
+      const text = JSON.stringify(snapshot);
+      if (sight.byStatusText === text) continue;
+      sight.byStatus = snapshot;
+      if (!sight.open) {
+        sight.byStatusText = text;
+        sight.status = snapshot.status;
+        continue;
+      }
+      const started = snapshot.status !== 'Scheduling';
+      const needsDetails = (!sight.landed && started) || sight.hasInitContainers || isFinalStatus(snapshot.status);
+      (needsDetails ? wanting : plain).push(snapshot);
+    }
+    const detailed = await this.read(wanting.map((snapshot) => snapshot.containerGroupId));
+    // What could not be read in detail is applied as far as it is known; the details follow with the reads of groups not landed, or the inventory.
+    await this.observe([
+      ...plain,
+      ...wanting.map((snapshot) => {
+        const details = detailed.get(snapshot.containerGroupId);
+        return details ? merged(details, snapshot) : snapshot;
+      }),
+    ]);
+    // Only now: a change whose append failed is a change still.
+    for (const snapshot of [...plain, ...wanting]) {
+      const sight = sights.get(snapshot.containerGroupId);
+      if (sight) sight.byStatusText = JSON.stringify(snapshot);
+    }
+    return strangers;
+  }
+
+  /** Answers with details, of groups whose streams are known. */
+  async byDetails(snapshots: readonly GroupSnapshot[]): Promise<void> {
+    const { sights } = this.parts;
+    const changed = snapshots.filter((snapshot) => {
+      const sight = sights.get(snapshot.containerGroupId);
+      return sight?.open && sight.byDetailsText !== JSON.stringify(snapshot);
+    });
+    await this.observe(changed.map((snapshot) => merged(snapshot, sights.get(snapshot.containerGroupId)?.byStatus)));
+    for (const snapshot of changed) {
+      const sight = sights.get(snapshot.containerGroupId);
+      if (sight) sight.byDetailsText = JSON.stringify(snapshot);
+    }
+  }
+
+  /** Details by id, 20 a call; ids that could not be read are missing. */
+  async read(ids: readonly string[]): Promise<ReadonlyMap<string, GroupSnapshot>> {
+    const { client, metrics } = this.parts;
+    const pages: (readonly string[])[] = [];
+    for (let start = 0; start < ids.length; start += IDS) pages.push(ids.slice(start, start + IDS));
+    const found = new Map<string, GroupSnapshot>();
+    for (let start = 0; start < pages.length; start += READS_AT_ONCE) {
+      const answers = await Promise.all(pages.slice(start, start + READS_AT_ONCE).map((page) => client.describe(page)));
+      for (const answer of answers) {
+        metrics.calls.inc({ action: 'describe', outcome: answer.kind === 'refused' ? answer.class : answer.kind });
+        if (answer.kind === 'done')
+          for (const { snapshot } of answer.value) found.set(snapshot.containerGroupId, snapshot);
+      }
+      // The rest is read another time.
+      if (answers.some((answer) => answer.kind !== 'done')) break;
+    }
+    return found;
+  }
+
+  /** Decides and appends; concurrent appends share transactions. */
+  async observe(snapshots: readonly GroupSnapshot[]): Promise<void> {
+    const { sights, streams } = this.parts;
+    const ids = new Set(snapshots.flatMap(({ containerGroupId }) => sights.get(containerGroupId)?.streamId ?? []));
+    const states = await streams.loadMany([...ids]);
+    const results = await Promise.allSettled(
+      snapshots.map(async (snapshot) => {
+        const sight = sights.get(snapshot.containerGroupId);
+        if (!sight) return;
+        await this.execute(
+          snapshot.containerGroupId,
+          sight.streamId,
+          [{ type: 'Observe', snapshot }],
+          states.get(sight.streamId),
+        );
+        sight.status = snapshot.status;
+      }),
+    );
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  async execute(
+    id: string,
+    streamId: string,
+    commands: readonly ContainerGroupCommand[],
+    known?: ContainerGroupState,
+  ): Promise<void> {
+    const { streams, sights, metrics, logger, gates } = this.parts;
+    try {
+      const result = await streams.execute(streamId, commands, { actor: ACTOR, ...(known && { known }) });
+      if (result.kind !== 'done') return;
+      sights.learn(id, result.after);
+      metrics.events.inc(result.events.length);
+      if (result.events.some((event) => event.type === 'SchedulingFailed'))
+        await this.reportStockOut(result.before, gates);
+    } catch (error) {
+      // A newer replica will see it.
+      if (!(error instanceof UndecidableStream)) throw error;
+      logger.warn('could not apply an observation', { streamId, error });
+    }
+  }
+
+  /** A stock-out after a 200 shuts the same gate as one that was said at once. */
+  private async reportStockOut(
+    { intent, attempt }: ContainerGroupState,
+    gates: Pick<GateQueue, 'report'>,
+  ): Promise<void> {
+    if (!intent || !attempt) return;
+    for (const spec of attempt.specs) {
+      await gates.report(gateKey(capacityGate(intent.need, spec, attempt.chargeType)), 'refused');
+    }
+  }
+}

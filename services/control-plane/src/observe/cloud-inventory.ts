@@ -1,0 +1,202 @@
+import { isFinalStatus, streamIdOf, type ContainerGroupState } from '#libs/domain';
+import type { FoundGroup, GroupIdentity } from '#libs/eci';
+import { Absences, type CompleteList } from './absence.ts';
+import { IDS, type ApplyParts, type ApplySights } from './apply-sights.ts';
+import type { Orphans, Scopes } from './ports.ts';
+
+/** Streams of one load. */
+const PAGE = 500;
+/** Fewer pages than any quota allows in an hour; a chain that does not end is no complete list. */
+const MOST_PAGES = 20_000;
+
+/** How the list went. Only a complete one is evidence. */
+export type Listed = 'complete' | 'incomplete' | 'throttled';
+
+/**
+ * The full inventory of one place by the fleet's tag. Pages are applied as they arrive; what is missing, and what belongs to nobody, is concluded
+ * from complete lists only.
+ */
+export class CloudInventory {
+  private readonly parts: ApplyParts & { readonly fleet: string; readonly scopes: Scopes; readonly orphans: Orphans };
+  private readonly apply: ApplySights;
+  private readonly absences = new Absences();
+
+  constructor(
+    parts: ApplyParts & { readonly fleet: string; readonly scopes: Scopes; readonly orphans: Orphans },
+    apply: ApplySights,
+  ) {
+    this.parts = parts;
+    this.apply = apply;
+  }
+
+  /** Some group was missing: the next inventory should not wait long. */
+  get suspicious(): boolean {
+    return this.absences.waiting;
+  }
+
+  async take(stopping: AbortSignal): Promise<Listed> {
+    const { client, clock, fleet, metrics, orphans, scope } = this.parts;
+    const beganAt = clock.now();
+    const seen = new Set<string>();
+    const orphaned: string[] = [];
+    let cursor: string | undefined;
+    for (let page = 0; ; page++) {
+      if (stopping.aborted || page === MOST_PAGES) return 'incomplete';
+      const answer = await client.list({ fleet }, cursor);
+      metrics.calls.inc({ action: 'list', outcome: answer.kind === 'refused' ? answer.class : answer.kind });
+      if (answer.kind !== 'done') {
+        return answer.kind === 'refused' && answer.class === 'THROTTLED' ? 'throttled' : 'incomplete';
+      }
+      // A filter that the cloud did not apply must not make strangers ours.
+      const ours = answer.value.groups.filter(({ identity }) => identity?.fleet === fleet);
+      for (const { snapshot } of ours) seen.add(snapshot.containerGroupId);
+      orphaned.push(...(await this.page(ours)));
+      cursor = answer.value.next;
+      if (cursor === undefined) break;
+    }
+    await orphans.keepOnly(scope, orphaned);
+    metrics.orphans.set({ account: scope.accountId, region: scope.region }, orphaned.length);
+    await this.missing({ beganAt, seen });
+    metrics.inventorySeconds.observe((clock.now() - beganAt) / 1000);
+    return 'complete';
+  }
+
+  /** Groups whose stream is not known by their id: adopted, late twins, or nobody's. Answers the ids of the last. */
+  async strangers(groups: readonly FoundGroup[]): Promise<readonly string[]> {
+    const { orphans, scope, streams, metrics, sights, clock } = this.parts;
+    const open = groups.filter(({ snapshot }) => !isFinalStatus(snapshot.status));
+    const streamOf = ({ identity }: FoundGroup): string | undefined =>
+      identity?.clusterId && identity.podUid ? streamIdOf(identity.clusterId, identity.podUid) : undefined;
+    const states = await streams.loadMany(open.flatMap((group) => streamOf(group) ?? []));
+    const orphaned: string[] = [];
+    for (const group of open) {
+      const { snapshot, identity = {} } = group;
+      const { containerGroupId, status } = snapshot;
+      const streamId = streamOf(group);
+      const state = streamId === undefined ? undefined : states.get(streamId);
+      if (!streamId || !state || state.version === 0) {
+        const createdAt = snapshot.createdAt;
+        await orphans.seen({
+          ...scope,
+          containerGroupId,
+          status,
+          identity,
+          ...(createdAt !== undefined && { createdAt }),
+        });
+        orphaned.push(containerGroupId);
+        continue;
+      }
+      sights.meet(containerGroupId, streamId, clock.now());
+      await this.apply.execute(
+        containerGroupId,
+        streamId,
+        [twinOf(containerGroupId, status, identity), { type: 'Observe', snapshot }],
+        state,
+      );
+      metrics.twins.inc();
+    }
+    return orphaned;
+  }
+
+  private async page(groups: readonly FoundGroup[]): Promise<readonly string[]> {
+    const { sights } = this.parts;
+    const unknown = new Set(await this.apply.resolve(groups.map(({ snapshot }) => snapshot.containerGroupId)));
+    // The status action says more of a group that has not changed its status; details would only take turns with it.
+    const moved = groups.filter(({ snapshot }) => {
+      const sight = sights.get(snapshot.containerGroupId);
+      return sight?.open && (sight.status !== snapshot.status || !sight.landed);
+    });
+    await this.apply.byDetails(moved.map(({ snapshot }) => snapshot));
+    await this.backFromTheDead(groups);
+    return this.strangers(groups.filter(({ snapshot }) => unknown.has(snapshot.containerGroupId)));
+  }
+
+  /** Groups that their stream takes for gone or ended, and that a second look still finds open, must not live. */
+  private async backFromTheDead(groups: readonly FoundGroup[]): Promise<void> {
+    const { sights, client, streams, metrics } = this.parts;
+    const suspects = groups.filter(({ snapshot }) => {
+      const sight = sights.get(snapshot.containerGroupId);
+      return sight && !sight.open && !isFinalStatus(snapshot.status) && snapshot.status !== 'Terminating';
+    });
+    if (suspects.length === 0) return;
+    const states = await streams.loadMany(
+      suspects.map(({ snapshot }) => sights.get(snapshot.containerGroupId)?.streamId as string),
+    );
+    for (const { snapshot, identity = {} } of suspects) {
+      const id = snapshot.containerGroupId;
+      const streamId = sights.get(id)?.streamId as string;
+      const state = states.get(streamId) as ContainerGroupState;
+      sights.learn(id, state);
+      const takenForGone = state.group?.containerGroupId !== id || state.group.gone;
+      if (sights.get(id)?.open || !takenForGone) continue;
+      const answer = await client.describe([id]);
+      const now =
+        answer.kind === 'done' ? answer.value.find((group) => group.snapshot.containerGroupId === id) : undefined;
+      if (!now || isFinalStatus(now.snapshot.status) || now.snapshot.status === 'Terminating') continue;
+      await this.apply.execute(id, streamId, [twinOf(id, now.snapshot.status, identity)]);
+      metrics.twins.inc();
+    }
+  }
+
+  private async missing(list: CompleteList): Promise<void> {
+    const { scopes, scope, streams, metrics, logger } = this.parts;
+    const known = [...(await scopes.knownGroups(scope))].filter(([id]) => !list.seen.has(id));
+    const open = new Map<string, number>();
+    for (let start = 0; start < known.length; start += PAGE) {
+      const page = known.slice(start, start + PAGE);
+      const states = await streams.loadMany(page.map(([, streamId]) => streamId));
+      for (const [id, streamId] of page) {
+        const group = states.get(streamId)?.group;
+        // A group that we delete has its own rule of evidence, and its own worker.
+        if (group?.containerGroupId === id && group.open && !group.deleteAcceptedAt)
+          open.set(id, Date.parse(group.since));
+      }
+    }
+    const labels = { account: scope.accountId, region: scope.region };
+    if (Absences.provesNothing(list, open.size)) {
+      metrics.frozen.set(labels, 1);
+      logger.error('the cloud lists no group although there should be many: nothing is concluded from it', {
+        ...scope,
+        known: open.size,
+      });
+      return;
+    }
+    metrics.frozen.set(labels, 0);
+    const suspects = this.absences.compare(list, open);
+    const witness = [...list.seen].find((id) => this.parts.sights.get(id)?.open);
+    const streamOf = new Map(known);
+    for (let start = 0; start < suspects.length; start += IDS - 1) {
+      await this.readDirectly(suspects.slice(start, start + IDS - 1), witness, streamOf);
+    }
+  }
+
+  private async readDirectly(
+    ids: readonly string[],
+    witness: string | undefined,
+    streamOf: ReadonlyMap<string, string>,
+  ): Promise<void> {
+    const { client, metrics, logger } = this.parts;
+    const answer = await client.describe(witness === undefined ? ids : [...ids, witness]);
+    metrics.calls.inc({ action: 'describe', outcome: answer.kind === 'refused' ? answer.class : answer.kind });
+    if (answer.kind !== 'done') return;
+    const found = new Set(answer.value.map(({ snapshot }) => snapshot.containerGroupId));
+    // A read that does not even return a group that was listed a moment ago proves nothing.
+    if (witness !== undefined && !found.has(witness)) return;
+    for (const id of ids) {
+      const streamId = streamOf.get(id);
+      if (found.has(id) || streamId === undefined) continue;
+      logger.warn('a container group vanished without our delete', { streamId, containerGroupId: id });
+      const evidence = 'missing from two complete lists at least a minute apart and from a direct read';
+      await this.apply.execute(id, streamId, [{ type: 'RecordGone', containerGroupId: id, evidence }]);
+      metrics.gone.inc();
+    }
+  }
+}
+
+const twinOf = (containerGroupId: string, status: FoundGroup['snapshot']['status'], identity: Partial<GroupIdentity>) =>
+  ({
+    type: 'RecordTwin',
+    containerGroupId,
+    status,
+    ...(identity.attempt !== undefined && { attempt: identity.attempt }),
+  }) as const;

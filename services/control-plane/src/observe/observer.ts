@@ -1,0 +1,136 @@
+import type { EciClient, EciClients } from '#libs/eci';
+import type { EventStore, GateQueue } from '#libs/event-store';
+import type { Logger, Metrics } from '#libs/observability';
+import { Loop, type Clock, type LoopStep, type Random } from '#libs/runtime';
+import type { StreamCommands } from '../streams/stream-commands.ts';
+import { observeMetrics } from './metrics.ts';
+import type { Observed, Orphans, Scope, Scopes } from './ports.ts';
+import { ScopeObserver } from './scope-observer.ts';
+import { Sights } from './sights.ts';
+
+export interface ObserverParts {
+  readonly fleet: string;
+  readonly store: EventStore;
+  readonly streams: StreamCommands;
+  readonly clients: EciClients;
+  readonly scopes: Scopes;
+  readonly orphans: Orphans;
+  readonly gates: Pick<GateQueue, 'report'>;
+  /** Names this process in leases; random at each start. */
+  readonly owner: string;
+  readonly configureLanes?: (accountId: string, region: string) => Promise<void>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+const LOOK_FOR_SCOPES_MS = 2_000;
+const LEASE_MS = 30_000;
+const RENEW_MS = 10_000;
+/** How often one that does not hold a place asks for it. */
+const STAND_BY_MS = 5_000;
+
+interface Watch {
+  readonly loop: Loop;
+  /** Ends what the loop has begun beside itself. */
+  readonly leave: () => Promise<void>;
+}
+
+/**
+ * Watches every place of the cloud that is in use, and tells streams what became of their groups. Of several replicas one holds a place; the others
+ * stand by. Should two watch one place for a moment, both see the same, and the second changes nothing.
+ */
+export class Observer {
+  private readonly parts: ObserverParts;
+  private readonly loop: Loop;
+  private readonly watches = new Map<string, Watch>();
+
+  constructor(parts: ObserverParts) {
+    this.parts = parts;
+    this.loop = new Loop({
+      name: 'observe',
+      clock: parts.clock,
+      random: parts.random,
+      idleMs: LOOK_FOR_SCOPES_MS,
+      step: () => this.step(),
+      onError: (error, failures) => parts.logger.error('could not look for places to observe', { error, failures }),
+    });
+  }
+
+  start(): void {
+    this.loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.loop.stop();
+    await Promise.all(
+      [...this.watches.values()].map(async ({ loop, leave }) => {
+        await loop.stop();
+        await leave();
+      }),
+    );
+  }
+
+  private async step(): Promise<LoopStep> {
+    for (const scope of await this.parts.scopes.all()) {
+      const name = `${scope.accountId}/${scope.region}`;
+      if (this.watches.has(name)) continue;
+      const watch = this.watch(scope);
+      this.watches.set(name, watch);
+      watch.loop.start();
+    }
+    return 'idle';
+  }
+
+  private watch(scope: Scope): Watch {
+    const { scopes, owner, clock, random, logger } = this.parts;
+    let observer: ScopeObserver | undefined;
+    let renewAt = 0;
+    const leave = async (): Promise<void> => {
+      await observer?.finish();
+      if (!observer) return;
+      await scopes.note(scope, owner, observer.observed);
+      await scopes.leave(scope, owner);
+    };
+    const step = async (stopping: AbortSignal): Promise<LoopStep> => {
+      if (clock.now() >= renewAt) {
+        if (observer) await scopes.note(scope, owner, observer.observed);
+        const held = await scopes.hold(scope, owner, LEASE_MS);
+        if (!held) {
+          await observer?.finish();
+          observer = undefined;
+          return STAND_BY_MS;
+        }
+        renewAt = clock.now() + RENEW_MS;
+        const client = await this.clientOf(scope);
+        // An account that was changed has another client; what was seen through the old one is looked up once more.
+        if (observer?.client !== client) {
+          const before = observer?.observed ?? held;
+          await observer?.finish();
+          observer = this.observerOf(scope, client, before);
+        }
+      }
+      return observer ? observer.step(stopping) : STAND_BY_MS;
+    };
+    const loop = new Loop({
+      name: `observe ${scope.accountId}/${scope.region}`,
+      clock,
+      random,
+      idleMs: STAND_BY_MS,
+      step,
+      onError: (error, failures) => logger.error('could not observe a place', { ...scope, error, failures }),
+    });
+    return { loop, leave };
+  }
+
+  private async clientOf({ accountId, region }: Scope): Promise<EciClient> {
+    await this.parts.configureLanes?.(accountId, region);
+    return this.parts.clients.for(accountId, region);
+  }
+
+  private observerOf(scope: Scope, client: EciClient, observed: Observed): ScopeObserver {
+    const metrics = observeMetrics(this.parts.metrics);
+    return new ScopeObserver({ ...this.parts, scope, client, sights: new Sights(), metrics }, observed);
+  }
+}

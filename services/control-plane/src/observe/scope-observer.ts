@@ -1,0 +1,155 @@
+import { backoffMs, type Random } from '#libs/runtime';
+import { IDS, ApplySights, type ApplyParts } from './apply-sights.ts';
+import { CloudInventory } from './cloud-inventory.ts';
+import type { Observed, Orphans, Scopes } from './ports.ts';
+import { windowSeconds } from './window.ts';
+
+export interface ScopeObserverParts extends ApplyParts {
+  readonly fleet: string;
+  readonly scopes: Scopes;
+  readonly orphans: Orphans;
+  readonly random: Random;
+}
+
+/** Between sweeps while something is on its way, and while nothing is. */
+const SWEEP_BUSY_MS = 1_000;
+const SWEEP_QUIET_MS = 2_000;
+const BUSY_FOR_MS = 30_000;
+const INVENTORY_EVERY_MS = 300_000;
+/** A second list follows soon when the first one missed something. */
+const INVENTORY_AGAIN_MS = 65_000;
+/** A group without a stream may be one whose create has not been recorded yet. */
+const STRANGER_AFTER_MS = 20_000;
+const READS_A_STEP = IDS * 10;
+const THROTTLED = { baseMs: 2_000, capMs: 60_000 };
+
+/** Watches one place of the cloud: sweeps for changes, reads groups on their way by id, and takes full inventories. */
+export class ScopeObserver {
+  private readonly parts: ScopeObserverParts;
+  private readonly apply: ApplySights;
+  private readonly inventory: CloudInventory;
+  private readonly strangers = new Map<string, number>();
+  private sweptAt: number | undefined;
+  private listedAt: number | undefined;
+  private nextSweepAt = 0;
+  private nextInventoryAt = 0;
+  private busyUntil = 0;
+  private throttledInARow = 0;
+  private inventorying: Promise<void> | undefined;
+
+  constructor(parts: ScopeObserverParts, observed: Observed) {
+    this.parts = parts;
+    this.apply = new ApplySights(parts);
+    this.inventory = new CloudInventory(parts, this.apply);
+    this.sweptAt = observed.sweptAt;
+    this.listedAt = observed.listedAt;
+  }
+
+  get client(): ScopeObserverParts['client'] {
+    return this.parts.client;
+  }
+
+  get observed(): Observed {
+    return {
+      ...(this.sweptAt !== undefined && { sweptAt: this.sweptAt }),
+      ...(this.listedAt !== undefined && { listedAt: this.listedAt }),
+    };
+  }
+
+  /** Does what is due; answers the milliseconds until something is due again. */
+  async step(stopping: AbortSignal): Promise<number> {
+    const { clock, sights } = this.parts;
+    if (clock.now() >= this.nextSweepAt) await this.sweep(stopping);
+    if (stopping.aborted) return 0;
+    await this.readOnTheirWay();
+    if (clock.now() >= this.nextInventoryAt) this.beginInventory(stopping);
+    const now = clock.now();
+    sights.forgetOld(now);
+    return Math.max(50, Math.min(this.nextSweepAt, this.nextInventoryAt > now ? this.nextInventoryAt : Infinity) - now);
+  }
+
+  async finish(): Promise<void> {
+    await this.inventorying;
+  }
+
+  private async sweep(stopping: AbortSignal): Promise<void> {
+    const { client, clock, fleet, metrics, sights } = this.parts;
+    const began = clock.now();
+    const since = windowSeconds(began, this.sweptAt);
+    let cursor: string | undefined;
+    do {
+      const answer = await client.changes({ fleet }, since, cursor);
+      metrics.calls.inc({ action: 'changes', outcome: answer.kind === 'refused' ? answer.class : answer.kind });
+      if (answer.kind !== 'done') {
+        // What was applied stays; the next sweep begins at the same place.
+        this.throttledInARow += 1;
+        this.nextSweepAt = clock.now() + 1_000 + backoffMs(this.throttledInARow, THROTTLED, this.parts.random);
+        return;
+      }
+      for (const id of await this.apply.byStatus(answer.value.groups)) {
+        if (!this.strangers.has(id)) this.strangers.set(id, clock.now());
+      }
+      cursor = answer.value.next;
+    } while (cursor !== undefined && !stopping.aborted);
+    if (cursor !== undefined) return;
+    this.throttledInARow = 0;
+    this.sweptAt = began;
+    await this.meetStrangers();
+    const ended = clock.now();
+    metrics.sweepSeconds.observe((ended - began) / 1000);
+    if (sights.expecting || this.strangers.size > 0) this.busyUntil = ended + BUSY_FOR_MS;
+    const pause = ended < this.busyUntil ? SWEEP_BUSY_MS : SWEEP_QUIET_MS;
+    // A sweep that takes long must not follow itself without a pause.
+    this.nextSweepAt = Math.max(began + pause, ended + (ended - began) / 2);
+  }
+
+  private async readOnTheirWay(): Promise<void> {
+    const { sights, clock } = this.parts;
+    const due = sights.dueForReading(clock.now(), READS_A_STEP);
+    if (due.length === 0) return;
+    const found = await this.apply.read(due);
+    await this.apply.byDetails([...found.values()]);
+  }
+
+  /** Ids that the status action showed, and that still have no stream: their tags tell what they are. */
+  private async meetStrangers(): Promise<void> {
+    const { client, clock, sights, fleet } = this.parts;
+    const now = clock.now();
+    const due: string[] = [];
+    for (const [id, at] of this.strangers) {
+      if (sights.get(id)) this.strangers.delete(id);
+      else if (now - at >= STRANGER_AFTER_MS && due.length < IDS) due.push(id);
+    }
+    if (due.length === 0) return;
+    const stillStrange = await this.apply.resolve(due);
+    for (const id of due) this.strangers.delete(id);
+    if (stillStrange.length === 0) return;
+    const answer = await client.describe(stillStrange);
+    if (answer.kind === 'done') {
+      await this.inventory.strangers(answer.value.filter(({ identity }) => identity?.fleet === fleet));
+    }
+  }
+
+  /** Beside the sweeps, for a list of many pages takes long. */
+  private beginInventory(stopping: AbortSignal): void {
+    if (this.inventorying) return;
+    const { clock, logger, random, scope } = this.parts;
+    const began = clock.now();
+    this.nextInventoryAt = Infinity;
+    this.inventorying = this.inventory
+      .take(stopping)
+      .then((listed) => {
+        if (listed === 'complete') {
+          this.listedAt = began;
+          this.nextInventoryAt = began + (this.inventory.suspicious ? INVENTORY_AGAIN_MS : INVENTORY_EVERY_MS);
+        } else {
+          this.nextInventoryAt = clock.now() + 5_000 + backoffMs(3, THROTTLED, random);
+        }
+      })
+      .catch((error: unknown) => {
+        logger.error('could not take the inventory of a place', { ...scope, error });
+        this.nextInventoryAt = clock.now() + 30_000;
+      })
+      .finally(() => (this.inventorying = undefined));
+  }
+}

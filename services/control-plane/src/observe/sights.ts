@@ -1,0 +1,99 @@
+import { openGroupIds, type ContainerGroupState, type GroupSnapshot, type GroupStatus } from '#libs/domain';
+
+/** What this process saw last of one group. */
+export interface Sight {
+  readonly streamId: string;
+  /** The stream counts it as one that may still run. */
+  open: boolean;
+  landed: boolean;
+  hasInitContainers: boolean;
+  status: GroupStatus | undefined;
+  /** Last answer of the status action; it holds what the details lack, and the other way round. */
+  byStatus: GroupSnapshot | undefined;
+  byStatusText: string | undefined;
+  byDetailsText: string | undefined;
+  readonly firstSeenAt: number;
+  seenAt: number;
+  nextReadAt: number;
+}
+
+const FIRST_MINUTE_MS = 60_000;
+const READ_YOUNG_MS = 2_000;
+const READ_OLD_MS = 10_000;
+/** Groups that ended are listed for an hour by the cloud. */
+const FORGET_MS = 2 * 3_600_000;
+
+/**
+ * Memory of what was seen, so that a group that did not change costs nothing. Only a cache: without it everything is looked up once more.
+ */
+export class Sights {
+  private readonly sights = new Map<string, Sight>();
+
+  get(id: string): Sight | undefined {
+    return this.sights.get(id);
+  }
+
+  meet(id: string, streamId: string, now: number): Sight {
+    const known = this.sights.get(id);
+    if (known) return known;
+    const sight: Sight = {
+      streamId,
+      open: true,
+      landed: false,
+      hasInitContainers: false,
+      status: undefined,
+      byStatus: undefined,
+      byStatusText: undefined,
+      byDetailsText: undefined,
+      firstSeenAt: now,
+      seenAt: now,
+      nextReadAt: now,
+    };
+    this.sights.set(id, sight);
+    return sight;
+  }
+
+  /** After the stream has taken what was seen. */
+  learn(id: string, state: ContainerGroupState): void {
+    const sight = this.sights.get(id);
+    if (!sight) return;
+    const current = state.group?.containerGroupId === id ? state.group : undefined;
+    sight.open = openGroupIds(state).includes(id);
+    sight.landed = current === undefined || current.landed !== undefined;
+    sight.hasInitContainers = (state.intent?.pod.initContainers.length ?? 0) > 0;
+  }
+
+  /** Groups that have not landed and whose next read by id is due; each is read at most once for each time it is answered. */
+  dueForReading(now: number, limit: number): readonly string[] {
+    const due: string[] = [];
+    for (const [id, sight] of this.sights) {
+      if (due.length === limit) break;
+      if (!sight.open || sight.landed || sight.nextReadAt > now) continue;
+      sight.nextReadAt = now + (now - sight.firstSeenAt < FIRST_MINUTE_MS ? READ_YOUNG_MS : READ_OLD_MS);
+      due.push(id);
+    }
+    return due;
+  }
+
+  /** Some group is on its way. */
+  get expecting(): boolean {
+    for (const sight of this.sights.values()) if (sight.open && !sight.landed) return true;
+    return false;
+  }
+
+  forgetOld(now: number): void {
+    for (const [id, sight] of this.sights) if (!sight.open && now - sight.seenAt > FORGET_MS) this.sights.delete(id);
+  }
+}
+
+/** Details together with what only the status action says (conditions, image ids), when both speak of the same moment of the group's life. */
+export function merged(details: GroupSnapshot, byStatus: GroupSnapshot | undefined): GroupSnapshot {
+  if (!byStatus || byStatus.status !== details.status) return details;
+  const { containers, conditions, startedAt } = byStatus;
+  return {
+    ...details,
+    ...(containers && containers.length > 0 && { containers }),
+    ...(conditions && { conditions }),
+    ...(startedAt !== undefined && { startedAt }),
+  };
+}

@@ -1,0 +1,65 @@
+import type { JsonObject, TimerQueue } from '#libs/event-store';
+import type { Logger } from '#libs/observability';
+import { Loop, type Clock, type LoopStep, type Random } from '#libs/runtime';
+
+/** What happens when a timer is due. It may come twice, and late: whoever decides on it decides to nothing then. */
+export type TimerHandler = (streamId: string, data: JsonObject) => Promise<void>;
+
+export interface TimerLoopParts {
+  readonly timers: TimerQueue;
+  /** By name of the timer. */
+  readonly handlers: Readonly<Record<string, TimerHandler>>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+const LIMIT = 100;
+/** A timer whose handler died falls due again after this. */
+const LEASE_MS = 30_000;
+const POLL_MS = 1_000;
+
+/** Wakes streams at the times they asked for. A timer that nobody handles is put away and said. */
+export class TimerLoop {
+  private readonly parts: TimerLoopParts;
+  private readonly loop: Loop;
+
+  constructor(parts: TimerLoopParts) {
+    this.parts = parts;
+    this.loop = new Loop({
+      name: 'timers',
+      clock: parts.clock,
+      random: parts.random,
+      idleMs: POLL_MS,
+      step: () => this.step(),
+      onError: (error, failures) => parts.logger.error('could not look after the timers', { error, failures }),
+    });
+  }
+
+  start(): void {
+    this.loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.loop.stop();
+  }
+
+  private async step(): Promise<LoopStep> {
+    const { timers, handlers, logger } = this.parts;
+    const due = await timers.claimDue(LIMIT, LEASE_MS);
+    await Promise.all(
+      due.map(async ({ streamId, name, dueAt, data }) => {
+        const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined;
+        try {
+          if (handler) await handler(streamId, data);
+          else logger.warn('no handler for a timer', { streamId, timer: name });
+          // A timer that its handler has put again stays.
+          await timers.remove(streamId, name, dueAt);
+        } catch (error) {
+          logger.error('could not handle a timer; trying again', { streamId, timer: name, error });
+        }
+      }),
+    );
+    return due.length === LIMIT ? 'busy' : 'idle';
+  }
+}
