@@ -6,7 +6,6 @@ import {
   PostgresTimerQueue,
   WakeUp,
 } from '#libs/event-store';
-import { topics } from '#libs/contracts';
 import { AlibabaEciClients, type EciClients } from '#libs/eci';
 import { MessagingError, type Messaging } from '#libs/messaging';
 import { createLogger, Metrics, type Logger } from '#libs/observability';
@@ -34,6 +33,7 @@ import { EnvelopeKeys } from './keys/envelope-keys.ts';
 import { MasterKey } from './keys/master-key.ts';
 import type { Parts, RunningRole } from './parts.ts';
 import { ClusterCommands } from './publish/cluster-commands.ts';
+import { fleetTopics } from './publish/fleet-topics.ts';
 import { ClusterTopicRefill } from './publish/refill.ts';
 import { ClusterTopics } from './publish/cluster-topics.ts';
 import { PodStatusPublisher } from './publish/pod-status.ts';
@@ -62,8 +62,6 @@ export interface ControlPlane {
   /** Answers open requests, finishes what was claimed, and leaves. */
   stop(): Promise<void>;
 }
-
-const DAY_MS = 86_400_000;
 
 /**
  * Starts the roles of the configuration in this process. Waits for PostgreSQL and Kafka, and says so once a minute; the API answers as soon as
@@ -247,20 +245,11 @@ export async function startControlPlane(
     undo.push(() => server.close());
     logger.info('listen', { url: server.url, roles: config.roles });
 
-    const names = topics(config.fleet);
-    await waitFor(
-      () =>
-        messaging.ensureTopics([
-          { name: names.intents, partitions: config.kafka.intentPartitions, retentionMs: DAY_MS },
-          { name: names.events, partitions: 12 },
-          { name: names.deadLetter, partitions: 3, retentionMs: DAY_MS },
-        ]),
-      {
-        ...waiting,
-        what: 'Kafka',
-        passing: (error) => error instanceof MessagingError && error.code === 'unavailable',
-      },
-    );
+    await waitFor(() => messaging.ensureTopics(fleetTopics(config)), {
+      ...waiting,
+      what: 'Kafka',
+      passing: (error) => error instanceof MessagingError && error.code === 'unavailable',
+    });
 
     const running = new Map<string, RunningRole>();
     undo.push(() => Promise.all([...running.values()].map((role) => role.stop())));

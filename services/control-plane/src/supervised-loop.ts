@@ -4,6 +4,9 @@ import { Loop, type Clock, type LoopStep, type Random } from '#libs/runtime';
 /** Rounds that fail in a row before the process calls itself not ready: a blip is no trouble. */
 const TROUBLE_AFTER = 3;
 
+/** A subscription whose process was killed is taken over after this, milliseconds: people watch their pods meanwhile. */
+export const LEASE_MS = 5_000;
+
 export interface SupervisedLoopOptions {
   readonly name: string;
   readonly clock: Clock;

@@ -43,7 +43,7 @@ export class AccountDirectory {
     string,
     { readonly readAt: number; readonly text: string; readonly account: EciAccount | undefined }
   >();
-  private readonly lanes = new Map<string, string>();
+  private readonly lanes = new Set<string>();
   private readonly auth = new Map<string, { readonly state: string; readonly at: number }>();
 
   constructor(parts: {
@@ -116,7 +116,7 @@ export class AccountDirectory {
     if (row === undefined) return;
     for (const action of LANE_ACTIONS)
       await this.effects.configureLane(laneOf(accountId, region, action), bucketOf(action, row.quotas));
-    this.lanes.set(key, key);
+    this.lanes.add(key);
   }
 
   async all(): Promise<readonly AccountRow[]> {

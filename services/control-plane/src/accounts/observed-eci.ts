@@ -19,6 +19,7 @@ export class ObservedEciClients extends EciClients {
   private readonly inner: EciClients;
   private readonly observe: Observe;
   private readonly known = new WeakMap<EciClient, EciClient>();
+  private readonly last = new Map<string, string>();
 
   constructor(parts: {
     readonly inner: EciClients;
@@ -47,6 +48,10 @@ export class ObservedEciClients extends EciClients {
       const { outcome, auth } = word(answer);
       calls.inc({ action, outcome });
       if (auth !== undefined) {
+        if (auth.state === 'refused' && this.last.get(accountId) !== 'refused') {
+          parts.logger.error('the key of a cloud account is refused', { accountId, action, reason: auth.message });
+        }
+        this.last.set(accountId, auth.state);
         // A note for people; no call may fail or wait because it could not be written.
         void parts.accounts
           .recordAuth(accountId, auth.state, auth.message)
@@ -76,6 +81,11 @@ type Observe = <T>(accountId: string, action: string, call: () => Promise<T>, wo
 
 const ACCEPTED = { state: 'accepted' } as const;
 
+/** The reference of the account leads nowhere, so nothing was even asked. */
+function withoutKey(reason: string): Pick<Word, 'auth'> {
+  return reason.startsWith('no credential') ? { auth: { state: 'refused', message: reason } } : {};
+}
+
 function ofCreate(answer: CreateOutcome & { readonly throttled?: boolean }): Word {
   switch (answer.kind) {
     case 'done':
@@ -85,7 +95,7 @@ function ofCreate(answer: CreateOutcome & { readonly throttled?: boolean }): Wor
         ? { outcome: answer.class, auth: { state: 'refused', message: `${answer.code}: ${answer.message}` } }
         : { outcome: answer.class, auth: ACCEPTED };
     case 'retry':
-      return { outcome: answer.throttled ? 'THROTTLED' : 'never-sent' };
+      return { outcome: answer.throttled ? 'THROTTLED' : 'never-sent', ...withoutKey(answer.reason) };
     case 'unknown':
       return { outcome: 'unknown' };
   }
@@ -93,7 +103,7 @@ function ofCreate(answer: CreateOutcome & { readonly throttled?: boolean }): Wor
 
 function ofDescribe(answer: DescribeAnswer<unknown>): Word {
   if (answer.kind === 'done') return { outcome: 'done', auth: ACCEPTED };
-  if (answer.kind === 'unknown') return { outcome: 'unknown' };
+  if (answer.kind === 'unknown') return { outcome: 'unknown', ...withoutKey(answer.reason) };
   return answer.class === 'AUTH'
     ? { outcome: answer.class, auth: { state: 'refused', message: `${answer.code}: ${answer.message}` } }
     : { outcome: answer.class };

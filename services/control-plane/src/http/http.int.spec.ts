@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import pg from 'pg';
 import type { Messaging } from '#libs/messaging';
@@ -306,7 +307,7 @@ describe('documentation and health', () => {
     }
   });
 
-  it('says why it is not ready, and is ready again', async () => {
+  it('says why it is not ready, and lives on', async () => {
     const own = await createTestDatabase();
     const log = newMessaging();
     const other = await startControlPlane(await testConfig(own.url), { messaging: log });
@@ -352,6 +353,29 @@ describe('the admin token', () => {
       await other.stop();
       await log.close();
     }
+  });
+});
+
+describe('without an admin token', () => {
+  const ask = (headers: Record<string, string>): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      // `fetch` does not let us lie about the host.
+      const { hostname, port } = new URL(plane.url);
+      request({ hostname, port, path: '/api/v1/clusters', headers }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      })
+        .on('error', reject)
+        .end();
+    });
+
+  it('answers nobody who comes through a web page', async () => {
+    const { port, host } = new URL(plane.url);
+    expect(await ask({})).toBe(200);
+    expect(await ask({ host: `localhost:${port}`, origin: `http://localhost:${port}` })).toBe(200);
+    expect(await ask({ host, origin: 'https://elsewhere.example' })).toBe(403);
+    expect(await ask({ host, origin: 'null' })).toBe(403);
+    expect(await ask({ host: `rebound.example:${port}` })).toBe(403);
   });
 });
 

@@ -1,5 +1,6 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { MessagingError } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
 import { Problem, problemType } from './problem.ts';
 
@@ -50,7 +51,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (parser) return parser;
     const code = (thrown as { code?: unknown } | null)?.code;
     this.logger.error('answer a request failed', { method: request.method, path: request.path, error: thrown });
-    if (typeof code === 'string' && AWAY.has(code)) {
+    if ((typeof code === 'string' && AWAY.has(code)) || (thrown instanceof MessagingError && code === 'unavailable')) {
       return new Problem({
         status: 503,
         type: problemType('unavailable'),

@@ -1,7 +1,7 @@
 import { Subscription, TransactionRunner } from '#libs/event-store';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Parts, RunningRole } from '../parts.ts';
-import { SupervisedLoop } from '../supervised-loop.ts';
+import { LEASE_MS, SupervisedLoop } from '../supervised-loop.ts';
 import { sqlClientOf } from '../transaction.ts';
 import { ContainerGroupProjection } from './container-group-projection.ts';
 
@@ -34,6 +34,7 @@ export function projectionOf(
     handler: (events, manager) => projection.apply(events, manager),
     onParked: ({ streamId, version, error }) =>
       parts.logger.error('park a stream of the projection', { streamId, version, error }),
+    leaseMs: LEASE_MS,
     clock: parts.clock,
     random: parts.random,
   });

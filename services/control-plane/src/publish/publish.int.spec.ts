@@ -158,6 +158,29 @@ describe('pod statuses', () => {
     await eventually(() => heard.some((m) => m.key === 'u1'), { what: 'the status is there again' });
   });
 
+  it('go on when the log has lost its topics', async () => {
+    await join('lost');
+    await record(store, streamIdOf('lost', 'u1'), story([accepted('lost', 'u1')]));
+    await eventually(
+      async () =>
+        (await call<{ items: unknown[] }>(plane.url, 'GET', '/api/v1/container-groups?cluster=lost')).body.items
+          .length === 1,
+      { what: 'the group is in the read model' },
+    );
+    await messaging.deleteTopic(names.cluster('lost'));
+    await record(store, streamIdOf('lost', 'u2'), story([accepted('lost', 'u2')]));
+    await eventually(
+      async () => {
+        const heard = await listen(names.cluster('lost'));
+        return eventually(() => ['u1', 'u2'].every((key) => heard.some((m) => m.key === key)), {
+          what: 'both are there',
+          deadlineMs: 1_000,
+        });
+      },
+      { what: 'the topic is made anew, filled, and gets what is new', deadlineMs: 30_000 },
+    );
+  });
+
   it('of clusters that nobody can speak to hold up nobody', async () => {
     await join('live');
     const heard = await listen(names.cluster('live'));

@@ -18,6 +18,8 @@ import { audienceOf, fingerprintMismatch, revoked } from './join.ts';
 
 /** Agents come back this often. */
 const RENEW_AFTER_SECONDS = 240;
+/** How long an answer waits for Kafka. */
+const PREPARE_MS = 3_000;
 
 /**
  * One live session a cluster. A new session supersedes the one before, as a newer producer fences an older; the superseded agent is told at
@@ -177,13 +179,18 @@ export class AgentSessions {
     });
   }
 
-  /** An agent without Kafka still holds its node; so a broker that is away must not refuse the session. The next one tries again. */
+  /**
+   * An agent without Kafka still holds its node; so a broker that is away neither refuses the session nor delays it for long. What is not done
+   * in time goes on beside, and the next session tries again.
+   */
   private async prepare(clusterId: string): Promise<void> {
-    try {
-      await this.parts.topics.prepare(clusterId);
-    } catch (error) {
-      this.parts.logger.warn('prepare the topic of a cluster failed', { clusterId, error });
-    }
+    const { topics, clock, logger } = this.parts;
+    const done = new AbortController();
+    const preparing = topics
+      .prepare(clusterId)
+      .catch((error: unknown) => logger.warn('prepare the topic of a cluster failed', { clusterId, error }))
+      .finally(() => done.abort());
+    await Promise.race([preparing, clock.sleep(PREPARE_MS, done.signal)]);
   }
 
   /** Forgets assertions that are too old to be repeated; returns how many. */
