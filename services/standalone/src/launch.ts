@@ -100,7 +100,7 @@ async function start(
       ECI_SECURITY_GROUP: environment['ECI_SECURITY_GROUP'] ?? 'sg-demo',
       WEBHOOK_HOST: '127.0.0.1',
       WEBHOOK_PORT: '0',
-      WEBHOOK_URL: environment['WEBHOOK_URL'] ?? 'https://127.0.0.1:0/mutate',
+      WEBHOOK_URL: environment['WEBHOOK_URL'] ?? 'https://127.0.0.1:0',
       HEALTH_PORT: '0',
       LOG_LEVEL: environment['LOG_LEVEL'],
     }),
