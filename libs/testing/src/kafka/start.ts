@@ -124,8 +124,8 @@ async function format(jars: string, propertiesFile: string): Promise<void> {
       'format',
       '--config',
       propertiesFile,
-      '--cluster-id',
-      randomBytes(16).toString('base64url'),
+      // In one word: an id may begin with a dash.
+      `--cluster-id=${randomBytes(16).toString('base64url')}`,
     ],
     remedy: 'install Java 17 or newer to run the Kafka broker, or set KAFKA_BROKERS to a broker of yours',
   });
