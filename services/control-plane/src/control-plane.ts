@@ -31,6 +31,7 @@ import { startServer } from './http/server.ts';
 import { kafkaMessaging } from './kafka.ts';
 import { EnvelopeKeys } from './keys/envelope-keys.ts';
 import { MasterKey } from './keys/master-key.ts';
+import { StreamVault } from './keys/stream-vault.ts';
 import type { Parts, RunningRole } from './parts.ts';
 import { ClusterCommands } from './publish/cluster-commands.ts';
 import { fleetTopics } from './publish/fleet-topics.ts';
@@ -43,6 +44,7 @@ import { ROLE_STARTERS } from './roles.ts';
 import { AccessTokens } from './sessions/access-tokens.ts';
 import { AgentJoin } from './sessions/join.ts';
 import { AgentSessions } from './sessions/session.ts';
+import { StreamCommands } from './streams/stream-commands.ts';
 import { databaseMayCome, waitFor } from './wait-for.ts';
 
 export interface ControlPlaneOptions {
@@ -172,6 +174,8 @@ export async function startControlPlane(
       timers: new PostgresTimerQueue(pool),
       messaging,
       eci,
+      streams: new StreamCommands({ store, clock, ids }),
+      vault: new StreamVault(masterKey),
       masterKey,
       envelopeKeys,
       accounts,

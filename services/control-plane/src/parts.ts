@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { DataSource } from 'typeorm';
 import type { EciClients } from '#libs/eci';
-import type { EffectQueue, EventStore, GateQueue, Nudge, TimerQueue } from '#libs/event-store';
+import type { EffectQueue, EventStore, Nudge, PostgresGateQueue, TimerQueue } from '#libs/event-store';
 import type { Messaging } from '#libs/messaging';
 import type { Logger, Metrics } from '#libs/observability';
 import type { Clock, Ids, Random } from '#libs/runtime';
@@ -10,10 +10,12 @@ import type { ClusterDirectory } from './clusters/cluster-directory.ts';
 import type { ControlPlaneConfig, Role } from './config.ts';
 import type { EnvelopeKeys } from './keys/envelope-keys.ts';
 import type { MasterKey } from './keys/master-key.ts';
+import type { StreamVault } from './keys/stream-vault.ts';
 import type { ClusterCommands } from './publish/cluster-commands.ts';
 import type { ClusterTopics } from './publish/cluster-topics.ts';
 import type { PodStatusPublisher } from './publish/pod-status.ts';
 import type { Quarantine } from './quarantine/quarantine.ts';
+import type { StreamCommands } from './streams/stream-commands.ts';
 
 /** What the roles of one process share. Each role takes what it needs and hands it to its loops. */
 export interface Parts {
@@ -29,10 +31,13 @@ export interface Parts {
   /** Told after every append of this process, and of others as far as hints reach. */
   readonly appended: Nudge;
   readonly effects: EffectQueue;
-  readonly gates: GateQueue;
+  readonly gates: PostgresGateQueue;
   readonly timers: TimerQueue;
   readonly messaging: Messaging;
   readonly eci: EciClients;
+  /** Decides on streams; shared, so that appends of all roles of this process go out together. */
+  readonly streams: StreamCommands;
+  readonly vault: StreamVault;
   readonly masterKey: MasterKey;
   readonly envelopeKeys: EnvelopeKeys;
   readonly accounts: AccountDirectory;
