@@ -227,6 +227,10 @@ export abstract class GateQueue {
   ): Promise<readonly { readonly gate: string; readonly budget: number; readonly parked: number }[]>;
   /** First `count` streams of the gate: larger priority, earlier deadline, earlier arrival first. */
   abstract peek(gate: string, count: number): Promise<readonly string[]>;
+  /** Those of the gates that exist; one that does not is open. */
+  abstract look(
+    gates: readonly string[],
+  ): Promise<ReadonlyMap<string, { readonly state: 'open' | 'slow' | 'shut'; readonly parked: number }>>;
   /** Outcome of a probe or of ordinary traffic: opens (budget grows) or shuts (next probe later) the gate. */
   abstract report(gate: string, outcome: 'accepted' | 'refused'): Promise<void>;
 }

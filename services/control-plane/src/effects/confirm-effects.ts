@@ -66,7 +66,6 @@ export class ConfirmEffects extends EffectHandler {
     const wanted = new Set(work.map(({ row }) => row.key));
     const witnesses = [...(this.witnesses.get(place) ?? [])].filter((id) => !wanted.has(id)).slice(-2);
     const answer = await client.describe([...wanted, ...witnesses]);
-    this.metrics.calls.inc({ action: 'describe', outcome: answer.kind === 'refused' ? answer.class : answer.kind });
     if (answer.kind !== 'done') {
       if (answer.kind === 'refused' && answer.class === 'THROTTLED') {
         this.metrics.throttled.inc({ action: 'describe' });
@@ -128,7 +127,6 @@ export class ConfirmEffects extends EffectHandler {
     }
     if (missedAt === undefined) {
       const second = await client.delete(containerGroupId);
-      this.metrics.calls.inc({ action: 'delete', outcome: second.kind });
       if (second.kind === 'not-found') {
         await gone('the cloud answered NotFound to a second delete');
         return;

@@ -53,12 +53,9 @@ export class DeleteEffects extends EffectHandler {
     }
     const { accountId, region } = placeOf(state);
     const client = await this.parts.clients.for(accountId, region);
-    const began = clock.now();
     const answer = await client
       .delete(containerGroupId, { force: row.data['force'] === true })
       .catch((error: unknown): DeleteAnswer => ({ kind: 'unknown', reason: errorMessage(error) }));
-    this.metrics.callSeconds.observe({ action: 'delete' }, (clock.now() - began) / 1000);
-    this.metrics.calls.inc({ action: 'delete', outcome: answer.kind });
     switch (answer.kind) {
       case 'done': {
         const { requestId } = answer;

@@ -1,7 +1,8 @@
 import type { EffectKind } from '#libs/domain';
 import type { EffectRow } from '#libs/event-store';
-import { Loop, type LoopStep } from '#libs/runtime';
+import type { LoopStep } from '#libs/runtime';
 import { LOCAL_LANE, parseLane } from '../streams/lanes.ts';
+import { SupervisedLoop } from '../supervised-loop.ts';
 import { ConfirmEffects } from './confirm-effects.ts';
 import { CreateEffects } from './create-effects.ts';
 import { DeleteEffects } from './delete-effects.ts';
@@ -43,7 +44,7 @@ export class EffectWorker {
   private readonly metrics: EffectMetrics;
   private readonly releases: Releases;
   private readonly handlers: ReadonlyMap<string, EffectHandler>;
-  private readonly loop: Loop;
+  private readonly loop: SupervisedLoop;
   private readonly inFlight = new Map<string, Set<EffectRow>>();
   private readonly claiming = new Set<string>();
   private readonly known = new Set<string>();
@@ -67,14 +68,7 @@ export class EffectWorker {
       new RefreshEffects(parts, tools),
     ];
     this.handlers = new Map(handlers.map((handler) => [handler.kind, handler]));
-    this.loop = new Loop({
-      name: 'effects',
-      clock: parts.clock,
-      random: parts.random,
-      idleMs: POLL_MS,
-      step: () => this.step(),
-      onError: (error, failures) => parts.logger.error('could not look for due effects', { error, failures }),
-    });
+    this.loop = new SupervisedLoop({ ...parts, name: 'effects', idleMs: POLL_MS, step: () => this.step() });
   }
 
   start(): void {
@@ -87,6 +81,10 @@ export class EffectWorker {
     this.unsubscribe?.();
     await this.loop.stop();
     while (this.running.size > 0) await Promise.all(this.running);
+  }
+
+  trouble(): string | undefined {
+    return this.loop.trouble();
   }
 
   private async step(): Promise<LoopStep> {

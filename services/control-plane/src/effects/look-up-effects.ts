@@ -64,7 +64,6 @@ export class LookUpEffects extends EffectHandler {
   /** All groups of the filter, or undefined when the list is not complete: then it proves nothing, and the row was given back. */
   private async look(client: EciClient, filter: TagFilter, row: EffectRow): Promise<readonly FoundGroup[] | undefined> {
     const answer = await listAll(client, filter);
-    this.metrics.calls.inc({ action: 'list', outcome: answer.kind === 'refused' ? answer.class : answer.kind });
     if (answer.kind === 'done') {
       // Whether several tag filters mean "and" is not documented: every tag is compared here.
       return answer.value.filter(({ identity }) => {

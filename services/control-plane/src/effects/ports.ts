@@ -6,11 +6,7 @@ import type { StreamVault } from '../keys/stream-vault.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import type { AgentCommands } from '../intake/ports.ts';
 
-/** Gates that can also be looked at. */
-export interface Gates extends Pick<GateQueue, 'report'> {
-  /** Those of the gates that exist; one that does not is open. */
-  look(gates: readonly string[]): Promise<ReadonlyMap<string, { readonly state: 'open' | 'slow' | 'shut' }>>;
-}
+export type Gates = Pick<GateQueue, 'look' | 'report'>;
 
 /** Told the first time that this process works in a place of the cloud, before it claims there. */
 export interface PlacesInUse {

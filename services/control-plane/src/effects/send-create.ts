@@ -64,15 +64,12 @@ export class CreateSender {
   }
 
   private async send(create: HeldCreate): Promise<void> {
-    const { frozen, row, state } = create;
-    const began = this.parts.clock.now();
-    if (state.intent && row.attempts <= 1) {
+    const { attempt, frozen, row, state } = create;
+    if (state.intent && attempt === 1 && row.attempts === 1) {
       const since = Date.parse(state.intent.acceptedAt);
-      if (state.attempt?.number === 1) this.metrics.dueToSent.observe((began - since) / 1000);
+      this.metrics.acceptedToSent.observe((this.parts.clock.now() - since) / 1000);
     }
     const outcome = await this.call(frozen);
-    this.metrics.callSeconds.observe({ action: 'create' }, (this.parts.clock.now() - began) / 1000);
-    this.metrics.calls.inc({ action: 'create', outcome: outcome.kind === 'refused' ? outcome.class : outcome.kind });
     switch (outcome.kind) {
       case 'done':
         return this.done(create, outcome);

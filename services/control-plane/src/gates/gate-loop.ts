@@ -1,7 +1,8 @@
 import { gateKey } from '#libs/domain';
 import type { GateQueue } from '#libs/event-store';
 import type { Logger, Metrics } from '#libs/observability';
-import { Loop, type Clock, type LoopStep, type Random } from '#libs/runtime';
+import type { Clock, LoopStep, Random } from '#libs/runtime';
+import { SupervisedLoop } from '../supervised-loop.ts';
 import { UndecidableStream } from '../streams/plan-append.ts';
 import { StreamBusy, type StreamCommands } from '../streams/stream-commands.ts';
 
@@ -25,19 +26,17 @@ const POLL_MS = 500;
  */
 export class GateLoop {
   private readonly parts: GateLoopParts;
-  private readonly loop: Loop;
+  private readonly loop: SupervisedLoop;
   private readonly released;
 
   constructor(parts: GateLoopParts) {
     this.parts = parts;
     this.released = parts.metrics.counter('eci_fleet_gate_released_total', 'Parked pods that were let through a gate');
-    this.loop = new Loop({
+    this.loop = new SupervisedLoop({
+      ...parts,
       name: 'gates',
-      clock: parts.clock,
-      random: parts.random,
       idleMs: POLL_MS,
       step: (stopping) => this.step(stopping),
-      onError: (error, failures) => parts.logger.error('could not look after the gates', { error, failures }),
     });
   }
 
@@ -47,6 +46,10 @@ export class GateLoop {
 
   stop(): Promise<void> {
     return this.loop.stop();
+  }
+
+  trouble(): string | undefined {
+    return this.loop.trouble();
   }
 
   private async step(stopping: AbortSignal): Promise<LoopStep> {

@@ -1,7 +1,7 @@
 import { topics } from '#libs/contracts';
 import type { EventStore } from '#libs/event-store';
 import type { Consumer, Messaging } from '#libs/messaging';
-import type { Logger, Metrics } from '#libs/observability';
+import { errorMessage, type Logger, type Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { StreamVault } from '../keys/stream-vault.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
@@ -36,6 +36,8 @@ export interface IntakeParts {
 
 /** Partitions begin a new epoch together; their agents are asked once. */
 const ASK_TOGETHER_MS = 1_000;
+/** A batch that failed so often in a row is no blip. */
+const TROUBLE_AFTER = 3;
 
 /** Reads what agents say. Any number of replicas share the partitions. */
 export class Intake {
@@ -45,6 +47,8 @@ export class Intake {
   private readonly stopping = new AbortController();
   private consumer: Consumer | undefined;
   private asking: Promise<void> | undefined;
+  /** Partitions that wait, and for what. */
+  private readonly failing = new Map<number, string>();
 
   constructor(parts: IntakeParts) {
     this.parts = parts;
@@ -58,10 +62,14 @@ export class Intake {
       topics: [topics(fleet).intents],
       group: this.group,
       offsets: new InboxOffsets(store, this.group),
-      handle: (batch) => this.handler.handle(batch),
+      handle: async (batch) => {
+        await this.handler.handle(batch);
+        this.failing.delete(batch.partition);
+      },
       onEvent: (event) => {
         if (event.kind === 'batch-failed') {
           const { topic, partition, failures, error } = event;
+          if (failures >= TROUBLE_AFTER) this.failing.set(partition, errorMessage(error));
           logger.error('could not handle a batch; the partition waits', { topic, partition, failures, error });
         } else if (event.kind === 'broker-away') {
           logger.warn('waiting for the broker', { reason: event.reason });
@@ -79,6 +87,12 @@ export class Intake {
     this.stopping.abort();
     await this.consumer?.stop();
     await this.asking;
+  }
+
+  /** What keeps partitions waiting; a broker that is away is told by messaging itself. */
+  trouble(): string | undefined {
+    const [first] = this.failing;
+    return first && `intake: partition ${first[0]} waits: ${first[1]}`;
   }
 
   /** What a log lost is in the clusters themselves. Agents that cannot be reached now send an inventory by themselves within minutes. */

@@ -115,14 +115,13 @@ export class ApplySights {
 
   /** Details by id, 20 a call; ids that could not be read are missing. */
   async read(ids: readonly string[]): Promise<ReadonlyMap<string, GroupSnapshot>> {
-    const { client, metrics } = this.parts;
+    const { client } = this.parts;
     const pages: (readonly string[])[] = [];
     for (let start = 0; start < ids.length; start += IDS) pages.push(ids.slice(start, start + IDS));
     const found = new Map<string, GroupSnapshot>();
     for (let start = 0; start < pages.length; start += READS_AT_ONCE) {
       const answers = await Promise.all(pages.slice(start, start + READS_AT_ONCE).map((page) => client.describe(page)));
       for (const answer of answers) {
-        metrics.calls.inc({ action: 'describe', outcome: answer.kind === 'refused' ? answer.class : answer.kind });
         if (answer.kind === 'done')
           for (const { snapshot } of answer.value) found.set(snapshot.containerGroupId, snapshot);
       }

@@ -43,7 +43,6 @@ export class CloudInventory {
     for (let page = 0; ; page++) {
       if (stopping.aborted || page === MOST_PAGES) return 'incomplete';
       const answer = await client.list({ fleet }, cursor);
-      metrics.calls.inc({ action: 'list', outcome: answer.kind === 'refused' ? answer.class : answer.kind });
       if (answer.kind !== 'done') {
         return answer.kind === 'refused' && answer.class === 'THROTTLED' ? 'throttled' : 'incomplete';
       }
@@ -177,7 +176,6 @@ export class CloudInventory {
   ): Promise<void> {
     const { client, metrics, logger } = this.parts;
     const answer = await client.describe(witness === undefined ? ids : [...ids, witness]);
-    metrics.calls.inc({ action: 'describe', outcome: answer.kind === 'refused' ? answer.class : answer.kind });
     if (answer.kind !== 'done') return;
     const found = new Set(answer.value.map(({ snapshot }) => snapshot.containerGroupId));
     // A read that does not even return a group that was listed a moment ago proves nothing.

@@ -2,10 +2,6 @@ import type { Metrics } from '#libs/observability';
 
 export function observeMetrics(metrics: Metrics) {
   return {
-    calls: metrics.counter('eci_fleet_eci_calls_total', 'Calls of the cloud by action and outcome', [
-      'action',
-      'outcome',
-    ]),
     sweepSeconds: metrics.histogram('eci_fleet_observe_sweep_seconds', 'Time of one complete sweep for changes'),
     inventorySeconds: metrics.histogram('eci_fleet_observe_inventory_seconds', 'Time of one complete inventory'),
     events: metrics.counter('eci_fleet_observe_events_total', 'Events that observations added'),

@@ -1,8 +1,9 @@
 import type { EciClient, EciClients } from '#libs/eci';
 import type { EventStore, GateQueue } from '#libs/event-store';
 import type { Logger, Metrics } from '#libs/observability';
-import { Loop, type Clock, type LoopStep, type Random } from '#libs/runtime';
+import type { Clock, LoopStep, Random } from '#libs/runtime';
 import type { StreamCommands } from '../streams/stream-commands.ts';
+import { SupervisedLoop } from '../supervised-loop.ts';
 import { observeMetrics } from './metrics.ts';
 import type { Observed, Orphans, Scope, Scopes } from './ports.ts';
 import { ScopeObserver } from './scope-observer.ts';
@@ -32,7 +33,7 @@ const RENEW_MS = 10_000;
 const STAND_BY_MS = 5_000;
 
 interface Watch {
-  readonly loop: Loop;
+  readonly loop: SupervisedLoop;
   /** Ends what the loop has begun beside itself. */
   readonly leave: () => Promise<void>;
 }
@@ -43,19 +44,12 @@ interface Watch {
  */
 export class Observer {
   private readonly parts: ObserverParts;
-  private readonly loop: Loop;
+  private readonly loop: SupervisedLoop;
   private readonly watches = new Map<string, Watch>();
 
   constructor(parts: ObserverParts) {
     this.parts = parts;
-    this.loop = new Loop({
-      name: 'observe',
-      clock: parts.clock,
-      random: parts.random,
-      idleMs: LOOK_FOR_SCOPES_MS,
-      step: () => this.step(),
-      onError: (error, failures) => parts.logger.error('could not look for places to observe', { error, failures }),
-    });
+    this.loop = new SupervisedLoop({ ...parts, name: 'observe', idleMs: LOOK_FOR_SCOPES_MS, step: () => this.step() });
   }
 
   start(): void {
@@ -72,6 +66,11 @@ export class Observer {
     );
   }
 
+  trouble(): string | undefined {
+    const loops = [this.loop, ...[...this.watches.values()].map(({ loop }) => loop)];
+    return loops.map((loop) => loop.trouble()).find((trouble) => trouble !== undefined);
+  }
+
   private async step(): Promise<LoopStep> {
     for (const scope of await this.parts.scopes.all()) {
       const name = `${scope.accountId}/${scope.region}`;
@@ -84,7 +83,7 @@ export class Observer {
   }
 
   private watch(scope: Scope): Watch {
-    const { scopes, owner, clock, random, logger } = this.parts;
+    const { scopes, owner, clock } = this.parts;
     let observer: ScopeObserver | undefined;
     let renewAt = 0;
     const leave = async (): Promise<void> => {
@@ -113,13 +112,11 @@ export class Observer {
       }
       return observer ? observer.step(stopping) : STAND_BY_MS;
     };
-    const loop = new Loop({
+    const loop = new SupervisedLoop({
+      ...this.parts,
       name: `observe ${scope.accountId}/${scope.region}`,
-      clock,
-      random,
       idleMs: STAND_BY_MS,
       step,
-      onError: (error, failures) => logger.error('could not observe a place', { ...scope, error, failures }),
     });
     return { loop, leave };
   }

@@ -79,7 +79,6 @@ export class ScopeObserver {
     let cursor: string | undefined;
     do {
       const answer = await client.changes({ fleet }, since, cursor);
-      metrics.calls.inc({ action: 'changes', outcome: answer.kind === 'refused' ? answer.class : answer.kind });
       if (answer.kind !== 'done') {
         // What was applied stays; the next sweep begins at the same place.
         this.throttledInARow += 1;
