@@ -1,6 +1,7 @@
 import type { JsonObject, TimerQueue } from '#libs/event-store';
-import type { Logger } from '#libs/observability';
-import { Loop, type Clock, type LoopStep, type Random } from '#libs/runtime';
+import type { Logger, Metrics } from '#libs/observability';
+import type { Clock, LoopStep, Random } from '#libs/runtime';
+import { SupervisedLoop } from '../supervised-loop.ts';
 
 /** What happens when a timer is due. It may come twice, and late: whoever decides on it decides to nothing then. */
 export type TimerHandler = (streamId: string, data: JsonObject) => Promise<void>;
@@ -12,6 +13,7 @@ export interface TimerLoopParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
 const LIMIT = 100;
@@ -22,18 +24,11 @@ const POLL_MS = 1_000;
 /** Wakes streams at the times they asked for. A timer that nobody handles is put away and said. */
 export class TimerLoop {
   private readonly parts: TimerLoopParts;
-  private readonly loop: Loop;
+  private readonly loop: SupervisedLoop;
 
   constructor(parts: TimerLoopParts) {
     this.parts = parts;
-    this.loop = new Loop({
-      name: 'timers',
-      clock: parts.clock,
-      random: parts.random,
-      idleMs: POLL_MS,
-      step: () => this.step(),
-      onError: (error, failures) => parts.logger.error('could not look after the timers', { error, failures }),
-    });
+    this.loop = new SupervisedLoop({ ...parts, name: 'timers', idleMs: POLL_MS, step: () => this.step() });
   }
 
   start(): void {
@@ -42,6 +37,10 @@ export class TimerLoop {
 
   stop(): Promise<void> {
     return this.loop.stop();
+  }
+
+  trouble(): string | undefined {
+    return this.loop.trouble();
   }
 
   private async step(): Promise<LoopStep> {
