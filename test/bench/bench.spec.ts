@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { atLeast, atMost, milliseconds, percentile, rate, table } from './figures.ts';
+import { readOptions, WrongOptions } from './options.ts';
+
+describe('options of the bench', () => {
+  it('runs everything by default', () => {
+    expect(readOptions([])).toEqual({ only: ['intents', 'wire', 'running'], pods: undefined, profile: undefined });
+  });
+
+  it('takes benches in their own order and a number of pods', () => {
+    expect(readOptions(['--only', 'running,intents', '--pods', '50'])).toMatchObject({
+      only: ['intents', 'running'],
+      pods: 50,
+    });
+  });
+
+  it.each([
+    [['--only', 'speed'], /--only knows intents, wire, running, not speed/],
+    [['--pods', '0'], /--pods must be a number/],
+    [['--podz', '1'], /--podz/],
+  ])('says what is wrong with %j', (args, message) => {
+    expect(() => readOptions(args)).toThrow(WrongOptions);
+    expect(() => readOptions(args)).toThrow(message);
+  });
+});
+
+describe('figures', () => {
+  it('takes percentiles by nearest rank', () => {
+    const samples = Array.from({ length: 200 }, (_, index) => 200 - index);
+
+    expect(percentile(samples, 0.5)).toBe(100);
+    expect(percentile(samples, 0.99)).toBe(198);
+    expect(percentile([7], 0.99)).toBe(7);
+  });
+
+  it('says beside a figure whether its aim was met', () => {
+    const text = table('title', [
+      { what: 'p50', value: milliseconds(61), aim: atMost(60, 61, milliseconds) },
+      { what: 'pods', value: rate(81.2, 'pods'), aim: atLeast(50, 81.2, (v) => rate(v, 'pods')) },
+    ]);
+
+    expect(text).toBe('title\n  p50   61 ms   aim ≤ 60 ms: MISSED\n  pods  81.2 pods/s   aim ≥ 50.0 pods/s: met\n');
+  });
+});

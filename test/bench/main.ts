@@ -1,0 +1,48 @@
+import { cpus } from 'node:os';
+import { RigUnavailable } from '#libs/testing';
+import { table, type Figure } from './figures.ts';
+import { intents } from './intents.ts';
+import { HELP, readOptions, WrongOptions, type Bench, type Options } from './options.ts';
+import { Undo } from './rig.ts';
+import { running } from './running.ts';
+import { wire } from './wire.ts';
+
+type Run = (undo: Undo, pods: number, profile: string | undefined) => Promise<readonly Figure[]>;
+
+const RUNS: Readonly<Record<Bench, { readonly title: string; readonly pods: number; readonly run: Run }>> = {
+  intents: { title: 'intents → events', pods: 10_000, run: intents },
+  wire: { title: 'bound → CreateContainerGroup on the wire', pods: 600, run: wire },
+  running: { title: 'bound → Running in the API server', pods: 1_000, run: running },
+};
+
+const undo = new Undo();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void undo.all().finally(() => process.exit(130)));
+}
+
+async function main({ only, pods, profile }: Options): Promise<void> {
+  process.stdout.write(`${cpus().length} processors, ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}\n`);
+  for (const name of only) {
+    const { title, pods: usual, run } = RUNS[name];
+    try {
+      process.stdout.write(`\n${table(title, await run(undo, pods ?? usual, profile))}`);
+    } finally {
+      await undo.all();
+    }
+  }
+}
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options === 'help') process.stdout.write(HELP);
+  else await main(options);
+} catch (error) {
+  if (error instanceof WrongOptions) {
+    process.stderr.write(`bench: ${error.message}; see --help\n`);
+    process.exitCode = 2;
+  } else {
+    const text = error instanceof RigUnavailable ? error.message : error instanceof Error ? error.stack : String(error);
+    process.stderr.write(`bench: ${text}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,58 @@
+import { parseArgs } from 'node:util';
+
+export const BENCHES = ['intents', 'wire', 'running'] as const;
+export type Bench = (typeof BENCHES)[number];
+
+export interface Options {
+  readonly only: readonly Bench[];
+  /** Pods of each bench; undefined: its own default. */
+  readonly pods: number | undefined;
+  /** Folder for CPU profiles of control plane and agent. */
+  readonly profile: string | undefined;
+}
+
+export const HELP = `How fast the fleet is, on real parts, each figure beside a baseline of the same run.
+
+  npm run bench                      All of it: about three minutes
+  npm run bench -- --only wire       One or some of: ${BENCHES.join(', ')}
+  npm run bench -- --pods 500        Pods of each bench. Default: intents 10000, wire 600, running 1000
+  npm run bench -- --profile FOLDER  Writes CPU profiles of control plane and agent there (open them in a browser's developer tools)
+
+  intents  A backlog of sealed intents of about 4 KB in Kafka → events in PostgreSQL. Baseline: a plain insert of the same rows.
+  wire     Pods bound at 20 a second → CreateContainerGroup at the cloud. Baseline: round trip of one create by the bare SDK.
+  running  Pods bound all at once → all Running in the API server. Baseline: status patches a second of the same API server.
+`;
+
+/** A command line that cannot be understood: its message says what is wrong. */
+export class WrongOptions extends Error {
+  override readonly name = 'WrongOptions';
+}
+
+/** Throws {@link WrongOptions}; `help` when only the text is asked for. */
+export function readOptions(args: readonly string[]): Options | 'help' {
+  let values: { only?: string; pods?: string; profile?: string; help?: boolean };
+  try {
+    ({ values } = parseArgs({
+      args: [...args],
+      options: {
+        only: { type: 'string' },
+        pods: { type: 'string' },
+        profile: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }));
+  } catch (error) {
+    throw new WrongOptions((error as Error).message);
+  }
+  if (values.help) return 'help';
+  const only = (values.only ?? BENCHES.join(',')).split(',').map((name) => name.trim());
+  const unknown = only.filter((name) => !(BENCHES as readonly string[]).includes(name));
+  if (unknown.length > 0) throw new WrongOptions(`--only knows ${BENCHES.join(', ')}, not ${unknown.join(', ')}`);
+  if (values.pods !== undefined && !/^[1-9]\d{0,5}$/.test(values.pods))
+    throw new WrongOptions('--pods must be a number from 1 to 999999');
+  return {
+    only: BENCHES.filter((name) => only.includes(name)),
+    pods: values.pods === undefined ? undefined : Number(values.pods),
+    profile: values.profile,
+  };
+}

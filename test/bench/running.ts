@@ -1,0 +1,97 @@
+import { eventually, type KubernetesCluster } from '#libs/testing';
+import { boundPod, inParallel, NODE, startAgent, startCluster, watchPods } from './cluster.ts';
+import { atLeast, milliseconds, percentile, rate, ratio, seconds, type Figure } from './figures.ts';
+import { startRig, type Undo } from './rig.ts';
+
+/** Requests of ours to the API server at the same time. */
+const PARALLEL = 32;
+const WARM_UP = 50;
+
+/** Pods that are bound all at once until the last is Running for everybody who asks the API server. The cloud has no limits and takes no time. */
+export async function running(undo: Undo, pods: number, profile: string | undefined): Promise<readonly Figure[]> {
+  const [rig, cluster] = await Promise.all([startRig(undo, profile), startCluster(undo)]);
+  const patches = await patchesASecond(cluster, pods);
+  const simulator = await rig.simulator({ latencies: { factor: 0 }, buckets: 'unlimited', account: { maxCpu: 1e9 } });
+  const { url } = await rig.controlPlane({ simulator });
+  await startAgent(rig, cluster, url);
+
+  const runs = new Map<string, number>();
+  const watch = await watchPods(cluster, NODE, (pod) => {
+    if (pod.status?.phase === 'Running' && !runs.has(pod.metadata.name)) runs.set(pod.metadata.name, performance.now());
+  });
+  undo.add(() => watch.end());
+  const create = (name: string): Promise<unknown> =>
+    cluster.api.call('POST', '/api/v1/namespaces/default/pods', boundPod(name, NODE));
+  const names = (prefix: string, count: number): string[] =>
+    Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
+  const allRun = (wanted: readonly string[]): Promise<unknown> =>
+    eventually(
+      () => {
+        if (wanted.every((name) => runs.has(name))) return true;
+        throw new Error(`${wanted.filter((name) => runs.has(name)).length} of ${wanted.length} are`);
+      },
+      { what: 'all pods are Running', deadlineMs: 60_000 + wanted.length * 100, everyMs: 20 },
+    );
+
+  const first = names('warm-up', WARM_UP);
+  await inParallel(first, PARALLEL, create);
+  await allRun(first);
+
+  const wanted = names('run', pods);
+  const boundAt = new Map<string, number>();
+  const began = performance.now();
+  await inParallel(wanted, PARALLEL, async (name) => {
+    await create(name);
+    boundAt.set(name, performance.now());
+  });
+  const allBound = performance.now() - began;
+  await allRun(wanted);
+  const ms = Math.max(...wanted.map((name) => runs.get(name)!)) - began;
+  const each = wanted.map((name) => runs.get(name)! - boundAt.get(name)!);
+  const ours = (pods / ms) * 1_000;
+  return [
+    { what: `${pods} pods bound after`, value: seconds(allBound) },
+    { what: 'all Running after', value: seconds(ms) },
+    { what: 'bound → Running', value: rate(ours, 'pods'), aim: atLeast(50, ours, (v) => rate(v, 'pods')) },
+    { what: 'baseline: status patches of the API server', value: rate(patches, 'patches') },
+    { what: 'of the baseline', value: ratio(ours / patches) },
+    {
+      what: 'beside: one pod, bound → Running, p50 and p99',
+      value: `${milliseconds(percentile(each, 0.5))}, ${milliseconds(percentile(each, 0.99))}`,
+    },
+  ];
+}
+
+/** How many pod statuses this API server can take in a second from one client. The pods are on a node of their own, and are removed. */
+async function patchesASecond(cluster: KubernetesCluster, count: number): Promise<number> {
+  const node = await cluster.addHealthyNode();
+  const names = Array.from({ length: count }, (_, index) => `patched-${index}`);
+  const path = '/api/v1/namespaces/default/pods';
+  await inParallel(names, PARALLEL, (name) => cluster.api.call('POST', path, boundPod(name, node.name)));
+  const startedAt = new Date().toISOString();
+  const status = {
+    phase: 'Running',
+    startTime: startedAt,
+    podIP: '10.0.0.1',
+    podIPs: [{ ip: '10.0.0.1' }],
+    conditions: ['Initialized', 'Ready', 'ContainersReady', 'PodScheduled'].map((type) => ({ type, status: 'True' })),
+    containerStatuses: [
+      {
+        name: 'web',
+        image: 'nginx:1.27',
+        imageID: '',
+        ready: true,
+        started: true,
+        restartCount: 0,
+        state: { running: { startedAt } },
+      },
+    ],
+  };
+  const began = performance.now();
+  await inParallel(names, PARALLEL, (name) => cluster.api.call('PATCH', `${path}/${name}/status`, { status }));
+  const perSecond = (count / (performance.now() - began)) * 1_000;
+  const atOnce = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 };
+  await inParallel(names, PARALLEL, (name) => cluster.api.ask('DELETE', `${path}/${name}`, atOnce));
+  await node.remove();
+  return perSecond;
+}
