@@ -18,6 +18,8 @@ import type { Options } from './options.ts';
 export interface RunningFleet {
   readonly apiUrl: string;
   readonly clusterId: string;
+  /** Of the ECI simulator: the cloud's API, and its control API below `/control/v1`. */
+  readonly simulatorUrl: string;
   /** Of the cluster that is served. */
   readonly kubeconfig: string;
   stop(): Promise<void>;
@@ -108,7 +110,7 @@ async function start(
   );
   stops.push(() => agent.stop());
   cluster?.startWorkload();
-  return { apiUrl: controlPlane.url, clusterId, kubeconfig };
+  return { apiUrl: controlPlane.url, clusterId, simulatorUrl: simulator.url, kubeconfig };
 }
 
 async function demoCluster(folder: DataFolder, logger: Logger): Promise<DemoCluster> {

@@ -58,6 +58,7 @@ async function main(): Promise<number> {
   if (options.plain) {
     print(`API on ${fleet.apiUrl}, its documentation on ${fleet.apiUrl}/api/docs`);
     print(`serving cluster ${fleet.clusterId}; a real cluster instead: npm start -- --kubeconfig <file>`);
+    print(`the cloud is simulated: break it by ${fleet.simulatorUrl}/control/v1`);
     print(`kubectl --kubeconfig ${fleet.kubeconfig} get pods -A; logs in ${folder.logFile}`);
   }
   const stopView = options.plain ? startPlainView(fleet.apiUrl, print) : startLiveView(fleet, process.stdout);
