@@ -16,7 +16,7 @@ import {
   type SessionResponse,
   type StopPod,
 } from '#libs/contracts';
-import { InProcessLog, InProcessMessaging, openEnvelope, type Consumer } from '#libs/messaging';
+import { InProcessLog, InProcessMessaging, openEnvelope, type Consumer, type Messaging } from '#libs/messaging';
 import { SystemClock } from '#libs/runtime';
 
 export interface OpenedIntent {
@@ -27,15 +27,23 @@ export interface OpenedIntent {
   readonly at: number;
 }
 
+export interface StubOptions {
+  /** Default: a log in this process. One that is given is not closed. */
+  readonly messaging?: Messaging;
+  readonly fleet?: string;
+  readonly kafka?: SessionResponse['kafka'];
+  readonly accessToken?: (clusterId: string) => Promise<string> | string;
+}
+
 /**
  * What an agent needs of a control plane, and no more: join and session over HTTP with real assertions, envelope keys, and the other end of the
  * log. Tests see every intent opened and say what the publisher would say.
  */
 export class StubControlPlane {
   readonly clusterId = 'c-test';
-  readonly fleet = 'eci-fleet';
+  readonly fleet: string;
   readonly token = 'join-once';
-  readonly messaging: InProcessMessaging;
+  readonly messaging: Messaging;
   readonly intents: OpenedIntent[] = [];
   readonly faults: string[] = [];
   joins = 0;
@@ -48,9 +56,12 @@ export class StubControlPlane {
   private readonly envelopeKey = { kid: 'k1', key: randomBytes(32) };
   private readonly server: Server;
   private consumer: Consumer | undefined;
+  private readonly options: StubOptions;
 
-  constructor() {
-    this.messaging = new InProcessMessaging(new InProcessLog(new SystemClock()));
+  constructor(options: StubOptions = {}) {
+    this.options = options;
+    this.fleet = options.fleet ?? 'eci-fleet';
+    this.messaging = options.messaging ?? new InProcessMessaging(new InProcessLog(new SystemClock()));
     this.server = createServer((request, response) => {
       void this.answer(request).then(
         ({ status, body }) => {
@@ -80,7 +91,7 @@ export class StubControlPlane {
     ]);
     this.consumer = await this.messaging.consume({
       topics: [names.intents],
-      group: 'test',
+      group: `${this.fleet}.test`,
       handle: async (batch) => {
         for (const { key, value } of batch.messages) {
           const opened = await openEnvelope(value, key, (kid) => (kid === 'k1' ? this.envelopeKey.key : undefined));
@@ -96,7 +107,7 @@ export class StubControlPlane {
 
   async stop(): Promise<void> {
     await this.consumer?.stop();
-    await this.messaging.close();
+    if (!this.options.messaging) await this.messaging.close();
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
   }
@@ -164,18 +175,18 @@ export class StubControlPlane {
         this.epoch += 1;
         this.holder = asked.agentId;
       }
-      return { status: 200, body: this.sessionOf() };
+      return { status: 200, body: await this.sessionOf() };
     }
     return problem(404, 'about:blank');
   }
 
-  private sessionOf(): SessionResponse {
+  private async sessionOf(): Promise<SessionResponse> {
     const now = Date.now();
     return {
       clusterId: this.clusterId,
       fleet: this.fleet,
       agentEpoch: this.epoch,
-      accessToken: 'access',
+      accessToken: (await this.options.accessToken?.(this.clusterId)) ?? 'access',
       accessTokenExpiresAt: new Date(now + 600_000).toISOString(),
       renewAfterSeconds: this.renewAfterSeconds,
       envelopeKeys: [
@@ -186,7 +197,7 @@ export class StubControlPlane {
           notAfter: new Date(now + 86_400_000).toISOString(),
         },
       ],
-      kafka: { brokers: [], security: 'plaintext', tls: false },
+      kafka: this.options.kafka ?? { brokers: [], security: 'plaintext', tls: false },
     };
   }
 }

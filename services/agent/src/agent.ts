@@ -90,6 +90,7 @@ class Agent extends AgentHealth {
   private readonly given: Messaging | undefined;
   private link: FleetLink | undefined;
   private stopped: Promise<void> | undefined;
+  private standingDown: Promise<void> | undefined;
 
   constructor(config: AgentConfig, parts: AgentParts) {
     super();
@@ -235,7 +236,12 @@ class Agent extends AgentHealth {
   }
 
   /** Ends everything that speaks to the cluster or to the fleet. */
-  private async standDown(): Promise<void> {
+  private standDown(): Promise<void> {
+    this.standingDown ??= this.endAll();
+    return this.standingDown;
+  }
+
+  private async endAll(): Promise<void> {
     await this.webhook?.stop();
     await this.link?.stop(PUBLISHER_GRACE_MS);
     await this.writer.stop();
@@ -246,7 +252,7 @@ class Agent extends AgentHealth {
   private onSession(session: SessionResponse): void {
     this.logger.info('has a session', { clusterId: session.clusterId, epoch: session.agentEpoch });
     if (this.link) {
-      this.link.publisher.nudge();
+      this.link.newEpoch();
       return;
     }
     const link = this.linkOf(session);
@@ -271,6 +277,7 @@ class Agent extends AgentHealth {
       random,
       logger,
       metrics,
+      onReach: () => this.node.nudge(),
       parts: (messaging, caughtUp) => {
         const publisher = new IntentPublisher({ messaging, session: this.session, clock, random, logger, metrics });
         const resolver = new Resolver({

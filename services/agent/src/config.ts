@@ -15,6 +15,7 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'JOIN_TOKEN', meaning: 'one-time token from registering the cluster; needed until the agent has joined' },
   { name: 'JOIN_TOKEN_FILE', meaning: 'file with that token, instead of JOIN_TOKEN' },
   { name: 'KUBECONFIG', meaning: 'kubeconfig file; empty: the service account of the pod' },
+  { name: 'KUBERNETES_SERVICE_HOST', meaning: 'set by Kubernetes in every pod; needed where KUBECONFIG is empty' },
   { name: 'KUBERNETES_QPS', meaning: 'most requests a second to the API server', default: '200' },
   { name: 'KAFKA_BROKERS', meaning: 'brokers as host:port, comma separated; empty: those the control plane names' },
   { name: 'KAFKA_CA_FILE', meaning: 'PEM file with the CA of the brokers, where they speak TLS; empty: the system’s' },
@@ -92,64 +93,48 @@ const webUrl = (protocols: readonly string[]) =>
     error: `must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`,
   });
 
-const Environment = z
-  .object({
-    CONTROL_PLANE_URL: webUrl(['http:', 'https:']).transform((text) => text.replace(/\/+$/, '')),
-    CONTROL_PLANE_CA_FILE: optional,
-    JOIN_TOKEN: optional,
-    JOIN_TOKEN_FILE: optional,
-    KUBECONFIG: optional,
-    KUBERNETES_QPS: z.coerce.number().positive().max(10_000),
-    KAFKA_BROKERS: list(z.string().regex(/^.+:\d+$/, 'each must be host:port')),
-    KAFKA_CA_FILE: optional,
-    NODE_NAME: nameOfObject,
-    NODE_ADDRESS: z.union([z.ipv4(), z.ipv6()], 'must be an IP address'),
-    KUBELET_PORT: port,
-    VKUBELET_TAINT_KEY: z.string(),
-    VKUBELET_TAINT_VALUE: z.string(),
-    VKUBELET_TAINT_EFFECT: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']),
-    ECI_QUOTA_CPU: z.string().regex(/^\d+m?$/, 'must be a number of cores'),
-    ECI_QUOTA_MEMORY: z.string().regex(/^\d+(\.\d+)?([KMGTPE]i?|k)?$/, 'must be a quantity such as 640Ti'),
-    ECI_QUOTA_POD: z.string().regex(/^\d+$/, 'must be a whole number'),
-    ECI_REGION: z.string().regex(/^[a-z0-9-]+$/, 'must be a region id such as cn-hangzhou'),
-    ECI_VPC: optional,
-    ECI_VSWITCH: list(z.string()).pipe(z.array(z.string()).max(10, 'at most 10 vSwitches')),
-    ECI_SECURITY_GROUP: optional,
-    ECI_KUBE_PROXY: flag,
-    ALIYUN_RESOURCEGROUP_ID: optional,
-    ALIYUN_CLUSTERID: optional,
-    CLUSTER_DNS: list(z.union([z.ipv4(), z.ipv6()], 'each must be an IP address')),
-    CLUSTER_DOMAIN: nameOfObject,
-    AGENT_NAMESPACE: nameOfObject,
-    INVENTORY_SECONDS: z.coerce.number().int().min(5).max(3_600),
-    WEBHOOK: flag,
-    WEBHOOK_HOST: z.string(),
-    WEBHOOK_PORT: port,
-    WEBHOOK_URL: webUrl(['https:']).optional(),
-    WEBHOOK_SERVICE: nameOfObject,
-    WEBHOOK_CERT_FILE: optional,
-    WEBHOOK_KEY_FILE: optional,
-    WEBHOOK_CA_FILE: optional,
-    HEALTH_HOST: z.string(),
-    HEALTH_PORT: port,
-    LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
-  })
-  .superRefine((env, issues) => {
-    const say = (path: string, message: string): void => {
-      issues.addIssue({ code: 'custom', path: [path], message });
-    };
-    if (env.JOIN_TOKEN !== undefined && env.JOIN_TOKEN_FILE !== undefined) {
-      say('JOIN_TOKEN_FILE', 'give either JOIN_TOKEN or JOIN_TOKEN_FILE, not both');
-    }
-    const files = [env.WEBHOOK_CERT_FILE, env.WEBHOOK_KEY_FILE, env.WEBHOOK_CA_FILE];
-    const given = files.filter((f) => f !== undefined).length;
-    if (given > 0 && given < files.length) {
-      say(
-        'WEBHOOK_CERT_FILE',
-        'WEBHOOK_CERT_FILE, WEBHOOK_KEY_FILE and WEBHOOK_CA_FILE belong together: give all or none',
-      );
-    }
-  });
+const Environment = z.object({
+  CONTROL_PLANE_URL: webUrl(['http:', 'https:']).transform((text) => text.replace(/\/+$/, '')),
+  CONTROL_PLANE_CA_FILE: optional,
+  JOIN_TOKEN: optional,
+  JOIN_TOKEN_FILE: optional,
+  KUBECONFIG: optional,
+  KUBERNETES_SERVICE_HOST: optional,
+  KUBERNETES_QPS: z.coerce.number().positive().max(10_000),
+  KAFKA_BROKERS: list(z.string().regex(/^.+:\d+$/, 'each must be host:port')),
+  KAFKA_CA_FILE: optional,
+  NODE_NAME: nameOfObject,
+  NODE_ADDRESS: z.union([z.ipv4(), z.ipv6()], 'must be an IP address'),
+  KUBELET_PORT: port,
+  VKUBELET_TAINT_KEY: z.string(),
+  VKUBELET_TAINT_VALUE: z.string(),
+  VKUBELET_TAINT_EFFECT: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']),
+  ECI_QUOTA_CPU: z.string().regex(/^\d+m?$/, 'must be a number of cores'),
+  ECI_QUOTA_MEMORY: z.string().regex(/^\d+(\.\d+)?([KMGTPE]i?|k)?$/, 'must be a quantity such as 640Ti'),
+  ECI_QUOTA_POD: z.string().regex(/^\d+$/, 'must be a whole number'),
+  ECI_REGION: z.string().regex(/^[a-z0-9-]+$/, 'must be a region id such as cn-hangzhou'),
+  ECI_VPC: optional,
+  ECI_VSWITCH: list(z.string()).pipe(z.array(z.string()).max(10, 'at most 10 vSwitches')),
+  ECI_SECURITY_GROUP: optional,
+  ECI_KUBE_PROXY: flag,
+  ALIYUN_RESOURCEGROUP_ID: optional,
+  ALIYUN_CLUSTERID: optional,
+  CLUSTER_DNS: list(z.union([z.ipv4(), z.ipv6()], 'each must be an IP address')),
+  CLUSTER_DOMAIN: nameOfObject,
+  AGENT_NAMESPACE: nameOfObject,
+  INVENTORY_SECONDS: z.coerce.number().int().min(5).max(3_600),
+  WEBHOOK: flag,
+  WEBHOOK_HOST: z.string(),
+  WEBHOOK_PORT: port,
+  WEBHOOK_URL: webUrl(['https:']).optional(),
+  WEBHOOK_SERVICE: nameOfObject,
+  WEBHOOK_CERT_FILE: optional,
+  WEBHOOK_KEY_FILE: optional,
+  WEBHOOK_CA_FILE: optional,
+  HEALTH_HOST: z.string(),
+  HEALTH_PORT: port,
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
+});
 
 /** What the agent runs with. */
 export interface AgentConfig {
@@ -225,6 +210,7 @@ export function loadAgentConfig(environment: Readonly<Record<string, string | un
       );
     }
   }
+  faults.push(...crossFaults(given));
   // Files are looked at even when other things are wrong, so that one start shows every fault.
   const file = (name: string): string | undefined => {
     const path = given[name];
@@ -280,6 +266,23 @@ export function loadAgentConfig(environment: Readonly<Record<string, string | un
     healthPort: env.HEALTH_PORT,
     logLevel: env.LOG_LEVEL,
   };
+}
+
+/** Faults between variables; on the raw text, so that they show beside the faults of single ones. */
+function crossFaults(given: Readonly<Record<string, string | undefined>>): string[] {
+  const faults: string[] = [];
+  if (given.JOIN_TOKEN !== undefined && given.JOIN_TOKEN_FILE !== undefined) {
+    faults.push('JOIN_TOKEN_FILE: give either JOIN_TOKEN or JOIN_TOKEN_FILE, not both');
+  }
+  if (given.KUBECONFIG === undefined && given.KUBERNETES_SERVICE_HOST === undefined) {
+    faults.push('KUBECONFIG: is required outside a cluster');
+  }
+  const files = ['WEBHOOK_CERT_FILE', 'WEBHOOK_KEY_FILE', 'WEBHOOK_CA_FILE'];
+  const missing = files.filter((name) => given[name] === undefined);
+  if (missing.length > 0 && missing.length < files.length) {
+    faults.push(`${missing.join(', ')}: ${files.join(', ')} belong together: give all or none`);
+  }
+  return faults;
 }
 
 /** Text of `--help`. */

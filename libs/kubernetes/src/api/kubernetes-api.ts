@@ -205,6 +205,8 @@ export class KubernetesApi {
     // client-node ends a watch after 30 s without a word, which is less than the time between two bookmarks.
     Object.assign(watch, { requestTimeoutMs: WATCH_SILENCE_MS });
     let failure: KubernetesError | undefined;
+    let abort = (): void => undefined;
+    let stopped = (): void => undefined;
     await new Promise<void>((resolve) => {
       const query = {
         resourceVersion: options.resourceVersion,
@@ -227,13 +229,18 @@ export class KubernetesApi {
       };
       watch.watch(pathOf(resource, options), query, onEvent, onDone).then(
         (controller) => {
-          if (options.signal.aborted) controller.abort();
-          else options.signal.addEventListener('abort', () => controller.abort(), { once: true });
+          abort = () => controller.abort();
+          if (options.signal.aborted) abort();
         },
         (error: unknown) => onDone(error),
       );
-      options.signal.addEventListener('abort', () => resolve(), { once: true });
+      stopped = () => {
+        abort();
+        resolve();
+      };
+      options.signal.addEventListener('abort', stopped, { once: true });
     });
+    options.signal.removeEventListener('abort', stopped);
     if (failure && failure.status === 401) this.connection.forgetCredential();
     if (failure && !options.signal.aborted) throw failure;
   }

@@ -21,6 +21,7 @@ export interface InventoriesOptions {
 export class Inventories {
   private readonly options: InventoriesOptions;
   private readonly loop: Loop;
+  private begun = false;
 
   constructor(options: InventoriesOptions) {
     this.options = options;
@@ -50,10 +51,13 @@ export class Inventories {
 
   private async step(stopping: AbortSignal): Promise<LoopStep> {
     const { pods, publisher, view, ids, random, periodSeconds, ready, logger } = this.options;
-    await Promise.race([
-      Promise.all([ready, pods.synced()]),
-      new Promise((resolve) => stopping.addEventListener('abort', resolve, { once: true })),
-    ]);
+    if (!this.begun) {
+      await Promise.race([
+        Promise.all([ready, pods.synced()]),
+        new Promise((resolve) => stopping.addEventListener('abort', resolve, { once: true })),
+      ]);
+      this.begun = true;
+    }
     if (stopping.aborted) return 'idle';
     const chunks = inventoryOf(ids.uuid(), pods.values(), view);
     await Promise.all(chunks.map((chunk) => publisher.send(chunk)));

@@ -1,8 +1,9 @@
 import type { Inventory } from '#libs/contracts';
 import type { PodObject, Stored } from '#libs/kubernetes';
 
-/** Pods of one chunk; a chunk of 2,000 is about 400 KB. */
+/** Pods of one chunk at most; 2,000 are about 400 KB, unless many of them wait for something and say for what. */
 export const CHUNK = 2_000;
+const CHUNK_BYTES = 600 * 1024;
 
 export interface InventoryView {
   readonly revision: (uid: string) => number | undefined;
@@ -11,26 +12,29 @@ export interface InventoryView {
 
 /** Every pod of the node as it is now, in as few messages as fit. An empty cluster is one empty chunk: silence would say nothing. */
 export function inventoryOf(inventoryId: string, pods: Iterable<Stored<PodObject>>, view: InventoryView): Inventory[] {
-  const all: Inventory['pods'] = [];
+  let chunk: Inventory['pods'] = [];
+  let bytes = 0;
+  const chunks = [chunk];
   for (const pod of pods) {
     const { uid, resourceVersion, deletionTimestamp } = pod.metadata;
     const revision = view.revision(uid);
     const waitingFor = view.waitingFor(pod);
-    all.push({
+    const entry = {
       uid,
       resourceVersion,
       phase: pod.status?.phase ?? 'Pending',
       ...(revision === undefined ? {} : { revision }),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
       ...(waitingFor === undefined ? {} : { waitingFor }),
-    });
+    };
+    const size = Buffer.byteLength(JSON.stringify(entry));
+    if (chunk.length === CHUNK || bytes + size > CHUNK_BYTES) {
+      chunk = [];
+      bytes = 0;
+      chunks.push(chunk);
+    }
+    chunk.push(entry);
+    bytes += size;
   }
-  const chunks = Math.max(1, Math.ceil(all.length / CHUNK));
-  return Array.from({ length: chunks }, (_, chunk) => ({
-    kind: 'Inventory',
-    inventoryId,
-    chunk,
-    chunks,
-    pods: all.slice(chunk * CHUNK, (chunk + 1) * CHUNK),
-  }));
+  return chunks.map((pods, index) => ({ kind: 'Inventory', inventoryId, chunk: index, chunks: chunks.length, pods }));
 }

@@ -29,6 +29,8 @@ export interface FleetLinkOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** The log can be reached again, or no longer. */
+  readonly onReach: () => void;
   readonly parts: (messaging: Messaging, caughtUp: Promise<void>) => LinkedParts;
 }
 
@@ -73,6 +75,12 @@ export class FleetLink {
     this.parts.inventories.start();
   }
 
+  /** The session began anew, perhaps after a time in which nothing of ours was taken. */
+  newEpoch(): void {
+    this.publisher.nudge();
+    this.parts.inventories.sendNow();
+  }
+
   /** Gives what is on its way `graceMs` milliseconds to arrive. */
   async stop(graceMs: number): Promise<void> {
     const { clock } = this.options;
@@ -100,6 +108,7 @@ export class FleetLink {
             return Promise.resolve();
           },
           onEvent: (event) => {
+            if (event.kind !== 'batch-failed') this.options.onReach();
             if (event.kind === 'broker-away')
               logger.warn('the broker is away; waiting for it', { reason: event.reason });
             if (event.kind === 'broker-back') logger.info('the broker is back');
@@ -108,6 +117,7 @@ export class FleetLink {
           },
         });
         this.consumer = consumer;
+        this.options.onReach();
         void consumer.caughtUp().then(
           () => this.caughtUp.resolve(),
           () => undefined,

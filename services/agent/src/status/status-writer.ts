@@ -136,25 +136,27 @@ export class StatusWriter {
     this.refused.delete(uid);
   }
 
-  private async write(uid: string): Promise<number | void> {
+  private async write(uid: string): Promise<number | undefined> {
     const { book, pods } = this.options;
     const pod = pods.get(uid);
     const newest = book.newest(uid);
     // Not here yet, or gone: the watch brings it back to the queue.
-    if (!pod || !newest) return;
+    if (!pod || !newest) return undefined;
+    let retryMs: number | undefined;
     const due = book.due(uid);
     if (due) {
       this.events.add(uid);
       const outcome = await this.patch(pod, due);
-      if (outcome === 'gone') return;
-      if (outcome === 'refused') return REFUSED_RETRY_MS;
-      book.wrote(uid, due.revision);
-      if (book.due(uid)) return 0;
+      if (outcome === 'gone') return undefined;
+      if (outcome === 'written') book.wrote(uid, due.revision);
+      else retryMs = REFUSED_RETRY_MS;
     }
     // The object is looked at again: it may have got its deletionTimestamp since.
     const now = pods.get(uid);
     const message = book.newest(uid);
     if (now && message && this.removable(now, message)) await this.remove(now);
+    // A newer one may have come meanwhile.
+    return retryMs ?? (book.due(uid) ? 0 : undefined);
   }
 
   private removable(pod: PodObject, message: PodStatusMessage): boolean {

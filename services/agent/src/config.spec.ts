@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigurationError, helpText, loadAgentConfig, VARIABLES } from './config.ts';
+
+const minimal = {
+  CONTROL_PLANE_URL: 'https://fleet.example.com/',
+  ECI_REGION: 'cn-hangzhou',
+  KUBERNETES_SERVICE_HOST: '10.96.0.1',
+};
+
+function faultsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    loadAgentConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+describe('configuration', () => {
+  it('needs little, and keeps the settings people know', () => {
+    const config = loadAgentConfig({
+      ...minimal,
+      ECI_VSWITCH: 'vsw-a, vsw-b',
+      ECI_KUBE_PROXY: 'false',
+      ECI_QUOTA_CPU: '',
+    });
+
+    expect(config).toMatchObject({
+      controlPlaneUrl: 'https://fleet.example.com',
+      nodeName: 'virtual-kubelet',
+      vSwitchIds: ['vsw-a', 'vsw-b'],
+      enableClusterIp: false,
+      quota: { cpu: '192000' },
+      kubernetesQps: 200,
+      namespace: 'eci-fleet',
+      webhook: { port: 9443, service: 'eci-fleet-agent' },
+    });
+  });
+
+  it('lists every fault at once, and repeats no value', () => {
+    const faults = faultsOf({
+      CONTROL_PLANE_URL: 'ftp://x',
+      JOIN_TOKEN: 'canary',
+      JOIN_TOKEN_FILE: '/does/not/exist',
+      HEALTH_PORT: '70000',
+      ECI_KUBE_PROXY: 'perhaps',
+      WEBHOOK_CERT_FILE: '/nowhere/tls.crt',
+    });
+
+    const names = faults.map((f) => f.slice(0, f.indexOf(':')));
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'CONTROL_PLANE_URL',
+        'ECI_REGION',
+        'HEALTH_PORT',
+        'ECI_KUBE_PROXY',
+        'JOIN_TOKEN_FILE',
+        'KUBECONFIG',
+        'WEBHOOK_CERT_FILE',
+        'WEBHOOK_KEY_FILE, WEBHOOK_CA_FILE',
+      ]),
+    );
+    expect(faults.join('\n')).not.toContain('canary');
+    expect(faults).toContain('ECI_REGION: is required');
+  });
+
+  it('explains every variable', () => {
+    for (const { name } of VARIABLES) expect(helpText()).toContain(`  ${name} `);
+  });
+});
