@@ -73,7 +73,7 @@ function startEffects(parts: Parts): Promise<RunningRole> {
     worker,
     new GateLoop({ gates, streams, clock, random, logger, metrics }),
     // No decision asks for a timer yet; one that a newer version has put is said, not lost in silence.
-    new TimerLoop({ timers, handlers: {}, clock, random, logger }),
+    new TimerLoop({ timers, handlers: {}, clock, random, logger, metrics }),
   ];
   for (const loop of loops) loop.start();
   return Promise.resolve({

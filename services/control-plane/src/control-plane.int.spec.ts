@@ -1,0 +1,314 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  intentKey,
+  PodStatusMessage,
+  topics,
+  type ClearPart,
+  type IntentBody,
+  type SessionResponse,
+} from '#libs/contracts';
+import { sealEnvelope, type Messaging } from '#libs/messaging';
+import {
+  createTestDatabase,
+  eventually,
+  startEciSimulator,
+  temporaryFolder,
+  type EciSimulatorRig,
+  type TemporaryFolder,
+  type TestDatabase,
+} from '#libs/testing';
+import { startControlPlane, type ControlPlane } from './control-plane.ts';
+import { call, newMessaging, newTokenKey, TestAgent, testConfig } from './for-specs.ts';
+
+/** All roles together, on a real database and the simulated cloud; only the agent is played. */
+
+const names = topics('eci-fleet');
+let folder: TemporaryFolder;
+let simulator: EciSimulatorRig;
+
+beforeAll(async () => {
+  folder = temporaryFolder('scenario');
+  const scenario = join(folder.path, 'scenario.json');
+  await writeFile(scenario, JSON.stringify({ settings: { latencies: { factor: 0.05 }, buckets: 'unlimited' } }));
+  simulator = await startEciSimulator({
+    env: {
+      ECI_SIMULATOR_SCENARIO: scenario,
+      ECI_SIMULATOR_ACCESS_KEY_ID: 'LTAI-spec',
+      ECI_SIMULATOR_ACCESS_KEY_SECRET: 'secret-spec',
+    },
+  });
+});
+
+afterAll(async () => {
+  await simulator?.stop();
+  await folder?.remove();
+});
+
+interface Fleet {
+  plane: ControlPlane;
+  readonly messaging: Messaging;
+  readonly statuses: Map<string, PodStatusMessage>;
+  restart(): Promise<void>;
+  run(uid: string, name?: string): Promise<void>;
+  stopPod(uid: string, name?: string): Promise<void>;
+  groups(): Promise<{ tags?: Record<string, string> }[]>;
+  close(): Promise<void>;
+}
+
+async function startFleet(clusterId: string, environment: Record<string, string> = {}): Promise<Fleet> {
+  const database: TestDatabase = await createTestDatabase();
+  const messaging = newMessaging();
+  const config = await testConfig(database.url, {
+    ECI_ENDPOINT: simulator.endpoint,
+    ECI_ACCESS_KEY: 'LTAI-spec',
+    ECI_SECRET_KEY: 'secret-spec',
+    FLEET_TOKEN_KEY: await newTokenKey(),
+    ...environment,
+  });
+  let plane = await startControlPlane(config, { messaging });
+  const { body } = await call<{ joinToken: { token: string } }>(plane.url, 'POST', '/api/v1/clusters', {
+    body: { id: clusterId },
+  });
+  const agent = await TestAgent.create(plane.url, { fingerprint: `uid-${clusterId}` });
+  await agent.join(body.joinToken.token);
+  const session = (await agent.session()).body;
+  const statuses = new Map<string, PodStatusMessage>();
+  await messaging.consume({
+    topics: [names.cluster(clusterId)],
+    group: `spec-${clusterId}`,
+    handle: ({ messages }) => {
+      for (const { key, value } of messages) {
+        if (value === null || key.startsWith('command/')) continue;
+        const status = PodStatusMessage.parse(JSON.parse(Buffer.from(value).toString('utf8')));
+        if ((statuses.get(key)?.revision ?? 0) < status.revision) statuses.set(key, status);
+      }
+      return Promise.resolve();
+    },
+  });
+  let sequence = 0;
+  const send = async (uid: string, bodyOf: IntentBody, sealed: unknown): Promise<void> => {
+    const message = await seal(session, { clusterId, uid, sequence: ++sequence, body: bodyOf, sealed });
+    await messaging.publish(names.intents, [message]);
+  };
+  return {
+    get plane() {
+      return plane;
+    },
+    messaging,
+    statuses,
+    async restart() {
+      await plane.stop();
+      plane = await startControlPlane(config, { messaging });
+    },
+    run: (uid, name = `pod-${uid}`) => send(uid, runPod(uid, name), SEALED),
+    stopPod: (uid, name = `pod-${uid}`) =>
+      send(
+        uid,
+        {
+          kind: 'StopPod',
+          uid,
+          namespace: 'default',
+          name,
+          deletionTimestamp: new Date().toISOString(),
+          reason: 'Deleted',
+        },
+        {},
+      ),
+    async groups() {
+      const response = await fetch(
+        `${simulator.endpoint}/control/v1/ledger/groups?tag.eci-fleet-cluster=${clusterId}&limit=1000`,
+      );
+      const text = await response.text();
+      if (!response.ok) throw new Error(`ledger: ${response.status} ${text}`);
+      return (JSON.parse(text) as { groups: { tags?: Record<string, string> }[] }).groups;
+    },
+    async close() {
+      await plane.stop();
+      await messaging.close();
+      await database.drop();
+    },
+  };
+}
+
+const SEALED = {
+  env: { 'containers/main/0': 'canary-env' },
+  annotations: {},
+  configMaps: {},
+  secrets: {},
+  tokens: {},
+  pullSecrets: [],
+};
+
+function runPod(uid: string, name: string): IntentBody {
+  return {
+    kind: 'RunPod',
+    pod: {
+      uid,
+      namespace: 'default',
+      name,
+      resourceVersion: '1',
+      phase: 'Pending',
+      metadata: { name, namespace: 'default', uid, annotations: {}, creationTimestamp: '2026-03-01T10:00:00Z' },
+      spec: {
+        restartPolicy: 'Always',
+        nodeName: 'virtual-kubelet',
+        terminationGracePeriodSeconds: 30,
+        dnsPolicy: 'Default',
+        containers: [
+          {
+            name: 'main',
+            image: 'nginx:1',
+            env: [{ name: 'A', value: '' }],
+            resources: { requests: { cpu: '1', memory: '2Gi' } },
+            terminationMessagePath: '/dev/termination-log',
+            terminationMessagePolicy: 'File',
+            imagePullPolicy: 'IfNotPresent',
+          },
+        ],
+      },
+    },
+    resolved: {
+      profileRevision: 'r1',
+      profile: {
+        region: 'cn-hangzhou',
+        vSwitchIds: ['vsw-demo-h', 'vsw-demo-i'],
+        securityGroupId: 'sg-demo',
+        enableClusterIp: false,
+      },
+      serviceEnv: {},
+      tokens: [],
+    },
+  };
+}
+
+async function seal(
+  session: SessionResponse,
+  intent: {
+    readonly clusterId: string;
+    readonly uid: string;
+    readonly sequence: number;
+    readonly body: IntentBody;
+    readonly sealed: unknown;
+  },
+): Promise<{ key: string; value: Uint8Array }> {
+  const key = session.envelopeKeys.filter((k) => Date.parse(k.notBefore) <= Date.now()).at(-1)!;
+  const clear: ClearPart = {
+    schemaVersion: 1,
+    clusterId: intent.clusterId,
+    agentEpoch: session.agentEpoch,
+    sequence: intent.sequence,
+    sentAt: new Date().toISOString(),
+    body: intent.body,
+  };
+  const messageKey = intentKey(intent.clusterId, intent.uid);
+  const value = await sealEnvelope({
+    clear,
+    sealed: intent.sealed,
+    messageKey,
+    key: { ...key, key: new Uint8Array(Buffer.from(key.key, 'base64url')) },
+  });
+  return { key: messageKey, value };
+}
+
+describe('all roles together', () => {
+  it('runs a pod, tells its story, and ends it', async () => {
+    const fleet = await startFleet('whole');
+    try {
+      await fleet.run('u1', 'web');
+      const up = await eventually(() => [fleet.statuses.get('u1')].find((s) => s?.status?.['phase'] === 'Running'), {
+        what: 'the pod is Running',
+        deadlineMs: 40_000,
+      });
+      expect(up?.status).toMatchObject({ phase: 'Running', podIP: expect.any(String) });
+      expect(await fleet.groups()).toHaveLength(1);
+
+      await fleet.stopPod('u1', 'web');
+      await eventually(() => fleet.statuses.get('u1')?.finalize, {
+        what: 'the pod may be removed',
+        deadlineMs: 40_000,
+      });
+      const history = await call<{ items: { type: string; actor: string; cause?: string }[] }>(
+        fleet.plane.url,
+        'GET',
+        `/api/v1/container-groups/${encodeURIComponent('whole/u1')}/history`,
+      );
+      const types = history.body.items.map((event) => event.type);
+      for (const type of [
+        'PodIntentAccepted',
+        'PlacementChosen',
+        'ContainerGroupCreated',
+        'ContainerGroupLanded',
+        'StopRequested',
+        'DeleteAccepted',
+        'ContainerGroupGone',
+      ]) {
+        expect(types).toContain(type);
+      }
+      expect(history.body.items.every((event) => event.actor !== '')).toBe(true);
+      expect(JSON.stringify(history.body)).not.toContain('canary-env');
+      expect(await call(fleet.plane.url, 'GET', '/api/v1/accounts/default')).toMatchObject({
+        body: { auth: { state: 'accepted' } },
+      });
+    } finally {
+      await fleet.close();
+    }
+  });
+
+  it('ends in one group a pod although it is stopped and started again in the middle', async () => {
+    const fleet = await startFleet('restarts');
+    const uids = Array.from({ length: 12 }, (_, i) => `u${i}`);
+    try {
+      for (const [i, uid] of uids.entries()) {
+        await fleet.run(uid);
+        if (i % 4 === 3) await fleet.restart();
+      }
+      await eventually(() => uids.every((uid) => fleet.statuses.get(uid)?.status?.['phase'] === 'Running'), {
+        what: 'every pod is Running',
+        deadlineMs: 60_000,
+      });
+      const pods = (await fleet.groups()).map((group) => group.tags?.['eci-fleet-pod-uid']);
+      expect(pods.sort()).toEqual([...uids].sort());
+    } finally {
+      await fleet.close();
+    }
+  }, 120_000);
+
+  it('creates nothing with a key that the cloud refuses, and says so where people look', async () => {
+    const fleet = await startFleet('refused', { ECI_ACCESS_KEY: 'LTAI-nobody', ECI_SECRET_KEY: 'canary-secret-key' });
+    try {
+      await fleet.run('u1');
+      const account = await eventually(
+        async () => {
+          const { body } = await call<{ auth: { state: string; message?: string } }>(
+            fleet.plane.url,
+            'GET',
+            '/api/v1/accounts/default',
+          );
+          return body.auth.state === 'refused' && body;
+        },
+        { what: 'the account is known to be refused', deadlineMs: 30_000 },
+      );
+      expect(account.auth.message).toBeTruthy();
+      expect(JSON.stringify(account)).not.toContain('canary');
+      await eventually(
+        async () => {
+          const { body } = await call<{ life: string; reason?: string }>(
+            fleet.plane.url,
+            'GET',
+            `/api/v1/container-groups/${encodeURIComponent('refused/u1')}`,
+          );
+          return body.life === 'parked';
+        },
+        { what: 'the pod waits for the account', deadlineMs: 30_000 },
+      );
+      await eventually(() => fleet.statuses.get('u1')?.events.some((event) => event.type === 'Warning'), {
+        what: 'the pod has a warning',
+      });
+      expect(await fleet.groups()).toEqual([]);
+    } finally {
+      await fleet.close();
+    }
+  });
+});
