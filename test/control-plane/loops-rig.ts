@@ -1,0 +1,434 @@
+/** The loops of the control plane on a real PostgreSQL, the in-process log and the real simulator; nothing else of the control plane runs. */
+import { randomBytes } from 'node:crypto';
+import type { Pool } from 'pg';
+import pg from 'pg';
+import { inventoryKey, intentKey, topics, type IntentBody, type RunPod, type SealedRunPod } from '#libs/contracts';
+import { fold, streamIdOf, type ContainerGroupState } from '#libs/domain';
+import { AlibabaEciClients, type EciClients } from '#libs/eci';
+import {
+  createPool,
+  PostgresEffectQueue,
+  PostgresEventStore,
+  PostgresGateQueue,
+  PostgresTimerQueue,
+  type EventStore,
+} from '#libs/event-store';
+import { InProcessLog, InProcessMessaging, sealEnvelope, type Messaging } from '#libs/messaging';
+import { Metrics, silentLogger } from '#libs/observability';
+import { Clock, SystemClock, SystemIds, SystemRandom } from '#libs/runtime';
+import { createTestDatabase, eventually } from '#libs/testing';
+import { ClusterDirectory } from '../../services/control-plane/src/clusters/cluster-directory.ts';
+import { domainEvent } from '../../services/control-plane/src/container-groups/stored-events.ts';
+import { EffectWorker } from '../../services/control-plane/src/effects/effect-worker.ts';
+import { GateLoop } from '../../services/control-plane/src/gates/gate-loop.ts';
+import { Intake } from '../../services/control-plane/src/intake/intake.ts';
+import { PostgresInventories } from '../../services/control-plane/src/intake/postgres-inventories.ts';
+import { EnvelopeKeys } from '../../services/control-plane/src/keys/envelope-keys.ts';
+import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
+import { StreamVault } from '../../services/control-plane/src/keys/stream-vault.ts';
+import { Observer } from '../../services/control-plane/src/observe/observer.ts';
+import { PostgresOrphans } from '../../services/control-plane/src/observe/postgres-orphans.ts';
+import { PostgresScopes } from '../../services/control-plane/src/observe/postgres-scopes.ts';
+import { ClusterCommands } from '../../services/control-plane/src/publish/cluster-commands.ts';
+import { PodStatusPublisher } from '../../services/control-plane/src/publish/pod-status.ts';
+import { Quarantine } from '../../services/control-plane/src/quarantine/quarantine.ts';
+import { StreamCommands } from '../../services/control-plane/src/streams/stream-commands.ts';
+import { TimerLoop } from '../../services/control-plane/src/timers/timer-loop.ts';
+import {
+  DEMO_CREDENTIAL,
+  startSimulator,
+  type ScenarioInput,
+  type Simulator,
+} from '../../services/eci-simulator/src/simulator.ts';
+
+export const FLEET = 'fleet-test';
+export const CLUSTER = 'k1';
+export const ACCOUNT = 'acc';
+export const REGION = 'cn-hangzhou';
+export const V_SWITCHES = ['vsw-demo-h', 'vsw-demo-i'];
+
+/** Runs, but its day can be moved ahead together with the database's. */
+class MovableClock extends SystemClock {
+  ahead = 0;
+
+  override now(): number {
+    return super.now() + this.ahead;
+  }
+}
+
+/** Everything that happens once at a certain call of a port; by default nothing. */
+export type Tap = <T extends object>(port: T, name: string) => T;
+const untouched: Tap = (port) => port;
+
+export interface LedgerGroup {
+  readonly containerGroupId: string;
+  readonly status: string;
+  readonly clientToken: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly zone?: string;
+}
+
+export interface LedgerRequest {
+  readonly action: string;
+  readonly at: string;
+  readonly clientToken: string | null;
+  readonly outcome?: { readonly code: string | null; readonly executed: boolean };
+}
+
+/** Latencies of the cloud that a test can wait for. */
+export const QUICK = {
+  createMs: [2, 10],
+  deleteMs: [2, 10],
+  describeMs: [1, 5],
+  schedulingMs: [20, 60],
+  pullingMs: [20, 80],
+  pullingCachedMs: [20, 80],
+  terminatingMs: [20, 60],
+  stopMs: 10,
+  factor: 1,
+} satisfies NonNullable<NonNullable<ScenarioInput['settings']>['latencies']>;
+
+export class LoopsRig {
+  readonly pool: Pool;
+  readonly simulator: Simulator;
+  readonly clock = new MovableClock();
+  readonly messaging: Messaging;
+  readonly log: InProcessLog;
+  readonly metrics = new Metrics();
+  private readonly admin: Pool;
+  private readonly masterKey = new MasterKey(randomBytes(32));
+  private readonly running = new Set<RunningLoops>();
+  private readonly drop: () => Promise<void>;
+  private sequence = 0;
+  private readonly keys: EnvelopeKeys;
+
+  private constructor(parts: { url: string; simulator: Simulator; drop: () => Promise<void> }) {
+    this.pool = createPool(parts.url, { max: 12 });
+    this.admin = new pg.Pool({ connectionString: parts.url, max: 2 });
+    this.admin.on('error', () => undefined);
+    this.simulator = parts.simulator;
+    this.drop = parts.drop;
+    this.log = new InProcessLog(new SystemClock());
+    this.messaging = new InProcessMessaging(this.log);
+    this.keys = new EnvelopeKeys({ pool: this.pool, masterKey: this.masterKey, clock: this.clock });
+  }
+
+  static async start(scenario: ScenarioInput = {}): Promise<LoopsRig> {
+    const [database, simulator] = await Promise.all([
+      createTestDatabase(),
+      startSimulator({
+        scenario: {
+          ...scenario,
+          settings: { latencies: QUICK, buckets: 'unlimited', deleteOfGone: 'not-found', ...scenario.settings },
+        },
+      }),
+    ]);
+    const rig = new LoopsRig({ url: database.url, simulator, drop: () => database.drop() });
+    await rig.admin.query(
+      `insert into fleet.account (id, name, credential, source, created_at, updated_at) values ($1, $1, '{}', 'configuration', now(), now())`,
+      [ACCOUNT],
+    );
+    await rig.admin.query(
+      `insert into fleet.cluster (id, name, account_id, epoch, registered_at, joined_at) values ($1, $1, $2, 1, now(), now())`,
+      [CLUSTER, ACCOUNT],
+    );
+    const names = topics(FLEET);
+    await rig.messaging.ensureTopics([
+      { name: names.intents, partitions: 4 },
+      { name: names.deadLetter, partitions: 1 },
+      { name: names.cluster(CLUSTER), partitions: 1, compacted: true },
+    ]);
+    return rig;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.running].map((loops) => loops.stop()));
+    await this.messaging.close();
+    await this.simulator.stop();
+    await Promise.all([this.pool.end(), this.admin.end()]);
+    await this.drop();
+  }
+
+  /** Moves time ahead for the database and for the loops: leases and waits end sooner. */
+  async hurry(ms: number): Promise<void> {
+    this.clock.ahead += ms;
+    await this.admin.query(`select es.set_clock_offset(make_interval(secs => $1 / 1000.0))`, [this.clock.ahead]);
+  }
+
+  /** Keeps moving time ahead until the condition holds. */
+  async hurryUntil<T>(condition: () => T | Promise<T>, what: string, stepMs = 20_000) {
+    return eventually(
+      async () => {
+        const answer = await condition();
+        if (!answer) await this.hurry(stepMs);
+        return answer;
+      },
+      { what, deadlineMs: 30_000, everyMs: 400 },
+    );
+  }
+
+  /** Fresh objects, as after a start of the process. */
+  start(tap: Tap = untouched): RunningLoops {
+    const loops = new RunningLoops(this, this.masterKey, tap);
+    this.running.add(loops);
+    return loops;
+  }
+
+  clients(): EciClients {
+    return new AlibabaEciClients([
+      {
+        id: ACCOUNT,
+        credential: () => Promise.resolve(DEMO_CREDENTIAL),
+        endpoint: this.simulator.url,
+        regions: [],
+      },
+    ]);
+  }
+
+  async send(body: IntentBody, sealed: unknown = {}, over: { clusterId?: string } = {}): Promise<void> {
+    const clusterId = over.clusterId ?? CLUSTER;
+    const [key] = (await this.keys.forCluster(CLUSTER))
+      .filter(({ notBefore }) => Date.parse(notBefore) <= this.clock.now())
+      .slice(-1);
+    const messageKey =
+      body.kind === 'Inventory'
+        ? inventoryKey(clusterId)
+        : intentKey(clusterId, body.kind === 'RunPod' ? body.pod.uid : body.uid);
+    const value = await sealEnvelope({
+      clear: {
+        schemaVersion: 1,
+        clusterId,
+        agentEpoch: 1,
+        sequence: ++this.sequence,
+        sentAt: new Date().toISOString(),
+        body,
+      },
+      sealed,
+      messageKey,
+      key: key!,
+    });
+    await this.messaging.publish(topics(FLEET).intents, [{ key: messageKey, value }]);
+  }
+
+  runPod(uid: string, over: PodOver = {}): Promise<void> {
+    return this.send(runPodBody(uid, over), sealedHalf(over.sealed));
+  }
+
+  stopPod(uid: string, reason: 'Deleted' | 'ObjectGone' | 'Absent' = 'Deleted'): Promise<void> {
+    return this.send({
+      kind: 'StopPod',
+      uid,
+      namespace: 'default',
+      name: `pod-${uid}`,
+      reason,
+      ...(reason === 'Deleted' && { deletionTimestamp: new Date().toISOString(), graceSeconds: 1 }),
+    });
+  }
+
+  store(): EventStore {
+    return new PostgresEventStore(this.pool);
+  }
+
+  async history(uid: string): Promise<readonly string[]> {
+    const id = streamIdOf(CLUSTER, uid);
+    return ((await this.store().loadMany([id])).get(id) ?? []).map((event) => event.type);
+  }
+
+  async state(uid: string): Promise<ContainerGroupState> {
+    const id = streamIdOf(CLUSTER, uid);
+    return fold(((await this.store().loadMany([id])).get(id) ?? []).map(domainEvent));
+  }
+
+  async effects(): Promise<readonly { stream_id: string; kind: string; key: string }[]> {
+    return (
+      await this.pool.query<{ stream_id: string; kind: string; key: string }>(
+        'select stream_id, kind, key from es.effect',
+      )
+    ).rows;
+  }
+
+  async groups(filter = ''): Promise<readonly LedgerGroup[]> {
+    return (await this.simulator.control<{ groups: LedgerGroup[] }>('GET', `/ledger/groups?limit=5000${filter}`))
+      .groups;
+  }
+
+  groupsOf(uid: string, filter = ''): Promise<readonly LedgerGroup[]> {
+    return this.groups(`&tag.eci-fleet-pod-uid=${uid}${filter}`);
+  }
+
+  async requests(action: string): Promise<readonly LedgerRequest[]> {
+    const path = `/ledger/requests?limit=5000&action=${action}`;
+    return (await this.simulator.control<{ requests: LedgerRequest[] }>('GET', path)).requests;
+  }
+
+  /** What was said to the cluster so far. */
+  async said(): Promise<readonly { key: string; value: Record<string, unknown> | null }[]> {
+    const all: { key: string; value: Record<string, unknown> | null }[] = [];
+    const consumer = await this.messaging.consume({
+      topics: [topics(FLEET).cluster(CLUSTER)],
+      group: 'looking',
+      handle: (batch) => {
+        for (const { key, value } of batch.messages) {
+          all.push({ key, value: value && (JSON.parse(Buffer.from(value).toString()) as Record<string, unknown>) });
+        }
+        return Promise.resolve();
+      },
+    });
+    await consumer.caughtUp();
+    await consumer.stop();
+    return all;
+  }
+}
+
+export interface PodOver {
+  readonly spec?: Record<string, unknown>;
+  readonly container?: Record<string, unknown>;
+  readonly metadata?: Record<string, unknown>;
+  readonly phase?: RunPod['pod']['phase'];
+  readonly resolved?: Partial<RunPod['resolved']>;
+  readonly sealed?: Partial<SealedRunPod>;
+}
+
+export function runPodBody(uid: string, over: PodOver = {}): RunPod {
+  return {
+    kind: 'RunPod',
+    pod: {
+      uid,
+      namespace: 'default',
+      name: `pod-${uid}`,
+      resourceVersion: '1',
+      phase: over.phase ?? 'Pending',
+      metadata: { uid, name: `pod-${uid}`, namespace: 'default', labels: {}, annotations: {}, ...over.metadata },
+      spec: {
+        restartPolicy: 'Never',
+        containers: [{ name: 'main', image: 'nginx:1.27', resources: {}, ...over.container }],
+        ...over.spec,
+      },
+    },
+    resolved: {
+      profileRevision: 'p1',
+      profile: { region: REGION, vSwitchIds: V_SWITCHES, securityGroupId: 'sg-demo', enableClusterIp: true },
+      serviceEnv: {},
+      tokens: [],
+      ...over.resolved,
+    },
+  };
+}
+
+export const sealedHalf = (over: Partial<SealedRunPod> = {}): SealedRunPod => ({
+  env: {},
+  annotations: {},
+  configMaps: {},
+  secrets: {},
+  tokens: {},
+  pullSecrets: [],
+  ...over,
+});
+
+/** One process of the control plane, as far as its loops go. */
+export class RunningLoops {
+  private readonly stops: (() => Promise<void>)[] = [];
+  private stopped: Promise<void> | undefined;
+  readonly ready: Promise<void>;
+
+  constructor(rig: LoopsRig, masterKey: MasterKey, tap: Tap) {
+    const { pool } = rig;
+    const clock: Clock = rig.clock;
+    const random = new SystemRandom();
+    const ids = new SystemIds();
+    const metrics = new Metrics();
+    const logger = process.env['LOOPS_LOG'] ? consoleLogger : silentLogger;
+    const base = new PostgresEventStore(pool);
+    const store = tap(base as EventStore, 'store');
+    const queue = tap(new PostgresEffectQueue(pool), 'queue');
+    const gates = tap(new PostgresGateQueue(pool), 'gates');
+    const inner = rig.clients();
+    const clients: EciClients = { for: async (a, r) => tapped(await inner.for(a, r)) };
+    const seen = new WeakMap<object, object>();
+    const tapped = <T extends object>(client: T): T => {
+      let known = seen.get(client);
+      if (!known) seen.set(client, (known = tap(client, 'cloud')));
+      return known as T;
+    };
+    const streams = new StreamCommands({ store, clock, ids });
+    const vault = new StreamVault(masterKey);
+    const clusters = new ClusterDirectory({ pool, clock });
+    const agents = new ClusterCommands({ messaging: rig.messaging, directory: clusters, fleet: FLEET });
+    const scopes = tap(new PostgresScopes({ pool, clock }), 'scopes');
+    const intake = new Intake({
+      fleet: FLEET,
+      messaging: rig.messaging,
+      store,
+      streams,
+      vault,
+      keys: new EnvelopeKeys({ pool, masterKey, clock }),
+      clusters,
+      agents,
+      statuses: new PodStatusPublisher({ store, messaging: rig.messaging, directory: clusters, fleet: FLEET }),
+      quarantine: new Quarantine({ pool, clock }),
+      inventories: new PostgresInventories({ pool, clock }),
+      clock,
+      logger,
+      metrics,
+    });
+    const worker = new EffectWorker({
+      fleet: FLEET,
+      store,
+      queue,
+      gates,
+      clients,
+      streams,
+      vault,
+      scopes,
+      agents,
+      wakeUps: base.appended,
+      clock,
+      random,
+      ids,
+      logger,
+      metrics,
+    });
+    const observer = new Observer({
+      fleet: FLEET,
+      store,
+      streams,
+      clients,
+      scopes,
+      orphans: new PostgresOrphans({ pool, clock }),
+      gates,
+      owner: ids.uuid(),
+      clock,
+      random,
+      logger,
+      metrics,
+    });
+    const gateLoop = new GateLoop({ gates, streams, clock, random, logger, metrics });
+    const timers = new TimerLoop({
+      timers: new PostgresTimerQueue(pool),
+      handlers: {},
+      clock,
+      random,
+      logger,
+      metrics,
+    });
+    this.stops.push(() => intake.stop(), ...[worker, observer, gateLoop, timers].map((loop) => () => loop.stop()));
+    worker.start();
+    observer.start();
+    gateLoop.start();
+    timers.start();
+    this.ready = intake.start();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped ??= this.ready.then(async () => void (await Promise.allSettled(this.stops.map((stop) => stop()))));
+    await this.stopped;
+  }
+}
+
+const consoleLogger = {
+  debug: (message: string, fields?: unknown) => console.error('debug', message, fields),
+  info: (message: string, fields?: unknown) => console.error('info', message, fields),
+  warn: (message: string, fields?: unknown) => console.error('warn', message, fields),
+  error: (message: string, fields?: unknown) => console.error('error', message, fields),
+  child: () => consoleLogger,
+} as typeof silentLogger;
