@@ -58,9 +58,9 @@ const NETWORK = new Set([
   'ENETUNREACH',
 ]);
 
-/** PostgreSQL is not there yet, starts, stops or is full; a wrong password or a missing database is another matter. */
+/** PostgreSQL is not there yet, starts, stops, is full or too slow; a wrong password or a missing database is another matter. */
 export function databaseMayCome(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  if (typeof code === 'string') return NETWORK.has(code) || /^(08|53|57P0)/.test(code);
+  if (typeof code === 'string') return NETWORK.has(code) || /^(08|53|57|25P04)/.test(code);
   return typeof message === 'string' && /^(Connection terminated|timeout)/.test(message);
 }

@@ -1,9 +1,18 @@
 import { request } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import pg from 'pg';
 import type { Messaging } from '#libs/messaging';
 import { SystemClock } from '#libs/runtime';
-import { createTestDatabase, freePort, type TestDatabase } from '#libs/testing';
+import {
+  createCertificateAuthority,
+  createDatabase,
+  createTestDatabase,
+  eventually,
+  freePort,
+  startPostgres,
+  type TestDatabase,
+} from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
 import { call, newMessaging, testConfig } from '../for-specs.ts';
 import { Quarantine } from '../quarantine/quarantine.ts';
@@ -376,6 +385,69 @@ describe('without an admin token', () => {
     expect(await ask({ host, origin: 'https://elsewhere.example' })).toBe(403);
     expect(await ask({ host, origin: 'null' })).toBe(403);
     expect(await ask({ host: `rebound.example:${port}` })).toBe(403);
+  });
+});
+
+describe('TLS', () => {
+  it('is spoken when a certificate is configured', async () => {
+    const authority = await createCertificateAuthority('spec');
+    const { key, certificate } = await authority.issue({ commonName: 'control-plane', ips: ['127.0.0.1'] });
+    const log = newMessaging();
+    const config = await testConfig(database.url, { FLEET_ROLES: 'api', FLEET_ADMIN_TOKEN: 'a-long-admin-token' });
+    const other = await startControlPlane(
+      { ...config, http: { ...config.http, tls: { cert: certificate, key } } },
+      { messaging: log },
+    );
+    try {
+      expect(other.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
+      const status = await new Promise<number | undefined>((resolve, reject) => {
+        httpsRequest(
+          `${other.url}/api/v1/clusters`,
+          { ca: authority.certificate, headers: { authorization: 'Bearer a-long-admin-token' } },
+          (response) => {
+            response.resume();
+            resolve(response.statusCode);
+          },
+        )
+          .on('error', reject)
+          .end();
+      });
+      expect(status).toBe(200);
+    } finally {
+      await other.stop();
+      await log.close();
+    }
+  });
+});
+
+describe('without PostgreSQL', () => {
+  it('says so, answers what it can, and is itself again when the database comes back', async () => {
+    const rig = await startPostgres();
+    const { url } = await createDatabase(rig.url);
+    const log = newMessaging();
+    const other = await startControlPlane(await testConfig(url, { DATABASE_MIGRATE: 'true' }), { messaging: log });
+    const ready = () =>
+      call<{ checks: { name: string; ok: boolean; reason?: string }[] }>(other.url, 'GET', '/health/ready');
+    try {
+      expect((await ready()).status).toBe(200);
+      await rig.process.kill9();
+      await eventually(async () => (await ready()).body.checks.find((c) => c.name === 'postgresql')?.reason, {
+        what: 'readiness names the database',
+      });
+      expect(await call(other.url, 'GET', '/api/v1/clusters')).toMatchObject({
+        status: 503,
+        body: { type: 'urn:eci-fleet:problem:unavailable' },
+      });
+      expect((await call(other.url, 'GET', '/health/live')).status).toBe(200);
+      expect((await fetch(`${other.url}/metrics`)).status).toBe(200);
+      await rig.process.start();
+      await eventually(async () => (await ready()).status === 200, { what: 'it is ready again', deadlineMs: 40_000 });
+      expect((await call(other.url, 'GET', '/api/v1/clusters')).status).toBe(200);
+    } finally {
+      await other.stop();
+      await log.close();
+      await rig.stop();
+    }
   });
 });
 

@@ -2,22 +2,8 @@ import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '
 import type { Request, Response } from 'express';
 import { MessagingError } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
+import { databaseMayCome } from '../wait-for.ts';
 import { Problem, problemType } from './problem.ts';
-
-/** PostgreSQL or Kafka is away: say so, and that it is worth trying again. */
-const AWAY = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ETIMEDOUT',
-  '57P01',
-  '57P02',
-  '57P03',
-  '53300',
-  '08006',
-  '08001',
-]);
 
 /** The one place where errors become answers. What nobody expected is logged and answered without its message. */
 @Catch()
@@ -49,9 +35,8 @@ export class ProblemFilter implements ExceptionFilter {
     if (thrown instanceof HttpException) return fromNest(thrown, request);
     const parser = fromBodyParser(thrown);
     if (parser) return parser;
-    const code = (thrown as { code?: unknown } | null)?.code;
     this.logger.error('answer a request failed', { method: request.method, path: request.path, error: thrown });
-    if ((typeof code === 'string' && AWAY.has(code)) || (thrown instanceof MessagingError && code === 'unavailable')) {
+    if (databaseMayCome(thrown) || (thrown instanceof MessagingError && thrown.code === 'unavailable')) {
       return new Problem({
         status: 503,
         type: problemType('unavailable'),
