@@ -22,6 +22,7 @@ import type { ControlPlaneConfig, Role } from './config.ts';
 import { EventFeed } from './container-groups/event-feed.ts';
 import { StreamFinder } from './container-groups/find-stream.ts';
 import { readModelDataSource } from './data-source.ts';
+import { ConsumerLag } from './health/consumer-lag.ts';
 import { FleetMetrics } from './health/fleet-metrics.ts';
 import { MeasuredEventStore } from './health/measured-store.ts';
 import { Readiness } from './health/readiness.ts';
@@ -128,8 +129,10 @@ export async function startControlPlane(
       audience: config.tokenAudience,
       clock,
     });
-    const messaging = options.messaging ?? kafkaMessaging(config, tokens, { clock, random, logger });
-    if (options.messaging === undefined) undo.push(() => messaging.close());
+    const connection = options.messaging ?? kafkaMessaging(config, tokens, { clock, random, logger });
+    if (options.messaging === undefined) undo.push(() => connection.close());
+    const consumerLag = new ConsumerLag({ clock, metrics });
+    const messaging = consumerLag.measured(connection);
 
     const masterKey = new MasterKey(config.masterKey);
     const envelopeKeys = new EnvelopeKeys({ pool, masterKey, clock });
@@ -237,6 +240,7 @@ export async function startControlPlane(
             logger,
             readLag: () => postgresStore.lag(),
             readDepth: () => effects.depth(),
+            refreshOwn: () => consumerLag.refresh(),
           }),
           readiness,
         },

@@ -12,6 +12,7 @@ export class FleetMetrics {
   private readonly logger: Logger;
   private readonly readLag: () => Promise<Lag>;
   private readonly readDepth: () => Promise<readonly LaneDepth[]>;
+  private readonly refreshOwn: () => void;
   private readonly gauges;
   private readAt = -Infinity;
 
@@ -21,12 +22,15 @@ export class FleetMetrics {
     readonly logger: Logger;
     readonly readLag: () => Promise<Lag>;
     readonly readDepth: () => Promise<readonly LaneDepth[]>;
+    /** Writes what this process knows by itself and keeps elsewhere. */
+    readonly refreshOwn: () => void;
   }) {
     this.metrics = parts.metrics;
     this.clock = parts.clock;
     this.logger = parts.logger;
     this.readLag = parts.readLag;
     this.readDepth = parts.readDepth;
+    this.refreshOwn = parts.refreshOwn;
     const { metrics } = parts;
     const work = ['kind', 'region', 'account'] as const;
     this.gauges = {
@@ -52,6 +56,7 @@ export class FleetMetrics {
   }
 
   async read(): Promise<{ readonly text: string; readonly contentType: string }> {
+    this.refreshOwn();
     try {
       await this.refresh();
     } catch (error) {
