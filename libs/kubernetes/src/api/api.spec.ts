@@ -104,7 +104,9 @@ describe('requests', () => {
 
   it('answer no list at all when a page is refused', async () => {
     const api = await apiThat(({ response, query }) =>
-      query.get('continue') ? json(response, 410, {}) : json(response, 200, { metadata: { continue: 'more' }, items: [] }),
+      query.get('continue')
+        ? json(response, 410, {})
+        : json(response, 200, { metadata: { continue: 'more' }, items: [] }),
     );
 
     expect(await failureOf(api.list(resources.pods))).toMatchObject({ expired: true });

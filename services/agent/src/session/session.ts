@@ -25,8 +25,8 @@ export interface EnvelopeKeyInForce {
 }
 
 export interface SessionOptions {
-  readonly client: ControlPlaneClient;
-  readonly identities: IdentityStore;
+  readonly client: Pick<ControlPlaneClient, 'join' | 'session'>;
+  readonly identities: Pick<IdentityStore, 'load' | 'joined' | 'fingerprint'>;
   readonly joinToken: string | undefined;
   readonly nodeName: string;
   readonly agentVersion: string;
@@ -54,6 +54,7 @@ export class Session {
   private current: SessionResponse | undefined;
   private status_: SessionStatus;
   private failures = 0;
+  private tokenSpent = false;
 
   constructor(options: SessionOptions) {
     this.options = options;
@@ -121,6 +122,7 @@ export class Session {
       const renewMs = this.current!.renewAfterSeconds * 1000;
       return Math.round(renewMs * (0.9 + this.options.random.next() * 0.1));
     } catch (error) {
+      if (await this.joinsAnew(error)) return 'busy';
       this.failures += 1;
       this.fail(error);
       // A refusal is answered by people, an outage by time; neither is hurried.
@@ -148,9 +150,33 @@ export class Session {
     });
     const cluster = { id: joined.clusterId, audience: joined.audience };
     await identities.joined(cluster);
+    this.tokenSpent = true;
     this.identity = { ...this.identity, cluster };
     logger.info('joined the fleet', { clusterId: cluster.id });
     return this.identity;
+  }
+
+  /**
+   * The control plane does not know this cluster, or no longer: it was registered anew, or the control plane is another one. A join token that
+   * was never used here is an operator's wish to join again; a spent one (it stays in the environment) changes nothing.
+   */
+  private async joinsAnew(error: unknown): Promise<boolean> {
+    const { joinToken, logger } = this.options;
+    const former = this.identity;
+    if (!(error instanceof ControlPlaneRefusal) || !former?.cluster || joinToken === undefined || this.tokenSpent)
+      return false;
+    if (error.status !== 401 && error.status !== 404 && error.type !== SESSION_PROBLEMS.revoked) return false;
+    this.identity = { ...former, cluster: undefined };
+    try {
+      await this.join();
+      logger.warn('joined anew: the control plane did not know the cluster of before', { before: former.cluster.id });
+      this.current = undefined;
+      return true;
+    } catch (refusal) {
+      this.identity = former;
+      this.tokenSpent = refusal instanceof ControlPlaneRefusal && refusal.status >= 400 && refusal.status < 500;
+      return false;
+    }
   }
 
   private async renew({
