@@ -57,7 +57,7 @@ export class ConfirmEffects extends EffectHandler {
     }
   }
 
-  private async read(work: readonly { row: EffectRow; state: ContainerGroupState }[]): Promise<void> {
+  private async read(work: readonly { row: EffectRow; state: ContainerGroupState }[], mayLook = true): Promise<void> {
     const [one] = work;
     if (!one) return;
     const { accountId, region } = placeOf(one.state);
@@ -79,12 +79,22 @@ export class ConfirmEffects extends EffectHandler {
     }
     const seen = new Map(answer.value.map(({ snapshot }) => [snapshot.containerGroupId, snapshot]));
     this.remember(place, witnesses, seen);
+    // Nobody was there to prove that the read did look: most likely another group runs, and the same read with it settles the matter at once.
+    if (seen.size === 0 && mayLook && (await this.findWitnesses(place, client))) return this.read(work, false);
     await Promise.all(
       work.map(({ row, state }) => {
         const snapshot = seen.get(row.key);
         return snapshot ? this.stillThere(row, state, snapshot) : this.missing(row, state, client, seen.size > 0);
       }),
     );
+  }
+
+  /** Looks for groups of the fleet that are there now; whether there are any. */
+  private async findWitnesses(place: string, client: EciClient): Promise<boolean> {
+    const answer = await client.list({ fleet: this.parts.fleet });
+    if (answer.kind !== 'done') return false;
+    this.remember(place, [], new Map(answer.value.groups.map(({ snapshot }) => [snapshot.containerGroupId, snapshot])));
+    return (this.witnesses.get(place)?.size ?? 0) > 0;
   }
 
   /** Groups that ended are no good witnesses: the cloud forgets them. */
@@ -147,6 +157,7 @@ export class ConfirmEffects extends EffectHandler {
     const { after } = await streams
       .execute(row.streamId, commands, {
         actor: ACTOR,
+        causationId: `effect:${row.kind}/${row.key}`,
         known: state,
         effects: (decided) => (again ? [deleteAgain(row, decided.after)] : []),
       })
