@@ -70,7 +70,7 @@ export class GateLoop {
         streamId,
         // The row may be older than the stream: only one that waits behind this gate is let through.
         ({ parked }) => (parked && gateKey(parked.gate) === gate ? [{ type: 'Unpark', by: `gate ${gate}` }] : []),
-        { actor: 'control-plane:gates' },
+        { actor: 'control-plane:gates', causationId: `gate:${gate}` },
       );
       if (once.kind === 'done' && once.events.length > 0) this.released.inc();
     } catch (error) {

@@ -161,7 +161,8 @@ export class ApplySights {
   ): Promise<void> {
     const { streams, sights, metrics, logger, gates } = this.parts;
     try {
-      const result = await streams.execute(streamId, commands, { actor: ACTOR, ...(known && { known }) });
+      const causationId = `seen:${id}`;
+      const result = await streams.execute(streamId, commands, { actor: ACTOR, causationId, ...(known && { known }) });
       if (result.kind !== 'done') return;
       sights.learn(id, result.after);
       metrics.events.inc(result.events.length);

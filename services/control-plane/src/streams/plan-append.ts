@@ -60,6 +60,7 @@ export interface Beside {
 export interface Cause {
   /** Who caused it: `agent:<clusterId>`, `control-plane:<role>`, `operator:<name>`. */
   readonly actor: string;
+  /** The message, call or work that led to it. Default: the effect that the claim is of. */
   readonly causationId?: string;
 }
 
@@ -86,7 +87,12 @@ export function planAppend(plan: {
   const parking = consequences.parking.at(-1);
   const { accountId, region } = placeOf(after);
   const sealed = consequences.destroySealed ? 'destroy' : beside.sealed;
-  const metadata = (at: string): EventMetadata => ({ ...cause, decidedAt: at });
+  const causationId = cause.causationId ?? (beside.claim && `effect:${beside.claim.kind}/${beside.claim.key}`);
+  const metadata = (at: string): EventMetadata => ({
+    actor: cause.actor,
+    ...(causationId !== undefined && { causationId }),
+    decidedAt: at,
+  });
   return {
     streamId,
     expected: before.version,
