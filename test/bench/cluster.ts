@@ -12,13 +12,22 @@ import { registerCluster, REGION, SECURITY_GROUP, VPC, VSWITCHES, type Rig, type
 const manifests = join(import.meta.dirname, '..', '..', 'deploy', 'agent');
 export const NODE = 'virtual-kubelet';
 
+export interface Cluster {
+  readonly cluster: KubernetesCluster;
+  readonly processes: Readonly<Record<string, number>>;
+}
+
 /** A Kubernetes control plane with the agent's manifests applied. */
-export async function startCluster(undo: Undo): Promise<KubernetesCluster> {
+export async function startCluster(undo: Undo): Promise<Cluster> {
   const rig = await startKubernetes();
   undo.add(() => rig.stop());
   const files = ['namespace', 'service-account', 'rbac', 'settings', 'join-token', 'service'];
   await rig.cluster.kubectl(['apply', ...files.flatMap((file) => ['-f', join(manifests, `${file}.yaml`)])]);
-  return rig.cluster;
+  const { etcd, apiServer, controllerManager, scheduler } = rig;
+  const processes = Object.fromEntries(
+    [etcd, apiServer, controllerManager, scheduler].map((part) => [part.name, part.pid]),
+  );
+  return { cluster: rig.cluster, processes };
 }
 
 /** The agent as it runs in a cluster, under exactly the role of its manifests. Ready when its node is. */

@@ -5,6 +5,7 @@ import { eventually } from '#libs/testing';
 import { speakAs } from './agent-of-one-call.ts';
 import { rate, ratio, seconds, type Figure } from './figures.ts';
 import { plainInsert } from './plain-insert.ts';
+import { ProcessorTime } from './processor-time.ts';
 import { startRig, type Undo } from './rig.ts';
 import { sealedIntent } from './sealed-intents.ts';
 
@@ -46,9 +47,12 @@ export async function intents(undo: Undo, pods: number, profile: string | undefi
   const bytes = backlog.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0) / pods;
   controlPlane.pause();
   await publish(messaging, topic, backlog);
+  const time = new ProcessorTime({ ...rig.processes });
+  time.begin();
   const began = Date.now();
   controlPlane.resume();
   await untilTaken(WARM_UP + pods, 30_000 + pods * 10);
+  const processors = time.end();
   const { rows } = await pool.query<{ ended: Date; events: string }>(
     'select max(recorded_at) as ended, count(*) as events from es.event',
   );
@@ -66,6 +70,7 @@ export async function intents(undo: Undo, pods: number, profile: string | undefi
     { what: 'intents → events', value: rate(ours, 'events') },
     { what: 'baseline: plain insert of the same rows', value: rate(plain, 'events') },
     { what: 'of the baseline', value: ratio(ours / plain) },
+    { what: 'processors', value: processors },
   ];
 }
 

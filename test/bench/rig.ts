@@ -51,6 +51,8 @@ export interface Rig {
     readonly quota?: { readonly perMinute: number; readonly burst: number };
   }): Promise<{ readonly url: string; readonly process: TestProcess }>;
   simulator(settings: Readonly<Record<string, unknown>>): Promise<EciSimulatorRig>;
+  /** Process of each part that was started so far, by name. */
+  readonly processes: Readonly<Record<string, number>>;
 }
 
 export interface ServiceStart {
@@ -70,6 +72,7 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
   const { privateJwk } = await createTokenIssuer();
   const keys = { FLEET_MASTER_KEY: randomBytes(32).toString('base64'), FLEET_TOKEN_KEY: JSON.stringify(privateJwk) };
   const { brokers } = kafka;
+  const processes: Record<string, number> = { kafka: kafka.process.pid, postgres: postgres.process.pid };
 
   const service: Rig['service'] = async (name, { env, ready }) => {
     const program = join(repository, 'dist', 'services', name, 'src', 'main.js');
@@ -89,6 +92,7 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
       ready,
       readyDeadlineMs: 60_000,
     });
+    processes[name] = started.pid;
     undo.add(async () => {
       await started.stop(10_000);
       await started.removeLog();
@@ -100,6 +104,7 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
     fleet: FLEET,
     databaseUrl,
     brokers,
+    processes,
     service,
     async controlPlane({ roles, simulator, quota = { perMinute: 600_000, burst: 10_000 } }) {
       const port = await freePort();
@@ -142,6 +147,7 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
       await writeFile(file, JSON.stringify({ seed: 1, settings }));
       const rig = await startEciSimulator({ env: { ECI_SIMULATOR_SCENARIO: file, LOG_LEVEL: 'warn' } });
       undo.add(() => rig.stop());
+      processes['simulator'] = rig.process.pid;
       return rig;
     },
   };

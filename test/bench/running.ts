@@ -1,6 +1,7 @@
 import { eventually, type KubernetesCluster } from '#libs/testing';
 import { boundPod, inParallel, NODE, startAgent, startCluster, watchPods } from './cluster.ts';
 import { atLeast, milliseconds, percentile, rate, ratio, seconds, type Figure } from './figures.ts';
+import { ProcessorTime } from './processor-time.ts';
 import { startRig, type Undo } from './rig.ts';
 
 /** Requests of ours to the API server at the same time. */
@@ -9,7 +10,7 @@ const WARM_UP = 50;
 
 /** Pods that are bound all at once until the last is Running for everybody who asks the API server. The cloud has no limits and takes no time. */
 export async function running(undo: Undo, pods: number, profile: string | undefined): Promise<readonly Figure[]> {
-  const [rig, cluster] = await Promise.all([startRig(undo, profile), startCluster(undo)]);
+  const [rig, { cluster, processes }] = await Promise.all([startRig(undo, profile), startCluster(undo)]);
   const patches = await patchesASecond(cluster, pods);
   const simulator = await rig.simulator({ latencies: { factor: 0 }, buckets: 'unlimited', account: { maxCpu: 1e9 } });
   const { url } = await rig.controlPlane({ simulator });
@@ -37,6 +38,8 @@ export async function running(undo: Undo, pods: number, profile: string | undefi
   await inParallel(first, PARALLEL, create);
   await allRun(first);
 
+  const time = new ProcessorTime({ ...processes, ...rig.processes });
+  time.begin();
   const wanted = names('run', pods);
   const boundAt = new Map<string, number>();
   const began = performance.now();
@@ -46,6 +49,7 @@ export async function running(undo: Undo, pods: number, profile: string | undefi
   });
   const allBound = performance.now() - began;
   await allRun(wanted);
+  const processors = time.end();
   const ms = Math.max(...wanted.map((name) => runs.get(name)!)) - began;
   const each = wanted.map((name) => runs.get(name)! - boundAt.get(name)!);
   const ours = (pods / ms) * 1_000;
@@ -59,6 +63,7 @@ export async function running(undo: Undo, pods: number, profile: string | undefi
       what: 'beside: one pod, bound → Running, p50 and p99',
       value: `${milliseconds(percentile(each, 0.5))}, ${milliseconds(percentile(each, 0.99))}`,
     },
+    { what: 'processors', value: processors },
   ];
 }
 

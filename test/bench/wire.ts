@@ -2,6 +2,7 @@ import { eventually } from '#libs/testing';
 import { boundPod, createsByPod, NODE, startAgent, startCluster } from './cluster.ts';
 import { directCreates } from './direct-create.ts';
 import { atMost, milliseconds, percentile, rate, ratio, type Figure } from './figures.ts';
+import { ProcessorTime } from './processor-time.ts';
 import { startRig, type Undo } from './rig.ts';
 
 const PODS_A_SECOND = 20;
@@ -13,7 +14,7 @@ const DIRECT = 30;
  * signature. The cloud answers as slowly as the real one is expected to, and grants 100 creates a second.
  */
 export async function wire(undo: Undo, pods: number, profile: string | undefined): Promise<readonly Figure[]> {
-  const [rig, cluster] = await Promise.all([startRig(undo, profile), startCluster(undo)]);
+  const [rig, { cluster, processes }] = await Promise.all([startRig(undo, profile), startCluster(undo)]);
   const simulator = await rig.simulator({
     latencies: { factor: 1 },
     buckets: { CreateContainerGroup: { ratePerSecond: 100, burst: 100 }, '*': null },
@@ -22,6 +23,8 @@ export async function wire(undo: Undo, pods: number, profile: string | undefined
   await startAgent(rig, cluster, url);
   const direct = await directCreates(simulator.endpoint, DIRECT);
 
+  const time = new ProcessorTime({ ...processes, ...rig.processes });
+  time.begin();
   const bound = new Map<string, number>();
   const posts: number[] = [];
   const requests: Promise<void>[] = [];
@@ -43,6 +46,7 @@ export async function wire(undo: Undo, pods: number, profile: string | undefined
   }
   await Promise.all(requests);
   const ms = performance.now() - began;
+  const processors = time.end();
   const arrived = await eventually(
     async () => {
       const creates = await createsByPod(simulator);
@@ -62,5 +66,6 @@ export async function wire(undo: Undo, pods: number, profile: string | undefined
     { what: 'baseline: one create by the bare SDK, p50', value: milliseconds(baseline) },
     { what: 'added p50, of the baseline', value: ratio(p50 / baseline) },
     { what: 'beside: the API server’s answer to the pod, p50', value: milliseconds(percentile(posts, 0.5)) },
+    { what: 'processors', value: processors },
   ];
 }
