@@ -298,7 +298,7 @@ class Agent extends AgentHealth {
           logger,
           periodSeconds: config.inventorySeconds,
           // The revisions of a former start come with the topic; without them everything would be asked for again.
-          ready: Promise.race([caughtUp, clock.sleep(FIRST_INVENTORY_WITHIN_MS)]),
+          ready: firstOf(caughtUp, FIRST_INVENTORY_WITHIN_MS, clock),
         });
         const commands = new Commands({
           api,
@@ -402,3 +402,13 @@ const REASONS: Readonly<Record<Exclude<SessionState, 'live'>, string>> = {
   revoked: 'ClusterRevoked',
   refused: 'SessionRefused',
 };
+
+/** Waits for the first of both, and leaves no timer behind that would keep the process alive. */
+async function firstOf(event: Promise<unknown>, withinMs: number, clock: Clock): Promise<void> {
+  const over = new AbortController();
+  try {
+    await Promise.race([event, clock.sleep(withinMs, over.signal)]);
+  } finally {
+    over.abort();
+  }
+}

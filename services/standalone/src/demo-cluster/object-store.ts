@@ -128,7 +128,11 @@ export class ObjectStore {
     const { uid, creationTimestamp, deletionTimestamp, namespace: ns } = current.metadata;
     const metadata: KubernetesObject['metadata'] = {
       ...(part === 'status'
-        ? { ...current.metadata, annotations: given.annotations ?? current.metadata.annotations ?? {} }
+        ? {
+            ...current.metadata,
+            annotations: given.annotations ?? current.metadata.annotations ?? {},
+            labels: given.labels ?? current.metadata.labels ?? {},
+          }
         : given),
       name,
       uid,

@@ -27,8 +27,11 @@ export function strategicMergePatch(target: JsonValue, patch: JsonValue, name = 
   const mergeKey = MERGE_KEYS[name];
   if (Array.isArray(patch)) {
     if (!mergeKey || name === 'containerStatuses' || name === 'initContainerStatuses') return patch;
+    const given = patch as Record<string, JsonValue>[];
+    if (given.some((item) => item?.['$patch'] === 'replace'))
+      return given.filter((item) => item['$patch'] !== 'replace');
     const result = Array.isArray(target) ? [...(target as Record<string, JsonValue>[])] : [];
-    for (const item of patch as Record<string, JsonValue>[]) {
+    for (const item of given) {
       const index = result.findIndex((known) => known[mergeKey] === item[mergeKey]);
       if (item['$patch'] === 'delete') {
         if (index >= 0) result.splice(index, 1);
@@ -38,7 +41,7 @@ export function strategicMergePatch(target: JsonValue, patch: JsonValue, name = 
     return result;
   }
   if (!isObject(patch)) return patch;
-  const result: Record<string, JsonValue> = isObject(target) ? { ...target } : {};
+  const result: Record<string, JsonValue> = isObject(target) && patch['$patch'] !== 'replace' ? { ...target } : {};
   for (const [key, value] of Object.entries(patch)) {
     if (key.startsWith('$')) continue;
     if (value === null) delete result[key];
