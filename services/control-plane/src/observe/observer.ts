@@ -26,11 +26,11 @@ export interface ObserverParts {
   readonly metrics: Metrics;
 }
 
-const LOOK_FOR_SCOPES_MS = 2_000;
-const LEASE_MS = 30_000;
-const RENEW_MS = 10_000;
+const LOOK_FOR_SCOPES_MS = 1_000;
+const LEASE_MS = 10_000;
+const RENEW_MS = 3_000;
 /** How often one that does not hold a place asks for it. */
-const STAND_BY_MS = 5_000;
+const STAND_BY_MS = 2_000;
 
 interface Watch {
   readonly loop: SupervisedLoop;

@@ -1,0 +1,95 @@
+import { fold, initialState, type ContainerGroupState } from '#libs/domain';
+import { describe, expect, it } from 'vitest';
+import { answerInventory, type InventoryQuestion } from './answer-inventory.ts';
+import type { InventoryPod } from './ports.ts';
+
+const at = '2026-01-01T00:00:00.000Z';
+const open: ContainerGroupState = { ...initialState, version: 3 };
+const stopped = fold([{ type: 'StopRequested', at, data: { by: 'x', reason: 'Deleted' } }]);
+
+const pod = (uid: string, over: Partial<InventoryPod> = {}): InventoryPod => ({
+  uid,
+  phase: 'Running',
+  revision: 3,
+  ...over,
+});
+const ask = (over: Partial<InventoryQuestion>) =>
+  answerInventory({
+    pods: [],
+    openStreams: new Map(),
+    pastStreams: new Set(),
+    states: new Map(),
+    quarantined: new Set(),
+    before: { unknownPods: [], missingPods: [] },
+    ...over,
+  });
+
+describe('an inventory', () => {
+  it('asks nothing when cluster and streams agree', () => {
+    const answer = ask({ pods: [pod('a')], openStreams: new Map([['a', 3]]) });
+    expect(answer).toEqual({ recheck: [], republish: [], objectGone: [], unknownPods: [], missingPods: [] });
+  });
+
+  it('asks for pods of open streams that it lacks, and stops none of them', () => {
+    const answer = ask({ openStreams: new Map([['a', 3]]), states: new Map([['a', open]]) });
+    expect(answer.recheck).toEqual(['a']);
+    expect(answer.objectGone).toEqual([]);
+  });
+
+  it('asks for a pod without a stream when two inventories running show it', () => {
+    expect(ask({ pods: [pod('a')] })).toMatchObject({ recheck: [], unknownPods: ['a'] });
+    expect(ask({ pods: [pod('a')], before: { unknownPods: ['a'], missingPods: [] } }).recheck).toEqual(['a']);
+  });
+
+  it.each([
+    ['waits for something in its cluster', { waitingFor: 'ConfigMap missing' }],
+    ['has ended', { phase: 'Succeeded' }],
+  ])('lets a pod without a stream be that %s', (_, over) => {
+    const answer = ask({ pods: [pod('a', over)], before: { unknownPods: ['a'], missingPods: [] } });
+    expect(answer).toMatchObject({ recheck: [], unknownPods: [] });
+  });
+
+  it('asks for an ended pod without a stream that somebody deletes: only we can let it go', () => {
+    const pods = [pod('a', { phase: 'Failed', deletionTimestamp: at })];
+    expect(ask({ pods, before: { unknownPods: ['a'], missingPods: [] } }).recheck).toEqual(['a']);
+  });
+
+  it('asks for a deleted pod whose stream has not heard of it', () => {
+    const pods = [pod('a', { deletionTimestamp: at }), pod('b', { deletionTimestamp: at, revision: 1 })];
+    const answer = ask({
+      pods,
+      openStreams: new Map([
+        ['a', 3],
+        ['b', 1],
+      ]),
+      states: new Map([
+        ['a', open],
+        ['b', stopped],
+      ]),
+    });
+    expect(answer.recheck).toEqual(['a']);
+  });
+
+  it('publishes again what the agent has not written', () => {
+    const pods = [pod('a', { revision: 2 }), pod('b', { revision: undefined }), pod('c', { revision: 4 })];
+    const openStreams = new Map(['a', 'b', 'c'].map((uid) => [uid, 3] as const));
+    expect(ask({ pods, openStreams }).republish).toEqual(['a', 'b']);
+  });
+
+  it('asks for pods of quarantined intents', () => {
+    expect(ask({ pods: [pod('a')], quarantined: new Set(['a', 'elsewhere']) }).recheck).toEqual(['a']);
+  });
+
+  it('takes the object of a closed stream for gone when two inventories lack it', () => {
+    const question = { openStreams: new Map([['a', 1]]), states: new Map([['a', stopped]]) };
+    expect(ask(question)).toMatchObject({ recheck: [], objectGone: [], missingPods: ['a'] });
+    expect(ask({ ...question, before: { unknownPods: [], missingPods: ['a'] } })).toMatchObject({
+      objectGone: ['a'],
+      missingPods: [],
+    });
+  });
+
+  it('leaves a pod alone whose stream is history', () => {
+    expect(ask({ pods: [pod('a')], pastStreams: new Set(['a']) })).toMatchObject({ unknownPods: [], recheck: [] });
+  });
+});

@@ -1,0 +1,101 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Absences, FREEZE_ABOVE, GRACE_MS } from './absence.ts';
+import { merged } from './sights.ts';
+import { windowSeconds } from './window.ts';
+
+const T0 = Date.UTC(2026, 0, 1);
+const MINUTE = 60_000;
+const list = (beganAt: number, ...ids: string[]) => ({ beganAt, seen: new Set(ids) });
+const known = (...ids: string[]) => new Map(ids.map((id) => [id, T0 - 10 * MINUTE]));
+
+describe('which groups are gone', () => {
+  it('suspects a group that two complete lists a minute apart do not hold', () => {
+    const absences = new Absences();
+    expect(absences.compare(list(T0, 'a'), known('a', 'b'))).toEqual([]);
+    expect(absences.waiting).toBe(true);
+    expect(absences.compare(list(T0 + MINUTE, 'a'), known('a', 'b'))).toEqual(['b']);
+  });
+
+  it('suspects nothing when the lists are too close together', () => {
+    const absences = new Absences();
+    absences.compare(list(T0), known('b'));
+    expect(absences.compare(list(T0 + MINUTE - 1), known('b'))).toEqual([]);
+  });
+
+  it('begins anew when a list shows the group once more', () => {
+    const absences = new Absences();
+    absences.compare(list(T0), known('b'));
+    absences.compare(list(T0 + MINUTE, 'b'), known('b'));
+    expect(absences.compare(list(T0 + 2 * MINUTE), known('b'))).toEqual([]);
+    expect(absences.compare(list(T0 + 3 * MINUTE), known('b'))).toEqual(['b']);
+  });
+
+  it('waits for a young group to become visible', () => {
+    const absences = new Absences();
+    const young = new Map([['b', T0]]);
+    absences.compare(list(T0 + GRACE_MS - 1), young);
+    expect(absences.waiting).toBe(false);
+  });
+
+  it('concludes nothing from an empty list where many groups should be', () => {
+    expect(Absences.provesNothing(list(T0), FREEZE_ABOVE + 1)).toBe(true);
+    expect(Absences.provesNothing(list(T0), FREEZE_ABOVE)).toBe(false);
+    expect(Absences.provesNothing(list(T0, 'a'), 1_000)).toBe(false);
+  });
+
+  it('never suspects a group that one of the last two lists holds', () => {
+    const ids = ['a', 'b', 'c'];
+    fc.assert(
+      fc.property(fc.array(fc.subarray(ids), { minLength: 1, maxLength: 12 }), (lists) => {
+        const absences = new Absences();
+        lists.forEach((seen, i) => {
+          const suspects = absences.compare(list(T0 + i * MINUTE, ...seen), known(...ids));
+          for (const id of suspects) {
+            expect(seen).not.toContain(id);
+            expect(lists[i - 1]).not.toContain(id);
+          }
+        });
+      }),
+    );
+  });
+});
+
+describe('how far to look back', () => {
+  it('looks back a minute at least, and over the last complete sweep with room to spare', () => {
+    expect(windowSeconds(T0, T0 - 1_000)).toBe(60);
+    expect(windowSeconds(T0, T0 - 31_000)).toBe(61);
+    expect(windowSeconds(T0, T0 - 120_500)).toBe(151);
+  });
+
+  it('looks at everything after a long pause, and at the first time', () => {
+    expect(windowSeconds(T0, T0 - 3_570_000)).toBe(3_600);
+    expect(windowSeconds(T0, T0 - 3_570_001)).toBeUndefined();
+    expect(windowSeconds(T0, undefined)).toBeUndefined();
+  });
+});
+
+describe('two kinds of answers about one group', () => {
+  const container = { name: 'c', image: 'i', ready: true, restartCount: 0, state: { state: 'running' } } as const;
+
+  it('keeps what only the status action says while both speak of the same status', () => {
+    const byStatus = {
+      containerGroupId: 'g',
+      status: 'Running',
+      containers: [{ ...container, imageId: 'sha256:1' }],
+      conditions: [{ type: 'Ready', status: 'True' }],
+    } as const;
+    expect(merged({ containerGroupId: 'g', status: 'Running', zone: 'z', containers: [container] }, byStatus)).toEqual({
+      containerGroupId: 'g',
+      status: 'Running',
+      zone: 'z',
+      containers: byStatus.containers,
+      conditions: byStatus.conditions,
+    });
+  });
+
+  it('believes the newer answer when they differ', () => {
+    const details = { containerGroupId: 'g', status: 'Succeeded', containers: [container] } as const;
+    expect(merged(details, { containerGroupId: 'g', status: 'Running' })).toBe(details);
+  });
+});
