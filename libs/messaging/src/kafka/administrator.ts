@@ -34,7 +34,7 @@ export class Administrator {
       // One by one: Kafka would not say which of several were there already.
       for (const spec of topics) {
         if (existing.has(spec.name) || made.has(spec.name)) continue;
-        const created = await admin.createTopics({
+        const creating = admin.createTopics({
           waitForLeaders: true,
           topics: [
             {
@@ -44,6 +44,11 @@ export class Administrator {
               configEntries: topicConfig(spec),
             },
           ],
+        });
+        // "No such topic" is the answer to the question for leaders: it was made a moment ago, and the broker asked has not heard of it yet.
+        const created = await creating.catch((error: unknown) => {
+          if (explain(error).code !== 'no-topic') throw error;
+          return true;
         });
         if (created) made.add(spec.name);
       }
