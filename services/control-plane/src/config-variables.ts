@@ -96,7 +96,8 @@ export function helpText(): string {
   return [
     'Control plane of ECI Fleet: turns pod intents into container groups and says how they are.',
     '',
-    'Usage: control-plane [--help] [--print-jwks]',
+    'Usage: control-plane [--help] [--print-jwks] [--make-keys <folder>]',
+    '  --make-keys   makes the master key and the token key in the folder, mode 0600, unless they are there; prints their variables',
     "  --print-jwks  prints the public half of FLEET_TOKEN_KEY as a JWKS, for brokers that check agents' tokens",
     '',
     'Configuration is read from the environment:',

@@ -1,23 +1,35 @@
 #!/usr/bin/env node
+import { parseArgs } from 'node:util';
 import { createLogger } from '#libs/observability';
 import { helpText } from './config-variables.ts';
 import { ConfigurationError, readConfig, readTokenKeyConfig, type ControlPlaneConfig } from './config.ts';
 import { startControlPlane } from './control-plane.ts';
+import { makeKeyFiles } from './keys/make-key-files.ts';
 import { publicJwks } from './sessions/access-tokens.ts';
 import { StoppedWaiting } from './wait-for.ts';
 
-const ARGUMENTS = new Set(['--help', '-h', '--print-jwks']);
-
 async function main(): Promise<void> {
-  const given = process.argv.slice(2);
-  const unknown = given.filter((argument) => !ARGUMENTS.has(argument));
-  if (unknown.length > 0) {
-    process.stderr.write(`control-plane: unknown argument ${unknown.join(' ')}; see --help\n`);
+  let given: { help?: boolean; 'print-jwks'?: boolean; 'make-keys'?: string };
+  try {
+    given = parseArgs({
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        'print-jwks': { type: 'boolean' },
+        'make-keys': { type: 'string' },
+      },
+    }).values;
+  } catch (error) {
+    process.stderr.write(`control-plane: ${(error as Error).message}; see --help\n`);
     process.exitCode = 2;
-  } else if (given.includes('--help') || given.includes('-h')) {
+    return;
+  }
+  if (given.help) {
     process.stdout.write(helpText());
-  } else if (given.includes('--print-jwks')) {
+  } else if (given['print-jwks']) {
     process.stdout.write(`${JSON.stringify(await publicJwks(readTokenKeyConfig(process.env)), null, 2)}\n`);
+  } else if (given['make-keys'] !== undefined) {
+    const { masterKeyFile, tokenKeyFile } = await makeKeyFiles(given['make-keys']);
+    process.stdout.write(`FLEET_MASTER_KEY_FILE=${masterKeyFile}\nFLEET_TOKEN_KEY_FILE=${tokenKeyFile}\n`);
   } else {
     await run(readConfig(process.env));
   }

@@ -27,6 +27,12 @@ export interface RunningFleet {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Two zones of the demo have little stock, so that pods are seen to fall through to the next. */
+const DEMO_STOCK = [
+  { zone: 'cn-hangzhou-h', capacity: 6 },
+  { zone: 'cn-hangzhou-i', capacity: 12 },
+];
+
 /** Starts everything; when one part fails, what was started is stopped again. `step` is told what happens. */
 export async function launch(
   options: Options,
@@ -61,7 +67,13 @@ async function start(
   step('starting PostgreSQL, the ECI simulator and the cluster');
   const [database, simulator, cluster] = await all(
     startEmbeddedPostgres({ folder: folder.postgres, database: 'eci_fleet' }),
-    startSimulator(options.dataDir === undefined ? {} : { dataDir: folder.simulator }, { logger }),
+    startSimulator(
+      {
+        ...(options.dataDir === undefined ? {} : { dataDir: folder.simulator }),
+        ...(options.kubeconfig === undefined ? { scenario: { stock: DEMO_STOCK } } : {}),
+      },
+      { logger },
+    ),
     options.kubeconfig === undefined ? demoCluster(folder, logger) : undefined,
     (part) => stops.push(() => part.stop()),
   );

@@ -5,6 +5,8 @@ import { countsByLife, fetchOverview, lineOf, type Overview } from './overview.t
 export interface Screen {
   readonly apiUrl: string;
   readonly clusterId: string;
+  readonly kubeconfig: string;
+  readonly simulatorUrl: string;
   readonly rows: number;
   readonly columns: number;
 }
@@ -25,13 +27,18 @@ const COLOURS: Record<string, Parameters<typeof styleText>[0]> = {
 };
 
 /** The whole screen as text: at most `rows − 1` lines of at most `columns` characters. */
-export function screenOf(overview: Overview, { apiUrl, clusterId, rows, columns }: Screen): string {
+export function screenOf(
+  overview: Overview,
+  { apiUrl, clusterId, kubeconfig, simulatorUrl, rows, columns }: Screen,
+): string {
   const bold = (text: string): string => styleText('bold', text, { validateStream: false });
   const dim = (text: string): string => styleText('dim', text, { validateStream: false });
   const head = [
     bold('ECI Fleet'),
     '',
     `API       ${apiUrl}   docs ${apiUrl}/api/docs`,
+    `Kubectl   kubectl --kubeconfig ${kubeconfig} get pods -A`,
+    `Cloud     simulated; break it by ${simulatorUrl}/control/v1`,
     `Connect   npm start -- --kubeconfig <file> serves a real cluster instead of the demo`,
     `Clusters  ${overview.byCluster.map((c) => `${c.clusterId} (${sum(c.byLife)} groups)`).join(', ') || clusterId}`,
     '',
@@ -52,7 +59,7 @@ export function screenOf(overview: Overview, { apiUrl, clusterId, rows, columns 
 }
 
 /** Redraws the screen twice a second until stopped. */
-export function startLiveView(fleet: { apiUrl: string; clusterId: string }, stream: NodeJS.WriteStream): () => void {
+export function startLiveView(fleet: Omit<Screen, 'rows' | 'columns'>, stream: NodeJS.WriteStream): () => void {
   const update = createLogUpdate(stream);
   let busy = false;
   const draw = async (): Promise<void> => {

@@ -18,6 +18,13 @@ const overview: Overview = {
   lastEvents: [landed],
 };
 
+const where = {
+  apiUrl: 'http://127.0.0.1:8080',
+  clusterId: 'demo-1',
+  kubeconfig: 'demo.kubeconfig',
+  simulatorUrl: 'http://127.0.0.1:1',
+};
+
 describe('the overview', () => {
   it('tells an event in one line', () => {
     expect(lineOf(landed)).toBe('10:20:30  ContainerGroupLanded     demo-1/12345678  cn-hangzhou-h vsw-1 2-4Gi');
@@ -31,7 +38,7 @@ describe('the overview', () => {
   });
 
   it('shows clusters, states, zones, events, the address and how to connect a cluster on one screen', () => {
-    const screen = screenOf(overview, { apiUrl: 'http://127.0.0.1:8080', clusterId: 'demo-1', rows: 40, columns: 100 });
+    const screen = screenOf(overview, { ...where, rows: 40, columns: 100 });
     for (const part of [
       'demo-1',
       'running',
@@ -46,9 +53,7 @@ describe('the overview', () => {
 
   it('never draws more than the terminal has room for', () => {
     const many = { ...overview, lastEvents: Array.from({ length: 50 }, () => landed) };
-    const lines = screenOf(many, { apiUrl: 'http://127.0.0.1:8080', clusterId: 'demo-1', rows: 20, columns: 60 }).split(
-      '\n',
-    );
+    const lines = screenOf(many, { ...where, rows: 20, columns: 60 }).split('\n');
     expect(lines.length).toBeLessThanOrEqual(19);
     for (const line of lines) expect(line.replaceAll(/\u001b\[[0-9;]*m/g, '').length).toBeLessThanOrEqual(60);
   });
