@@ -156,14 +156,14 @@ export class LoopsRig {
   }
 
   /** Keeps moving time ahead until the condition holds. */
-  async hurryUntil<T>(condition: () => T | Promise<T>, what: string, stepMs = 20_000) {
+  async hurryUntil<T>(condition: () => T | Promise<T>, what: string, stepMs = 30_000) {
     return eventually(
       async () => {
         const answer = await condition();
         if (!answer) await this.hurry(stepMs);
         return answer;
       },
-      { what, deadlineMs: 30_000, everyMs: 400 },
+      { what, deadlineMs: 30_000, everyMs: 200 },
     );
   }
 
