@@ -89,6 +89,7 @@ class Agent extends AgentHealth {
   private readonly webhook: Webhook | undefined;
   private readonly given: Messaging | undefined;
   private link: FleetLink | undefined;
+  private profileRevision: string | undefined;
   private stopped: Promise<void> | undefined;
   private standingDown: Promise<void> | undefined;
 
@@ -153,7 +154,7 @@ class Agent extends AgentHealth {
         ...(config.resourceGroupId === undefined ? {} : { resourceGroupId: config.resourceGroupId }),
         enableClusterIp: config.enableClusterIp,
       },
-      onChange: () => this.webhook?.nudge(),
+      onChange: ({ revision }) => this.onProfile(revision),
     });
     this.session = new Session({
       client: this.client,
@@ -320,6 +321,17 @@ class Agent extends AgentHealth {
         };
       },
     });
+  }
+
+  /** Pods that have not started yet may wait for the very thing that was changed: the control plane hears of them once more. */
+  private onProfile(revision: string): void {
+    this.webhook?.nudge();
+    const before = this.profileRevision;
+    this.profileRevision = revision;
+    if (before === revision) return;
+    for (const pod of this.pods.values()) {
+      if (pod.status?.phase === 'Pending' && !pod.metadata.deletionTimestamp) this.link?.intents.again(pod);
+    }
   }
 
   private onStatus(status: SessionStatus): void {
