@@ -2,7 +2,7 @@ import { attemptInDoubt, type ContainerGroupState, type CreateOutcome, type Refu
 import type { FrozenCreate } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
-import { laneOfEffect } from '../streams/lanes.ts';
+import { laneOfEffect, placeOf } from '../streams/lanes.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { accountGate, capacityGate, type FleetViews } from './fleet-view.ts';
 import { claimOf, LEASE_MS, type Releases } from './held-effect.ts';
@@ -115,6 +115,16 @@ export class CreateSender {
 
   private async refused(create: HeldCreate, outcome: Extract<CreateOutcome, { kind: 'refused' }>): Promise<void> {
     const { row, attempt, state } = create;
+    // Want of stock or addresses is daily business; everything else is for somebody to put right.
+    const daily = outcome.class === 'STOCK_OUT' || outcome.class === 'VSWITCH_IP_EXHAUSTED';
+    this.parts.logger[daily ? 'info' : 'warn']('the cloud refused a create', {
+      streamId: row.streamId,
+      attempt,
+      ...placeOf(state),
+      class: outcome.class,
+      code: outcome.code,
+      reason: outcome.message,
+    });
     await this.streams.execute(
       row.streamId,
       { type: 'RecordCreate', attempt, outcome },
