@@ -94,4 +94,38 @@ describe('zones and their stock', () => {
     expect(groups[0]!.history.map(({ status }) => status)).toContain('ScheduleFailed');
     expect(new Set(groups.map(({ tags }) => tags['eci-fleet-attempt'])).size).toBe(groups.length);
   });
+
+  it('lets a pod that waits have a profile that was changed meanwhile', async () => {
+    // given a profile with one zone, which has no stock, and a pod that waits for it
+    const profile = (vSwitchIds: string): Promise<void> =>
+      fleet.pods.apply({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'eci-profile', namespace: 'kube-system' },
+        data: { vSwitchIds },
+      });
+    await fleet.simulator.stock({ [ZONES[2]]: 0 });
+    await profile(VSWITCHES[2]);
+    const under = async (name: string): Promise<string[]> => {
+      await run(name);
+      const { metadata } = await fleet.pods.until(name, 'is bound', ({ spec }) => spec.nodeName);
+      const [accepted] = await fleet.untilHistory(metadata.uid, 'PodIntentAccepted');
+      return accepted!.data.clearPod.resolved.profile.vSwitchIds;
+    };
+    let rounds = 0;
+    await eventually(async () => (await under(`one-zone-${++rounds}`)).length === 1, {
+      what: 'the profile is in force',
+      deadlineMs: 30_000,
+    });
+    const name = `one-zone-${rounds}`;
+    await fleet.pods.untilEvent(name, 'Parked');
+
+    // when somebody adds a zone
+    await profile(`${VSWITCHES[2]},${VSWITCHES[3]}`);
+
+    // then the pod starts there
+    const { metadata } = await fleet.pods.untilPhase(name, 'Running', { deadlineMs: 90_000 });
+    expect(await fleet.simulator.groupsOf(metadata.uid)).toMatchObject([{ zone: ZONES[3] }]);
+    expect((await fleet.history(metadata.uid)).map(({ type }) => type)).toContain('PodIntentRefreshed');
+  });
 });
