@@ -70,7 +70,11 @@ export type ContainerGroupCommand =
       readonly tokens: readonly TokenLife[];
       /** The pod as mapped now: what it needs, or why it cannot run. */
       readonly mapped:
-        | { readonly ok: true; readonly need: PlacementNeed }
+        | {
+            readonly ok: true;
+            readonly need: PlacementNeed;
+            readonly ignored?: readonly { readonly field: string; readonly reason: string }[];
+          }
         | { readonly ok: false; readonly field: string; readonly reason: string };
     }
   | {

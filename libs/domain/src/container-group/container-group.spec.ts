@@ -59,6 +59,14 @@ describe('an intent', () => {
     expect(step.after.end).toMatchObject({ kind: 'rejected', message: 'spec.hostNetwork: ECI has no host network' });
   });
 
+  it('keeps what ECI is not asked for, so that it can be told', () => {
+    const ignored = [{ field: 'spec.schedulerName', reason: 'the pod is bound already' }];
+    const step = given()
+      .when(runPod({ mapped: { ok: true, need: need(), ignored } }))
+      .then('PodIntentAccepted');
+    expect(step.decision).toMatchObject({ events: [{ data: { ignored } }] });
+  });
+
   it('of a finished pod is refused', () => {
     given()
       .when(runPod({ podPhase: 'Succeeded' }))

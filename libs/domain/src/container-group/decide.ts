@@ -138,6 +138,7 @@ function firstIntent(command: Extract<ContainerGroupCommand, { type: 'RunPod' }>
       digests,
       tokens,
       lookUpFirst: mapped.ok && command.podPhase === 'Running',
+      ...(mapped.ok && mapped.ignored && mapped.ignored.length > 0 ? { ignored: mapped.ignored } : {}),
     },
   };
   return mapped.ok ? [accepted] : [accepted, rejected(mapped.field, mapped.reason)];

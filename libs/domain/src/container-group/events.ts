@@ -117,6 +117,8 @@ export interface EventData {
     readonly tokens: readonly TokenLife[];
     /** The pod already ran when its intent came: look for its group before creating one. */
     readonly lookUpFirst: boolean;
+    /** What the pod says and ECI is not asked for, on purpose. */
+    readonly ignored?: readonly { readonly field: string; readonly reason: string }[];
   };
   PodIntentRefreshed: {
     readonly agentEpoch: number;

@@ -67,4 +67,18 @@ describe('the events of a pod', () => {
     );
     expect(event!.message.length).toBeLessThanOrEqual(1000);
   });
+
+  it('tells what ECI was not asked for', () => {
+    const ignored = [{ field: 'spec.schedulerName', reason: 'the pod is bound already' }];
+    const [first] = stream(accepted({ ignored }));
+    expect(podEventsOf([{ ...first!, id: 'e1' }])).toMatchObject([
+      { id: 'e1', reason: 'PodAccepted' },
+      {
+        id: 'e1-ignored',
+        type: 'Normal',
+        reason: 'FieldsIgnored',
+        message: 'Not asked of ECI: spec.schedulerName (the pod is bound already)',
+      },
+    ]);
+  });
 });

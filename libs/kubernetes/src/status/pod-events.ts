@@ -41,13 +41,25 @@ function tell(event: StoredEvent, places: ReadonlyMap<number, readonly RankedVSw
   ];
   switch (event.type) {
     case 'PodIntentAccepted': {
-      const { need, lookUpFirst } = event.data;
+      const { need, lookUpFirst, ignored = [] } = event.data;
       const wish = `${need.specs.join(' or ')} ${need.chargeType} in ${need.region}`;
-      return one(
+      const accepted = one(
         'Normal',
         'PodAccepted',
         `ECI Fleet runs this pod: ${wish}${lookUpFirst ? '; it already ran, so its container group is looked for' : ''}`,
       );
+      if (ignored.length === 0) return accepted;
+      const told = ignored.map(({ field, reason }) => `${field} (${reason})`).join('; ');
+      return [
+        ...accepted,
+        {
+          id: `${event.id}-ignored`,
+          type: 'Normal',
+          reason: 'FieldsIgnored',
+          message: cut(`Not asked of ECI: ${told}`),
+          at: event.at,
+        },
+      ];
     }
     case 'PodChangeRefused':
       return one(

@@ -42,7 +42,9 @@ export function runPodCommand(message: RunPodMessage, key: StreamKey): RunPodCom
   return {
     ...facts(message),
     digests: digestsOf(body, sealed, key),
-    mapped: mapped.ok ? { ok: true, need: mapped.need } : { ok: false, field: mapped.field, reason: mapped.reason },
+    mapped: mapped.ok
+      ? { ok: true, need: mapped.need, ignored: mapped.ignored }
+      : { ok: false, field: mapped.field, reason: mapped.reason },
   };
 }
 
