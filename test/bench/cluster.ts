@@ -1,12 +1,6 @@
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
-import {
-  freePorts,
-  startKubernetes,
-  type EciSimulatorRig,
-  type KubernetesCluster,
-  type TestProcess,
-} from '#libs/testing';
+import { freePorts, startKubernetes, type EciSimulatorRig, type KubernetesCluster } from '#libs/testing';
 import { registerCluster, REGION, SECURITY_GROUP, VPC, VSWITCHES, type Rig, type Undo } from './rig.ts';
 
 const manifests = join(import.meta.dirname, '..', '..', 'deploy', 'agent');
@@ -31,9 +25,10 @@ export async function startCluster(undo: Undo): Promise<Cluster> {
 }
 
 /** The agent as it runs in a cluster, under exactly the role of its manifests. Ready when its node is. */
-export async function startAgent(rig: Rig, cluster: KubernetesCluster, controlPlaneUrl: string): Promise<TestProcess> {
+export async function startAgent(rig: Rig, cluster: KubernetesCluster, controlPlaneUrl: string): Promise<void> {
   const [healthPort, webhookPort] = (await freePorts(2)) as [number, number];
-  return rig.service('agent', {
+  await rig.service('agent', {
+    metricsUrl: `http://127.0.0.1:${healthPort}/metrics`,
     ready: async () => {
       const report = (await (await fetch(`http://127.0.0.1:${healthPort}/healthz`)).json()) as { status: string };
       if (report.status !== 'ok') throw new Error(`it says ${JSON.stringify(report)}`);

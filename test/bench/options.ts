@@ -16,7 +16,7 @@ export const HELP = `How fast the fleet is, on real parts, each figure beside a 
   npm run bench                      All of it: about three minutes
   npm run bench -- --only wire       One or some of: ${BENCHES.join(', ')}
   npm run bench -- --pods 500        Pods of each bench. Default: intents 10000, wire 600, running 1000
-  npm run bench -- --profile FOLDER  Writes CPU profiles of control plane and agent there (open them in a browser's developer tools)
+  npm run bench -- --profile FOLDER  Writes CPU profiles and metrics of control plane and agent there (browsers' developer tools open profiles)
 
   intents  A backlog of sealed intents of about 4 KB in Kafka → events in PostgreSQL. Baseline: a plain insert of the same rows.
   wire     Pods bound at 20 a second → CreateContainerGroup at the cloud. Baseline: round trip of one create by the bare SDK.

@@ -33,7 +33,9 @@ export class Undo {
   }
 
   async all(): Promise<void> {
-    for (const step of this.#steps.splice(0).reverse()) await step().catch(() => undefined);
+    for (const step of this.#steps.splice(0).reverse()) {
+      await step().catch((error: unknown) => process.stderr.write(`bench: cleaning up: ${String(error)}\n`));
+    }
   }
 }
 
@@ -58,6 +60,8 @@ export interface Rig {
 export interface ServiceStart {
   readonly env: Readonly<Record<string, string>>;
   readonly ready: () => Promise<boolean>;
+  /** Kept beside the profiles. */
+  readonly metricsUrl: string;
 }
 
 /** A broker and a database server of the bench's own. PostgreSQL flushes to disk as it would in production, unlike in tests. */
@@ -74,7 +78,7 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
   const { brokers } = kafka;
   const processes: Record<string, number> = { kafka: kafka.process.pid, postgres: postgres.process.pid };
 
-  const service: Rig['service'] = async (name, { env, ready }) => {
+  const service: Rig['service'] = async (name, { env, ready, metricsUrl }) => {
     const program = join(repository, 'dist', 'services', name, 'src', 'main.js');
     if (!existsSync(program)) throw new RigUnavailable(`${program} is missing: run \`npm run build\`.`);
     if (profile !== undefined) await mkdir(profile, { recursive: true });
@@ -94,6 +98,9 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
     });
     processes[name] = started.pid;
     undo.add(async () => {
+      if (profile !== undefined && started.running) {
+        await writeFile(join(profile, `${name}-metrics.txt`), await (await fetch(metricsUrl)).text());
+      }
       await started.stop(10_000);
       await started.removeLog();
     });
@@ -124,6 +131,7 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
         },
       };
       const started = await service('control-plane', {
+        metricsUrl: `${url}/metrics`,
         ready: async () => (await fetch(`${url}/health/ready`)).ok,
         env: {
           DATABASE_URL: databaseUrl,

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { eventually } from '#libs/testing';
 import { boundPod, createsByPod, NODE, startAgent, startCluster } from './cluster.ts';
 import { directCreates } from './direct-create.ts';
@@ -55,6 +56,13 @@ export async function wire(undo: Undo, pods: number, profile: string | undefined
     { what: 'a create came in for every pod', deadlineMs: 60_000, everyMs: 500 },
   );
   const added = [...bound].map(([uid, at]) => arrived.get(uid)! - at);
+  const steps = await stepsOf(rig.databaseUrl);
+  const leg = (from: (uid: string) => number | undefined, to: (uid: string) => number | undefined): string => {
+    const took = [...bound.keys()].map((uid) => to(uid)! - from(uid)!);
+    return `${milliseconds(percentile(took, 0.5))}, ${milliseconds(percentile(took, 0.99))}`;
+  };
+  const accepted = (uid: string): number | undefined => steps.get(`PodIntentAccepted ${uid}`);
+  const chosen = (uid: string): number | undefined => steps.get(`PlacementChosen ${uid}`);
   const baseline = percentile(direct, 0.5);
   const p50 = percentile(added, 0.5);
   const p99 = percentile(added, 0.99);
@@ -63,9 +71,27 @@ export async function wire(undo: Undo, pods: number, profile: string | undefined
     { what: 'bound → create on the wire, p50', value: milliseconds(p50), aim: atMost(60, p50, milliseconds) },
     { what: 'bound → create on the wire, p99', value: milliseconds(p99), aim: atMost(250, p99, milliseconds) },
     { what: 'bound → create on the wire, worst', value: milliseconds(percentile(added, 1)) },
+    { what: '  bound → intake decides, p50 and p99', value: leg((uid) => bound.get(uid), accepted) },
+    { what: '  intake decides → placement is chosen', value: leg(accepted, chosen) },
+    { what: '  placement is chosen → create on the wire', value: leg(chosen, (uid) => arrived.get(uid)) },
     { what: 'baseline: one create by the bare SDK, p50', value: milliseconds(baseline) },
     { what: 'added p50, of the baseline', value: ratio(p50 / baseline) },
     { what: 'beside: the API server’s answer to the pod, p50', value: milliseconds(percentile(posts, 0.5)) },
     { what: 'processors', value: processors },
   ];
+}
+
+/** When decisions were made, epoch milliseconds, by `<type> <pod UID>`. */
+async function stepsOf(databaseUrl: string): Promise<ReadonlyMap<string, number>> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ step: string; at: string }>(
+      `select type || ' ' || split_part(stream_id, ':', 3) as step, metadata ->> 'decidedAt' as at
+         from es.event where type in ('PodIntentAccepted', 'PlacementChosen') order by position desc`,
+    );
+    return new Map(rows.map(({ step, at }) => [step, Date.parse(at)]));
+  } finally {
+    await client.end();
+  }
 }
