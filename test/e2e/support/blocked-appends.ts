@@ -33,6 +33,11 @@ export class BlockedAppends {
   async discardAndRelease(): Promise<void> {
     for (const pid of await this.#waiting()) await this.#database.query('select pg_terminate_backend($1)', [pid]);
     await eventually(async () => (await this.#waiting()).length === 0, { what: 'nobody waits any more' });
+    await this.release();
+  }
+
+  /** Lets everybody go on. */
+  async release(): Promise<void> {
     await this.#holder.query('rollback');
     this.#holder.release();
   }

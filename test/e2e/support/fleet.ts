@@ -52,6 +52,9 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #undo: ((options: { keepLogs: boolean }) => Promise<unknown>)[] = [];
   #failed = false;
+  #startControlPlane: (port: number) => Promise<TestProcess> = () => {
+    throw new Error('the fleet has not started');
+  };
   #startAgent: (env: Readonly<Record<string, string>>) => Promise<TestProcess> = () => {
     throw new Error('the fleet has not started');
   };
@@ -69,10 +72,13 @@ export class Fleet {
       this.#simulator(),
     ]);
     const [apiPort, healthPort, webhookPort] = (await freePorts(3)) as [number, number, number];
-    const controlPlane = await this.#process('control-plane', {
-      ready: async () => (await fetch(`http://127.0.0.1:${apiPort}/health/ready`)).ok,
-      env: controlPlaneEnvironment(this, kafka, postgres, simulator, apiPort, this.#options),
-    });
+    const environment = controlPlaneEnvironment(this, kafka, postgres, simulator, this.#options);
+    this.#startControlPlane = (port) =>
+      this.#process('control-plane', {
+        ready: async () => (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok,
+        env: { ...environment, HTTP_PORT: String(port) },
+      });
+    const controlPlane = await this.#startControlPlane(apiPort);
     const api = new ControlPlaneApi(`http://127.0.0.1:${apiPort}`);
     const { joinToken } = await api.call('POST', '/clusters', { id: this.clusterId });
     this.#startAgent = (env) =>
@@ -141,6 +147,12 @@ export class Fleet {
   async replaceAgent(env: Readonly<Record<string, string>> = {}): Promise<void> {
     await this.agent.stop();
     this.#started = { ...this.#parts, agent: await this.#startAgent(env) };
+  }
+
+  /** A second control plane beside the first, on a port of its own; ends with the fleet at the latest. */
+  async startReplica(): Promise<TestProcess> {
+    const [port] = (await freePorts(1)) as [number];
+    return this.#startControlPlane(port);
   }
 
   get kubernetes(): KubernetesRig {
@@ -270,7 +282,6 @@ function controlPlaneEnvironment(
   kafka: KafkaOfTheRun,
   postgres: { readonly url: string },
   simulator: Simulator,
-  port: number,
   options: FleetOptions,
 ): Record<string, string> {
   const { tokens, brokers } = kafka.oauth!;
@@ -282,7 +293,6 @@ function controlPlaneEnvironment(
     KAFKA_SECURITY_FOR_AGENTS: 'oauthbearer',
     KAFKA_INTENT_PARTITIONS: '4',
     FLEET_NAME: fleet.name,
-    HTTP_PORT: String(port),
     FLEET_MASTER_KEY: randomBytes(32).toString('base64'),
     FLEET_TOKEN_KEY: JSON.stringify(tokens.privateJwk),
     FLEET_TOKEN_ISSUER: tokens.issuer,
