@@ -1,7 +1,8 @@
 import { eventually } from '#libs/testing';
 import { finalize, isClosed, lifeOf } from '#libs/domain';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LoopsRig, type Tap } from './loops-rig.ts';
+import { LoopsRig } from './loops-rig.ts';
+import type { Tap } from './running-loops.ts';
 
 /** Calls of ports that change something; where a process can die with a difference. */
 const STEPS: Readonly<Record<string, readonly string[]>> = {

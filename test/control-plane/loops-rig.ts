@@ -4,48 +4,22 @@ import type { Pool } from 'pg';
 import pg from 'pg';
 import { inventoryKey, intentKey, topics, type IntentBody, type RunPod, type SealedRunPod } from '#libs/contracts';
 import { fold, streamIdOf, type ContainerGroupState } from '#libs/domain';
-import { AlibabaEciClients, type EciClients } from '#libs/eci';
-import {
-  createPool,
-  PostgresEffectQueue,
-  PostgresEventStore,
-  PostgresGateQueue,
-  PostgresTimerQueue,
-  type EventStore,
-} from '#libs/event-store';
+import { AlibabaEciClients, type AccessKey, type EciClients } from '#libs/eci';
+import { createPool, PostgresEventStore, type EventStore } from '#libs/event-store';
 import { InProcessLog, InProcessMessaging, sealEnvelope, type Messaging } from '#libs/messaging';
-import { Metrics, silentLogger } from '#libs/observability';
-import { Clock, SystemClock, SystemIds, SystemRandom } from '#libs/runtime';
+import { SystemClock } from '#libs/runtime';
 import { createTestDatabase, eventually } from '#libs/testing';
-import { ClusterDirectory } from '../../services/control-plane/src/clusters/cluster-directory.ts';
 import { domainEvent } from '../../services/control-plane/src/container-groups/stored-events.ts';
-import { EffectWorker } from '../../services/control-plane/src/effects/effect-worker.ts';
-import { GateLoop } from '../../services/control-plane/src/gates/gate-loop.ts';
-import { Intake } from '../../services/control-plane/src/intake/intake.ts';
-import { PostgresInventories } from '../../services/control-plane/src/intake/postgres-inventories.ts';
 import { EnvelopeKeys } from '../../services/control-plane/src/keys/envelope-keys.ts';
 import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
-import { StreamVault } from '../../services/control-plane/src/keys/stream-vault.ts';
-import { Observer } from '../../services/control-plane/src/observe/observer.ts';
-import { PostgresOrphans } from '../../services/control-plane/src/observe/postgres-orphans.ts';
-import { PostgresScopes } from '../../services/control-plane/src/observe/postgres-scopes.ts';
-import { ClusterCommands } from '../../services/control-plane/src/publish/cluster-commands.ts';
-import { PodStatusPublisher } from '../../services/control-plane/src/publish/pod-status.ts';
-import { Quarantine } from '../../services/control-plane/src/quarantine/quarantine.ts';
-import { StreamCommands } from '../../services/control-plane/src/streams/stream-commands.ts';
-import { TimerLoop } from '../../services/control-plane/src/timers/timer-loop.ts';
 import {
   DEMO_CREDENTIAL,
   startSimulator,
   type ScenarioInput,
   type Simulator,
 } from '../../services/eci-simulator/src/simulator.ts';
-
-export const FLEET = 'fleet-test';
-export const CLUSTER = 'k1';
-export const ACCOUNT = 'acc';
-export const REGION = 'cn-hangzhou';
-export const V_SWITCHES = ['vsw-demo-h', 'vsw-demo-i'];
+import { ACCOUNT, CLUSTER, FLEET, REGION, V_SWITCHES } from './names.ts';
+import { RunningLoops, type Tap } from './running-loops.ts';
 
 /** Runs, but its day can be moved ahead together with the database's. */
 class MovableClock extends SystemClock {
@@ -55,10 +29,6 @@ class MovableClock extends SystemClock {
     return super.now() + this.ahead;
   }
 }
-
-/** Everything that happens once at a certain call of a port; by default nothing. */
-export type Tap = <T extends object>(port: T, name: string) => T;
-const untouched: Tap = (port) => port;
 
 export interface LedgerGroup {
   readonly containerGroupId: string;
@@ -92,9 +62,12 @@ export class LoopsRig {
   readonly pool: Pool;
   readonly simulator: Simulator;
   readonly clock = new MovableClock();
+  /** Where the account may be used; empty = anywhere. */
+  regions: readonly string[] = [];
+  /** Where the account's key comes from; a test may take it away. */
+  credential: () => Promise<AccessKey> = () => Promise.resolve(DEMO_CREDENTIAL);
   readonly messaging: Messaging;
   readonly log: InProcessLog;
-  readonly metrics = new Metrics();
   private readonly admin: Pool;
   private readonly masterKey = new MasterKey(randomBytes(32));
   private readonly running = new Set<RunningLoops>();
@@ -168,7 +141,7 @@ export class LoopsRig {
   }
 
   /** Fresh objects, as after a start of the process. */
-  start(tap: Tap = untouched): RunningLoops {
+  start(tap?: Tap): RunningLoops {
     const loops = new RunningLoops(this, this.masterKey, tap);
     this.running.add(loops);
     return loops;
@@ -178,9 +151,9 @@ export class LoopsRig {
     return new AlibabaEciClients([
       {
         id: ACCOUNT,
-        credential: () => Promise.resolve(DEMO_CREDENTIAL),
+        credential: () => this.credential(),
         endpoint: this.simulator.url,
-        regions: [],
+        regions: this.regions,
       },
     ]);
   }
@@ -324,111 +297,3 @@ export const sealedHalf = (over: Partial<SealedRunPod> = {}): SealedRunPod => ({
   pullSecrets: [],
   ...over,
 });
-
-/** One process of the control plane, as far as its loops go. */
-export class RunningLoops {
-  private readonly stops: (() => Promise<void>)[] = [];
-  private stopped: Promise<void> | undefined;
-  readonly ready: Promise<void>;
-
-  constructor(rig: LoopsRig, masterKey: MasterKey, tap: Tap) {
-    const { pool } = rig;
-    const clock: Clock = rig.clock;
-    const random = new SystemRandom();
-    const ids = new SystemIds();
-    const metrics = new Metrics();
-    const logger = process.env['LOOPS_LOG'] ? consoleLogger : silentLogger;
-    const base = new PostgresEventStore(pool);
-    const store = tap(base as EventStore, 'store');
-    const queue = tap(new PostgresEffectQueue(pool), 'queue');
-    const gates = tap(new PostgresGateQueue(pool), 'gates');
-    const inner = rig.clients();
-    const clients: EciClients = { for: async (a, r) => tapped(await inner.for(a, r)) };
-    const seen = new WeakMap<object, object>();
-    const tapped = <T extends object>(client: T): T => {
-      let known = seen.get(client);
-      if (!known) seen.set(client, (known = tap(client, 'cloud')));
-      return known as T;
-    };
-    const streams = new StreamCommands({ store, clock, ids });
-    const vault = new StreamVault(masterKey);
-    const clusters = new ClusterDirectory({ pool, clock });
-    const agents = new ClusterCommands({ messaging: rig.messaging, directory: clusters, fleet: FLEET });
-    const scopes = tap(new PostgresScopes({ pool, clock }), 'scopes');
-    const intake = new Intake({
-      fleet: FLEET,
-      messaging: rig.messaging,
-      store,
-      streams,
-      vault,
-      keys: new EnvelopeKeys({ pool, masterKey, clock }),
-      clusters,
-      agents,
-      statuses: new PodStatusPublisher({ store, messaging: rig.messaging, directory: clusters, fleet: FLEET }),
-      quarantine: new Quarantine({ pool, clock }),
-      inventories: new PostgresInventories({ pool, clock }),
-      clock,
-      logger,
-      metrics,
-    });
-    const worker = new EffectWorker({
-      fleet: FLEET,
-      store,
-      queue,
-      gates,
-      clients,
-      streams,
-      vault,
-      scopes,
-      agents,
-      wakeUps: base.appended,
-      clock,
-      random,
-      ids,
-      logger,
-      metrics,
-    });
-    const observer = new Observer({
-      fleet: FLEET,
-      store,
-      streams,
-      clients,
-      scopes,
-      orphans: new PostgresOrphans({ pool, clock }),
-      gates,
-      owner: ids.uuid(),
-      clock,
-      random,
-      logger,
-      metrics,
-    });
-    const gateLoop = new GateLoop({ gates, streams, clock, random, logger, metrics });
-    const timers = new TimerLoop({
-      timers: new PostgresTimerQueue(pool),
-      handlers: {},
-      clock,
-      random,
-      logger,
-      metrics,
-    });
-    this.stops.push(() => intake.stop(), ...[worker, observer, gateLoop, timers].map((loop) => () => loop.stop()));
-    worker.start();
-    observer.start();
-    gateLoop.start();
-    timers.start();
-    this.ready = intake.start();
-  }
-
-  async stop(): Promise<void> {
-    this.stopped ??= this.ready.then(async () => void (await Promise.allSettled(this.stops.map((stop) => stop()))));
-    await this.stopped;
-  }
-}
-
-const consoleLogger = {
-  debug: (message: string, fields?: unknown) => console.error('debug', message, fields),
-  info: (message: string, fields?: unknown) => console.error('info', message, fields),
-  warn: (message: string, fields?: unknown) => console.error('warn', message, fields),
-  error: (message: string, fields?: unknown) => console.error('error', message, fields),
-  child: () => consoleLogger,
-} as typeof silentLogger;

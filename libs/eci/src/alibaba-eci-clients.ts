@@ -3,6 +3,11 @@ import type { FileModes } from './create-fields.ts';
 import { EciClients, type EciClient } from './eci.ts';
 import { endpointOf } from './endpoint.ts';
 
+/** The account may not be used in the region that was asked for: a fault of the asker, not of the account. */
+export class RegionNotAllowed extends RangeError {
+  override readonly name = 'RegionNotAllowed';
+}
+
 export interface EciAccount {
   readonly id: string;
   readonly credential: () => Promise<AccessKey>;
@@ -30,12 +35,12 @@ export class AlibabaEciClients extends EciClients {
     this.fileModes = options.fileModes ?? 'number';
   }
 
-  /** Rejects with a RangeError for an account that is not known, or not for this region. */
+  /** Rejects with a RangeError for an account that is not known, and with {@link RegionNotAllowed} for a region that is not its. */
   async for(accountId: string, region: string): Promise<EciClient> {
     const account = await this.find(accountId);
     if (!account) throw new RangeError(`cloud account ${accountId} is not configured`);
     if (account.regions.length > 0 && !account.regions.includes(region)) {
-      throw new RangeError(
+      throw new RegionNotAllowed(
         `cloud account ${accountId} is not for region ${region} (it has ${account.regions.join(', ')})`,
       );
     }

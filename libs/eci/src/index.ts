@@ -7,7 +7,7 @@
  */
 export * from './eci.ts';
 export { AlibabaEciClient, type AccessKey, type AlibabaEciClientOptions } from './alibaba-eci-client.ts';
-export { AlibabaEciClients, type EciAccount } from './alibaba-eci-clients.ts';
+export { AlibabaEciClients, RegionNotAllowed, type EciAccount } from './alibaba-eci-clients.ts';
 export type { FileModes } from './create-fields.ts';
 export { endpointOf, type Endpoint } from './endpoint.ts';
 export { classOf, DOCUMENTED_CODES, type ErrorClass } from './error-codes.ts';

@@ -8,7 +8,7 @@ import {
   type FleetView,
   type TokenLife,
 } from '#libs/domain';
-import type { EciClient, FrozenCreate } from '#libs/eci';
+import { RegionNotAllowed, type EciClient, type FrozenCreate } from '#libs/eci';
 import type { EffectChange, EffectRow, JsonObject } from '#libs/event-store';
 import { mapPod } from '#libs/kubernetes';
 import type { SealedIntent } from '../intake/run-pod.ts';
@@ -107,14 +107,14 @@ export class PlaceEffects extends EffectHandler {
     for (let round = 1; ; round++) {
       const need = state.intent?.need;
       let client: EciClient | undefined;
-      let trouble = '';
+      let trouble: RangeError | undefined;
       if (need && wantsPlacement(state)) {
         try {
           client = await clients.for(need.accountId, need.region);
         } catch (error) {
           // Anything else is a moment's trouble, not the account's.
           if (!(error instanceof RangeError)) throw error;
-          trouble = error.message;
+          trouble = error;
         }
       }
       const plan = this.plan(row, state, sealed, view, client, trouble);
@@ -163,15 +163,21 @@ export class PlaceEffects extends EffectHandler {
     sealed: Sealed | undefined,
     view: FleetView,
     client: EciClient | undefined,
-    trouble: string,
+    trouble: RangeError | undefined,
   ): Plan {
     const { intent } = state;
     if (!intent || !wantsPlacement(state)) return { kind: 'settle', commands: [] };
     const { need } = intent;
+    if (trouble instanceof RegionNotAllowed) {
+      return { kind: 'settle', commands: [{ type: 'Reject', field: 'profile.region', reason: trouble.message }] };
+    }
     if (!client) {
       // The account cannot be used as it is configured. It is said on the pod, and tried again as a refused account is.
       const gate = accountGate(need.accountId, 'AUTH');
-      return { kind: 'settle', commands: [{ type: 'Park', gate, reason: 'AccountUnusable', message: trouble }] };
+      return {
+        kind: 'settle',
+        commands: [{ type: 'Park', gate, reason: 'AccountUnusable', message: trouble?.message ?? '' }],
+      };
     }
     const shut = state.mayPassGate ? undefined : this.views.shutAccount(view, need.accountId);
     if (shut) {

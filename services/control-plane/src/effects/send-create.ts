@@ -22,7 +22,7 @@ export interface HeldCreate {
 const REPEAT_UNKNOWN = { baseMs: 1_000, capMs: 30_000 };
 const REPEAT_NOT_SENT = { baseMs: 500, capMs: 15_000 };
 const REPEAT_THROTTLED = { baseMs: 1_000, capMs: 20_000 };
-/** A look-up after a refused repeat: once the earlier calls have surely ended. */
+/** The lane is told of accepted calls at most this often. */
 const ACCEPTED_EVERY_MS = 1_000;
 
 /** Sends frozen creates and records what came of each call: under the claim that made it, or not at all. */
@@ -69,7 +69,7 @@ export class CreateSender {
       const since = Date.parse(state.intent.acceptedAt);
       this.metrics.acceptedToSent.observe((this.parts.clock.now() - since) / 1000);
     }
-    const outcome = await this.call(frozen);
+    const outcome = withoutKey(await this.call(frozen));
     switch (outcome.kind) {
       case 'done':
         return this.done(create, outcome);
@@ -194,6 +194,13 @@ export class CreateSender {
     this.acceptedAt.set(lane, now);
     await this.parts.queue.laneAccepted(lane);
   }
+}
+
+/** An account whose key cannot be read is refused like one whose key is wrong: it is said on the pod, and tried again as a refused account is. */
+function withoutKey<T extends CreateOutcome>(outcome: T): T | Extract<CreateOutcome, { kind: 'refused' }> {
+  return outcome.kind === 'retry' && outcome.reason.startsWith('no credential')
+    ? { kind: 'refused', code: 'CredentialUnavailable', class: 'AUTH', message: outcome.reason }
+    : outcome;
 }
 
 /** The same frozen request once more, later. */

@@ -31,6 +31,8 @@ const LEASE_MS = 10_000;
 const RENEW_MS = 3_000;
 /** How often one that does not hold a place asks for it. */
 const STAND_BY_MS = 2_000;
+/** How often an account that cannot be used is looked at again. */
+const UNUSABLE_MS = 30_000;
 
 interface Watch {
   readonly loop: SupervisedLoop;
@@ -103,6 +105,11 @@ export class Observer {
         }
         renewAt = clock.now() + RENEW_MS;
         const client = await this.clientOf(scope);
+        if (!client) {
+          await observer?.finish();
+          observer = undefined;
+          return UNUSABLE_MS;
+        }
         // An account that was changed has another client; what was seen through the old one is looked up once more.
         if (observer?.client !== client) {
           const before = observer?.observed ?? held;
@@ -121,9 +128,17 @@ export class Observer {
     return { loop, leave };
   }
 
-  private async clientOf({ accountId, region }: Scope): Promise<EciClient> {
+  /** Undefined while the account is not configured, or not for this region: nothing of ours can be there. */
+  private async clientOf(scope: Scope): Promise<EciClient | undefined> {
+    const { accountId, region } = scope;
     await this.parts.configureLanes?.(accountId, region);
-    return this.parts.clients.for(accountId, region);
+    try {
+      return await this.parts.clients.for(accountId, region);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.parts.logger.warn('a place cannot be observed', { ...scope, reason: error.message });
+      return undefined;
+    }
   }
 
   private observerOf(scope: Scope, client: EciClient, observed: Observed): ScopeObserver {
