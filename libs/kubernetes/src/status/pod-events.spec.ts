@@ -68,6 +68,11 @@ describe('the events of a pod', () => {
     expect(event!.message.length).toBeLessThanOrEqual(1000);
   });
 
+  it('says nothing of running a pod that was rejected at once', () => {
+    const nothing = { ...accepted().data.need, specs: [] };
+    expect(podEventsOf(stream(accepted({ need: nothing })))).toEqual([]);
+  });
+
   it('tells what ECI was not asked for', () => {
     const ignored = [{ field: 'spec.schedulerName', reason: 'the pod is bound already' }];
     const [first] = stream(accepted({ ignored }));

@@ -42,6 +42,8 @@ function tell(event: StoredEvent, places: ReadonlyMap<number, readonly RankedVSw
   switch (event.type) {
     case 'PodIntentAccepted': {
       const { need, lookUpFirst, ignored = [] } = event.data;
+      // A pod that could not be mapped needs nothing; its rejection follows and says why.
+      if (need.specs.length === 0) return [];
       const wish = `${need.specs.join(' or ')} ${need.chargeType} in ${need.region}`;
       const accepted = one(
         'Normal',
