@@ -1,7 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import type { CloudEvent } from '#libs/domain';
 import { podEventsOf } from './pod-events.ts';
-import { accepted, chosen, created, landed, refusedFor, running, seen, stopRequested, stream } from './samples.ts';
+import {
+  accepted,
+  chosen,
+  created,
+  landed,
+  need,
+  refusedFor,
+  running,
+  seen,
+  stopRequested,
+  stream,
+} from './samples.ts';
 
 const cloud = (reason: string, over: Partial<CloudEvent> = {}): CloudEvent => ({
   type: 'Normal',
@@ -69,7 +80,7 @@ describe('the events of a pod', () => {
   });
 
   it('says nothing of running a pod that was rejected at once', () => {
-    const nothing = { ...accepted().data.need, specs: [] };
+    const nothing = { ...need, specs: [] };
     expect(podEventsOf(stream(accepted({ need: nothing })))).toEqual([]);
   });
 
