@@ -1,3 +1,5 @@
+import { parseStreamId } from '#libs/domain';
+import type { TagFilter } from '#libs/eci';
 import { backoffMs, type Random } from '#libs/runtime';
 import { IDS, ApplySights, type ApplyParts } from './apply-sights.ts';
 import { CloudInventory } from './cloud-inventory.ts';
@@ -15,6 +17,10 @@ export interface ScopeObserverParts extends ApplyParts {
 const SWEEP_BUSY_MS = 1_000;
 const SWEEP_QUIET_MS = 2_000;
 const BUSY_FOR_MS = 30_000;
+/** A chain of pages that takes longer is split by cluster; whether that is still needed is tried after a while. */
+const LONG_CHAIN_MS = 2_000;
+const SHARDED_FOR_MS = 300_000;
+const CLUSTERS_FRESH_MS = 10_000;
 const INVENTORY_EVERY_MS = 300_000;
 /** A second list follows soon when the first one missed something. */
 const INVENTORY_AGAIN_MS = 65_000;
@@ -35,6 +41,9 @@ export class ScopeObserver {
   private nextInventoryAt = 0;
   private busyUntil = 0;
   private throttledInARow = 0;
+  private sweepMs = 0;
+  private shardedUntil = 0;
+  private clusters: { readonly readAt: number; readonly ids: readonly string[] } | undefined;
   private inventorying: Promise<void> | undefined;
 
   constructor(parts: ScopeObserverParts, observed: Observed) {
@@ -73,33 +82,59 @@ export class ScopeObserver {
   }
 
   private async sweep(stopping: AbortSignal): Promise<void> {
-    const { client, clock, fleet, metrics, sights } = this.parts;
+    const { clock, metrics, sights } = this.parts;
     const began = clock.now();
     const since = windowSeconds(began, this.sweptAt);
+    const chains = await Promise.all((await this.filters(began)).map((filter) => this.chain(filter, since, stopping)));
+    const ended = clock.now();
+    this.sweepMs = ended - began;
+    if (stopping.aborted) return;
+    if (!chains.every(Boolean)) {
+      // What was applied stays; the next sweep begins at the same place.
+      this.throttledInARow += 1;
+      this.nextSweepAt = ended + 1_000 + backoffMs(this.throttledInARow, THROTTLED, this.parts.random);
+      return;
+    }
+    this.throttledInARow = 0;
+    this.sweptAt = began;
+    await this.meetStrangers();
+    metrics.sweepSeconds.observe(this.sweepMs / 1000);
+    if (sights.expecting || this.strangers.size > 0) this.busyUntil = ended + BUSY_FOR_MS;
+    const pause = ended < this.busyUntil ? SWEEP_BUSY_MS : SWEEP_QUIET_MS;
+    // A sweep that takes long must not follow itself without a pause.
+    this.nextSweepAt = Math.max(began + pause, clock.now() + this.sweepMs / 2);
+  }
+
+  /** One page after another; true when the chain came to its end. */
+  private async chain(filter: TagFilter, since: number | undefined, stopping: AbortSignal): Promise<boolean> {
+    const { client, clock } = this.parts;
     let cursor: string | undefined;
     do {
-      const answer = await client.changes({ fleet }, since, cursor);
-      if (answer.kind !== 'done') {
-        // What was applied stays; the next sweep begins at the same place.
-        this.throttledInARow += 1;
-        this.nextSweepAt = clock.now() + 1_000 + backoffMs(this.throttledInARow, THROTTLED, this.parts.random);
-        return;
-      }
+      const answer = await client.changes(filter, since, cursor);
+      if (answer.kind !== 'done') return false;
       for (const id of await this.apply.byStatus(answer.value.groups)) {
         if (!this.strangers.has(id)) this.strangers.set(id, clock.now());
       }
       cursor = answer.value.next;
     } while (cursor !== undefined && !stopping.aborted);
-    if (cursor !== undefined) return;
-    this.throttledInARow = 0;
-    this.sweptAt = began;
-    await this.meetStrangers();
-    const ended = clock.now();
-    metrics.sweepSeconds.observe((ended - began) / 1000);
-    if (sights.expecting || this.strangers.size > 0) this.busyUntil = ended + BUSY_FOR_MS;
-    const pause = ended < this.busyUntil ? SWEEP_BUSY_MS : SWEEP_QUIET_MS;
-    // A sweep that takes long must not follow itself without a pause.
-    this.nextSweepAt = Math.max(began + pause, ended + (ended - began) / 2);
+    return cursor === undefined;
+  }
+
+  /** One chain for the place; once that takes too long, one for each cluster, beside each other. */
+  private async filters(now: number): Promise<readonly TagFilter[]> {
+    const { fleet, scopes, scope } = this.parts;
+    if (this.sweepMs > LONG_CHAIN_MS) this.shardedUntil = now + SHARDED_FOR_MS;
+    if (now >= this.shardedUntil) {
+      this.clusters = undefined;
+      return [{ fleet }];
+    }
+    if (!this.clusters || now - this.clusters.readAt > CLUSTERS_FRESH_MS) {
+      const streams = (await scopes.knownGroups(scope)).values();
+      const ids = new Set([...streams].flatMap((streamId) => parseStreamId(streamId)?.clusterId ?? []));
+      this.clusters = { readAt: now, ids: [...ids] };
+    }
+    // A cluster that is newer than this list is seen by the inventories, and by its groups' reads by id.
+    return this.clusters.ids.length > 1 ? this.clusters.ids.map((clusterId) => ({ fleet, clusterId })) : [{ fleet }];
   }
 
   private async readOnTheirWay(): Promise<void> {

@@ -1,0 +1,149 @@
+import { initialState, streamIdOf, type GroupSnapshot } from '#libs/domain';
+import type { EciClient, TagFilter } from '#libs/eci';
+import type { EventStore } from '#libs/event-store';
+import { Metrics, silentLogger } from '#libs/observability';
+import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { StreamCommands } from '../streams/stream-commands.ts';
+import { observeMetrics } from './metrics.ts';
+import { Orphans, Scopes } from './ports.ts';
+import { ScopeObserver } from './scope-observer.ts';
+import { Sights } from './sights.ts';
+
+const scope = { accountId: 'acc', region: 'r' };
+
+/** A cloud whose answers are scripted, in front of streams that take nothing. */
+class ScriptedCloud {
+  readonly asked: {
+    readonly filter: TagFilter;
+    readonly since: number | undefined;
+    readonly cursor: string | undefined;
+  }[] = [];
+  pages: readonly (readonly GroupSnapshot[])[] = [[]];
+  takesMs = 0;
+  fails = 0;
+  private readonly clock: VirtualClock;
+
+  constructor(clock: VirtualClock) {
+    this.clock = clock;
+  }
+
+  readonly client = {
+    changes: async (filter: TagFilter, since: number | undefined, cursor?: string) => {
+      this.asked.push({ filter, since, cursor });
+      if (this.takesMs > 0) await this.clock.sleep(this.takesMs);
+      if (this.fails > 0) {
+        this.fails -= 1;
+        return { kind: 'refused', code: 'Throttling', class: 'THROTTLED', message: '' };
+      }
+      const page = Number(cursor ?? 0);
+      const next = page + 1 < this.pages.length ? { next: String(page + 1) } : {};
+      return { kind: 'done', requestId: 'r', value: { groups: this.pages[page] ?? [], ...next } };
+    },
+    list: () => Promise.resolve({ kind: 'unknown', reason: 'not asked here' }),
+    describe: () => Promise.resolve({ kind: 'done', requestId: 'r', value: [] }),
+  } as unknown as EciClient;
+}
+
+class KnownScopes extends Scopes {
+  known = new Map<string, string>();
+  ensure = () => Promise.resolve();
+  all = () => Promise.resolve([scope]);
+  hold = () => Promise.resolve({});
+  note = () => Promise.resolve();
+  leave = () => Promise.resolve();
+  knownGroups = () => Promise.resolve(this.known);
+}
+
+class NoOrphans extends Orphans {
+  seen = () => Promise.resolve();
+  keepOnly = () => Promise.resolve();
+}
+
+describe('watching a place', () => {
+  let clock: VirtualClock;
+  let cloud: ScriptedCloud;
+  let scopes: KnownScopes;
+  let observer: ScopeObserver;
+  const never = new AbortController().signal;
+
+  beforeEach(() => {
+    clock = new VirtualClock();
+    cloud = new ScriptedCloud(clock);
+    scopes = new KnownScopes();
+    const store = {
+      findByAlias: () => Promise.resolve(new Map()),
+      loadMany: () => Promise.resolve(new Map([['', initialState]])),
+    } as unknown as EventStore;
+    observer = new ScopeObserver(
+      {
+        fleet: 'f',
+        scope,
+        client: cloud.client,
+        store,
+        streams: new StreamCommands({ store, clock, ids: new SeededIds(new SeededRandom(1)) }),
+        gates: { report: () => Promise.resolve() },
+        sights: new Sights(),
+        scopes,
+        orphans: new NoOrphans(),
+        clock,
+        random: new SeededRandom(1),
+        logger: silentLogger,
+        metrics: observeMetrics(new Metrics()),
+      },
+      {},
+    );
+  });
+
+  const step = async (): Promise<number> => {
+    const next = observer.step(never);
+    // Lets it come to its first wait.
+    await clock.advance(0);
+    await clock.advance(60_000 * Math.ceil(cloud.takesMs / 60_000));
+    return next;
+  };
+
+  it('looks at everything first, then at what changed since', async () => {
+    await step();
+    await clock.advance(await step());
+    await step();
+    expect(cloud.asked.map(({ since }) => since)).toEqual([undefined, 60]);
+  });
+
+  it('follows the pages to their end', async () => {
+    cloud.pages = [[], [], []];
+    await step();
+    expect(cloud.asked.map(({ cursor }) => cursor)).toEqual([undefined, '1', '2']);
+    expect(observer.observed.sweptAt).toBe(clock.now());
+  });
+
+  it('takes an incomplete sweep for none: the next one looks back as far', async () => {
+    await step();
+    await clock.advance(5_000);
+    cloud.fails = 1;
+    const began = observer.observed.sweptAt;
+    await clock.advance(await step());
+    expect(observer.observed.sweptAt).toBe(began);
+    await clock.advance(120_000);
+    await step();
+    expect(cloud.asked.at(-1)?.since).toBeGreaterThan(120);
+  });
+
+  it('splits a chain that takes long by cluster', async () => {
+    scopes.known = new Map([
+      ['g1', streamIdOf('k1', 'u1')],
+      ['g2', streamIdOf('k2', 'u2')],
+      ['g3', streamIdOf('k2', 'u3')],
+    ]);
+    cloud.takesMs = 2_500;
+    await step();
+    cloud.takesMs = 0;
+    await clock.advance(60_000);
+    await step();
+    expect(cloud.asked.map(({ filter }) => filter)).toEqual([
+      { fleet: 'f' },
+      { fleet: 'f', clusterId: 'k1' },
+      { fleet: 'f', clusterId: 'k2' },
+    ]);
+  });
+});
