@@ -79,7 +79,7 @@ export function boundPod(name: string, node: string): Record<string, unknown> {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type PodObject = any;
 
-/** Follows the pods of a node until it is ended. */
+/** Follows the pods of a node until it is ended. An API server ends the watch of a reader that is slow for a moment: it is begun again. */
 export async function watchPods(
   cluster: KubernetesCluster,
   node: string,
@@ -87,27 +87,39 @@ export async function watchPods(
 ): Promise<{ end(): Promise<void> }> {
   const { server, authority, certificate, key } = cluster.connection;
   const dispatcher = new Agent({ connect: { ca: authority, cert: certificate, key }, bodyTimeout: 0 });
-  const { metadata } = await cluster.api.call('GET', '/api/v1/pods?limit=1');
-  const query = new URLSearchParams({
-    watch: '1',
-    fieldSelector: `spec.nodeName=${node}`,
-    resourceVersion: String(metadata.resourceVersion),
-    timeoutSeconds: '3600',
-  });
-  const answer = await request(`${server}/api/v1/pods?${query}`, { dispatcher, method: 'GET' });
-  if (answer.statusCode !== 200) throw new Error(`watching pods: the API server answered ${answer.statusCode}`);
-  const reading = (async () => {
+  const fieldSelector = `spec.nodeName=${node}`;
+  const list = async (): Promise<string> => {
+    const pods = await cluster.api.call('GET', `/api/v1/pods?${new URLSearchParams({ fieldSelector })}`);
+    for (const pod of pods.items) onPod(pod);
+    return pods.metadata.resourceVersion as string;
+  };
+  const watch = async (resourceVersion: string): Promise<void> => {
+    const query = new URLSearchParams({ watch: '1', fieldSelector, resourceVersion, timeoutSeconds: '3600' });
+    const answer = await request(`${server}/api/v1/pods?${query}`, { dispatcher, method: 'GET' });
+    if (answer.statusCode !== 200) throw new Error(`watching pods: the API server answered ${answer.statusCode}`);
     let rest = '';
     for await (const chunk of answer.body.setEncoding('utf8')) {
       const lines = (rest + (chunk as string)).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) if (line !== '') onPod((JSON.parse(line) as { object: PodObject }).object);
     }
-  })().catch(() => undefined);
+  };
+  const ended = new AbortController();
+  const first = await list();
+  const reading = (async () => {
+    for (let version = first; !ended.signal.aborted; version = await list()) {
+      await watch(version).catch((error: unknown) => {
+        if (!ended.signal.aborted) process.stderr.write(`bench: watching pods anew: ${String(error)}\n`);
+      });
+      if (ended.signal.aborted) return;
+    }
+  })();
+  reading.catch(() => undefined);
   return {
     async end() {
+      ended.abort();
       await dispatcher.destroy();
-      await reading;
+      await reading.catch(() => undefined);
     },
   };
 }
