@@ -44,7 +44,7 @@ async function startIntake(parts: Parts): Promise<RunningRole> {
     metrics,
   });
   await intake.start();
-  return { stop: () => intake.stop(), trouble: noneOfItsOwn };
+  return { stop: () => intake.stop(), trouble: () => intake.trouble() };
 }
 
 /** From rows of work to calls of the cloud; gates and timers, which make such rows, go with it. */
@@ -77,7 +77,7 @@ function startEffects(parts: Parts): Promise<RunningRole> {
   ];
   for (const loop of loops) loop.start();
   return Promise.resolve({
-    trouble: noneOfItsOwn,
+    trouble: () => loops.map((loop) => loop.trouble()).find((trouble) => trouble !== undefined),
     async stop() {
       await Promise.all(loops.map((loop) => loop.stop()));
     },
@@ -103,11 +103,8 @@ function startObserve(parts: Parts): Promise<RunningRole> {
     metrics,
   });
   observer.start();
-  return Promise.resolve({ stop: () => observer.stop(), trouble: noneOfItsOwn });
+  return Promise.resolve({ stop: () => observer.stop(), trouble: () => observer.trouble() });
 }
-
-/** These loops wait for the same database and broker that readiness asks anyway. */
-const noneOfItsOwn = (): undefined => undefined;
 
 /** What each role starts; `api` is the server itself. */
 export const ROLE_STARTERS: RoleStarters = {

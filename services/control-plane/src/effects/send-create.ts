@@ -78,7 +78,7 @@ export class CreateSender {
       case 'unknown':
         return this.unknown(create, outcome);
       case 'retry':
-        return this.retry(create, outcome.throttled ?? false);
+        return this.retry(create, outcome.reason, outcome.throttled ?? false);
     }
   }
 
@@ -169,10 +169,17 @@ export class CreateSender {
     );
   }
 
-  private async retry({ row }: HeldCreate, throttled: boolean): Promise<void> {
+  private async retry({ row, state }: HeldCreate, reason: string, throttled: boolean): Promise<void> {
     if (throttled) {
       this.metrics.throttled.inc({ action: 'create' });
       await this.parts.queue.laneThrottled(row.lane);
+    } else {
+      // An endpoint that cannot be reached, or a region that does not exist: it may last, so somebody should know.
+      this.parts.logger.warn('a create did not reach the cloud; trying again', {
+        streamId: row.streamId,
+        ...placeOf(state),
+        reason,
+      });
     }
     const afterMs = this.releases.pause(row.attempts, throttled ? REPEAT_THROTTLED : REPEAT_NOT_SENT);
     await this.releases.release(row, { afterMs, notSent: true, refundToken: !throttled });
