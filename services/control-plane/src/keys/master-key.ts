@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createSecretKey,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto';
 
 const VERSION = 1;
 const KEY_ID_BYTES = 8;
@@ -18,12 +25,13 @@ export class CannotUnwrap extends Error {
 export class MasterKey {
   /** Names the key without telling anything of it; kept beside what it wrapped. */
   readonly id: string;
-  private readonly key: Uint8Array;
+  private readonly key: KeyObject;
   private readonly idBytes: Buffer;
 
   constructor(key: Uint8Array) {
     if (key.length !== 32) throw new Error(`a master key has 32 bytes, this one ${key.length}`);
-    this.key = key;
+    // Bare bytes cost Node 20 µs more at every use.
+    this.key = createSecretKey(key);
     this.idBytes = createHash('sha256')
       .update('eci-fleet master key id')
       .update(key)
