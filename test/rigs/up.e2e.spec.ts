@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { eventually, startProcess, type TestProcess } from '#libs/testing';
+import { eventually, startProcess, temporaryFolder, type TestProcess } from '#libs/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const cli = join(import.meta.dirname, 'cli.ts');
@@ -51,7 +51,11 @@ describe('npm run rigs -- up', () => {
       'KUBECONFIG',
       'PATH',
     ]);
-    const { stdout } = await promisify(execFile)('kubectl', ['get', 'namespaces', '-o', 'name'], { env: variables });
+    // Without a home kubectl keeps its cache where it was started: in the checkout.
+    const home = temporaryFolder('home');
+    const env = { ...variables, HOME: home.path };
+    const { stdout } = await promisify(execFile)('kubectl', ['get', 'namespaces', '-o', 'name'], { env });
+    await home.remove();
     expect(stdout).toContain('namespace/default');
     const addresses = [
       variables['KAFKA_BROKERS']!,
