@@ -40,9 +40,15 @@ export function projectionOf(
   });
 }
 
+/**
+ * The read model may lag this far: a round for each append would cost more commits than the appends themselves, and people do not see a tenth
+ * of a second.
+ */
+const LOOK_EVERY_MS = 100;
+
 /** Role `project`: from events to the read model. */
 export function startProject(parts: Parts): Promise<RunningRole> {
-  const { clock, random, logger, metrics, appended } = parts;
+  const { clock, random, logger, metrics } = parts;
   const subscription = projectionOf(parts);
   const loop = new SupervisedLoop({
     name: 'project',
@@ -50,15 +56,13 @@ export function startProject(parts: Parts): Promise<RunningRole> {
     random,
     logger,
     metrics,
-    idleMs: 250,
+    idleMs: LOOK_EVERY_MS,
     step: (stopping) => subscription.step(stopping),
   });
-  const stopListening = appended.on(() => loop.nudge());
   loop.start();
   return Promise.resolve({
     trouble: () => loop.trouble(),
     async stop() {
-      stopListening();
       await loop.stop();
       await subscription.leave();
     },

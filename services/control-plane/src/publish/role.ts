@@ -6,6 +6,9 @@ import { sqlClientOf } from '../transaction.ts';
 import { EventPublisher } from './event-publisher.ts';
 import { fleetTopics } from './fleet-topics.ts';
 
+/** Appends come in flocks; a short wait publishes a flock in one round instead of ten. Milliseconds. */
+const GATHER_MS = 20;
+
 /** Role `publish`: from events to pod statuses and CloudEvents. */
 export function startPublish(parts: Parts): Promise<RunningRole> {
   const { pool, store, clock, random, ids, logger, metrics, appended } = parts;
@@ -50,6 +53,7 @@ export function startPublish(parts: Parts): Promise<RunningRole> {
     idleMs: 250,
     step: async (stopping) => {
       if (topicsMayLack) await prepareTopics();
+      await clock.sleep(GATHER_MS, stopping);
       return subscription.step(stopping);
     },
   });
