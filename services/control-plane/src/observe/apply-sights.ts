@@ -166,6 +166,7 @@ export class ApplySights {
       if (result.kind !== 'done') return;
       sights.learn(id, result.after);
       metrics.events.inc(result.events.length);
+      metrics.twins.inc(result.events.filter((event) => event.type === 'OrphanFound').length);
       if (result.events.some((event) => event.type === 'SchedulingFailed'))
         await this.reportStockOut(result.before, gates);
     } catch (error) {

@@ -62,7 +62,7 @@ export class CloudInventory {
 
   /** Groups whose stream is not known by their id: adopted, late twins, or nobody's. Answers the ids of the last. */
   async strangers(groups: readonly FoundGroup[]): Promise<readonly string[]> {
-    const { orphans, scope, streams, metrics, sights, clock } = this.parts;
+    const { orphans, scope, streams, sights, clock } = this.parts;
     const open = groups.filter(({ snapshot }) => !isFinalStatus(snapshot.status));
     const streamOf = ({ identity }: FoundGroup): string | undefined =>
       identity?.clusterId && identity.podUid ? streamIdOf(identity.clusterId, identity.podUid) : undefined;
@@ -92,7 +92,6 @@ export class CloudInventory {
         [twinOf(containerGroupId, status, identity), { type: 'Observe', snapshot }],
         state,
       );
-      metrics.twins.inc();
     }
     return orphaned;
   }
@@ -112,7 +111,7 @@ export class CloudInventory {
 
   /** Groups that their stream takes for gone or ended, and that a second look still finds open, must not live. */
   private async backFromTheDead(groups: readonly FoundGroup[]): Promise<void> {
-    const { sights, client, streams, metrics } = this.parts;
+    const { sights, client, streams } = this.parts;
     const suspects = groups.filter(({ snapshot }) => {
       const sight = sights.get(snapshot.containerGroupId);
       return sight && !sight.open && !isFinalStatus(snapshot.status) && snapshot.status !== 'Terminating';
@@ -133,7 +132,6 @@ export class CloudInventory {
         answer.kind === 'done' ? answer.value.find((group) => group.snapshot.containerGroupId === id) : undefined;
       if (!now || isFinalStatus(now.snapshot.status) || now.snapshot.status === 'Terminating') continue;
       await this.apply.execute(id, streamId, [twinOf(id, now.snapshot.status, identity)]);
-      metrics.twins.inc();
     }
   }
 
