@@ -207,7 +207,7 @@ describe('settings that are wrong', () => {
       },
       { what: 'the profile is in force', deadlineMs: 60_000 },
     );
-    expect(fleet.controlPlane.logText()).toContain('InvalidVSwitchId.NotFound');
+    await fleet.untilLogged(/InvalidVSwitchId\.NotFound/);
 
     // and new pods run again once it is put right
     await kubectl('delete', 'configmap', 'eci-profile', '-n', 'kube-system');
@@ -250,7 +250,7 @@ describe('settings that are wrong', () => {
       { what: 'the account shows that its key was refused' },
     );
     expect(account.auth.message).toContain('InvalidAccessKeyId.NotFound');
-    expect(fleet.controlPlane.logText()).toContain('InvalidAccessKeyId.NotFound');
+    await fleet.untilLogged(/InvalidAccessKeyId\.NotFound/);
     expect(await fleet.simulator.groupsOf(metadata.uid)).toEqual([]);
 
     // when the key is known again, then the pod starts by itself
@@ -268,6 +268,6 @@ describe('settings that are wrong', () => {
     await fleet.pods.apply(pod('nowhere', { restartPolicy: 'Never', containers: [nginx] }));
 
     await expectRefused('nowhere', { reason: /cn-nowhere|[Rr]egion/ });
-    expect(fleet.controlPlane.logText()).toMatch(/cn-nowhere/);
+    await fleet.untilLogged(/cn-nowhere/);
   });
 });

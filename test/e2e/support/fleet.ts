@@ -203,6 +203,11 @@ export class Fleet {
     );
   }
 
+  /** Waits until the control plane's log says something: lines reach their file a moment after they were said. */
+  async untilLogged(text: RegExp): Promise<void> {
+    await eventually(() => text.test(this.controlPlane.logText()), { what: `the control plane's log says ${text}` });
+  }
+
   get #parts(): Parts {
     if (this.#started === undefined) throw new Error('the fleet has not started');
     return this.#started;
