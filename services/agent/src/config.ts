@@ -55,7 +55,8 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'WEBHOOK_PORT', meaning: 'port the webhook listens on; 0 = any free one', default: '9443' },
   {
     name: 'WEBHOOK_URL',
-    meaning: 'https URL under which the API server reaches the webhook; empty: the Service below',
+    meaning:
+      'https URL under which the API server reaches the webhook, without the path /mutate; its port 0 = the port listened on; empty: the Service below',
   },
   {
     name: 'WEBHOOK_SERVICE',
