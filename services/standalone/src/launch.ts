@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { startEmbeddedPostgres } from '#libs/embedded-postgres';
-import { Connection, KubernetesApi, resources } from '#libs/kubernetes';
+import { Connection, isConflict, KubernetesApi, resources } from '#libs/kubernetes';
 import { InProcessLog, InProcessMessaging } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
 import { SystemClock } from '#libs/runtime';
@@ -26,6 +26,9 @@ export interface RunningFleet {
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The agent keeps its key here; its manifests use the same name. */
+const AGENT_NAMESPACE = 'eci-fleet';
 
 /** Two zones of the demo have little stock, so that pods are seen to fall through to the next. */
 const DEMO_STOCK = [
@@ -100,7 +103,7 @@ async function start(
   stops.push(() => controlPlane.stop());
 
   step('joining the cluster and starting its agent');
-  const fingerprint = await fingerprintOf(kubeconfig);
+  const fingerprint = await prepareCluster(kubeconfig);
   const clusterId = `${options.kubeconfig === undefined ? 'demo' : 'cluster'}-${fingerprint.slice(0, 8)}`;
   const joinToken = await registered(controlPlane.url, clusterId);
   const agent = await startAgent(
@@ -108,12 +111,14 @@ async function start(
       CONTROL_PLANE_URL: controlPlane.url,
       JOIN_TOKEN: joinToken,
       KUBECONFIG: kubeconfig,
+      AGENT_NAMESPACE,
       NODE_NAME: environment['NODE_NAME'],
+      CLUSTER_DNS: environment['CLUSTER_DNS'],
       ECI_REGION: environment['ECI_REGION'] ?? 'cn-hangzhou',
       ECI_VSWITCH: environment['ECI_VSWITCH'] ?? 'vsw-demo-h,vsw-demo-i,vsw-demo-j,vsw-demo-k',
       ECI_SECURITY_GROUP: environment['ECI_SECURITY_GROUP'] ?? 'sg-demo',
-      WEBHOOK_HOST: '127.0.0.1',
-      WEBHOOK_PORT: '0',
+      WEBHOOK_HOST: environment['WEBHOOK_HOST'] ?? '127.0.0.1',
+      WEBHOOK_PORT: environment['WEBHOOK_PORT'] ?? '0',
       WEBHOOK_URL: environment['WEBHOOK_URL'] ?? 'https://127.0.0.1:0',
       HEALTH_PORT: '0',
       LOG_LEVEL: environment['LOG_LEVEL'],
@@ -149,15 +154,20 @@ async function all<A, B, C>(
   return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as [A, B, C | undefined];
 }
 
-/** A cluster is told by the UID of its namespace kube-system, so the same folder never takes another cluster for it. */
-async function fingerprintOf(kubeconfig: string): Promise<string> {
-  const connection = Connection.load({ kubeconfig });
-  const api = new KubernetesApi({ connection, clock: new SystemClock() });
+/**
+ * Makes the agent's namespace where it is missing, and answers the cluster's fingerprint: the UID of its namespace kube-system, by which the
+ * same folder never takes another cluster for it.
+ */
+async function prepareCluster(kubeconfig: string): Promise<string> {
+  const api = new KubernetesApi({ connection: Connection.load({ kubeconfig }), clock: new SystemClock() });
   try {
-    const namespace = await api.get(resources.namespaces, { name: 'kube-system' });
-    return namespace.metadata.uid;
+    const system = await api.get(resources.namespaces, { name: 'kube-system' });
+    await api.create(resources.namespaces, {}, { metadata: { name: AGENT_NAMESPACE } }).catch((error: unknown) => {
+      if (!isConflict(error)) throw error;
+    });
+    return system.metadata.uid;
   } catch (error) {
-    throw new Error(`the cluster of ${kubeconfig} does not answer: ${(error as Error).message}`, { cause: error });
+    throw new Error(`the cluster of ${kubeconfig} cannot be used: ${(error as Error).message}`, { cause: error });
   } finally {
     await api.close();
   }
