@@ -4,6 +4,8 @@ import type { KubernetesObject } from './resources.ts';
 
 /** How much faster than the trace the demo lives: a median life of nine minutes takes nine seconds. */
 const SPEED = 60;
+/** Arrivals come faster still, as in a busy hour: there should always be something to see. */
+const ARRIVAL_SPEED = 240;
 /** Pods that may be there at once; a burst waits at this mark. */
 const MOST_PODS = 80;
 /** The trace is bursty; the demo begins with a burst, so that there is something to see at once. */
@@ -54,7 +56,7 @@ export class Workload {
       if (this.count < FIRST_BURST) continue;
       this.nextArrival =
         Math.max(this.nextArrival, now - 2_000) +
-        (quantile(SECONDS_BETWEEN_ARRIVALS, this.random.next()) * 1000) / SPEED;
+        (quantile(SECONDS_BETWEEN_ARRIVALS, this.random.next()) * 1000) / ARRIVAL_SPEED;
     }
     return 'idle';
   }
