@@ -21,38 +21,8 @@ export function evolve(state: ContainerGroupState, event: ContainerGroupEvent): 
 
 function applied(state: ContainerGroupState, event: ContainerGroupEvent): ContainerGroupState {
   switch (event.type) {
-    case 'PodIntentAccepted': {
-      const {
-        clusterId,
-        pod,
-        clearPod,
-        need,
-        agentEpoch,
-        sequence,
-        profileRevision,
-        spec,
-        digests,
-        tokens,
-        lookUpFirst,
-      } = event.data;
-      return {
-        ...state,
-        intent: {
-          clusterId,
-          pod,
-          clearPod,
-          need,
-          agentEpoch,
-          sequence,
-          profileRevision,
-          spec,
-          digests,
-          tokens,
-          lookUpFirst,
-          acceptedAt: event.at,
-        },
-      };
-    }
+    case 'PodIntentAccepted':
+      return { ...state, intent: { ...event.data, acceptedAt: event.at } };
     case 'PodIntentRefreshed':
       return state.intent ? { ...state, intent: { ...state.intent, ...event.data } } : state;
     case 'PodChangeRefused':

@@ -2,16 +2,14 @@ import type {
   ChargeType,
   CloudEvent,
   ContainerStatus,
+  EventData,
   Gate,
   GroupStatus,
-  JsonObject,
   PodCondition,
-  PodFacts,
   RefusalClass,
   StopReason,
-  TokenLife,
 } from './events.ts';
-import type { PlacementNeed, RankedVSwitch } from '../placement/need.ts';
+import type { RankedVSwitch } from '../placement/need.ts';
 
 /** One accepted or refused try to run the pod. At most one of them is unsettled at any time. */
 export interface Attempt {
@@ -90,20 +88,8 @@ export interface Stop {
   readonly name?: string;
 }
 
-export interface Intent {
-  readonly clusterId: string;
-  readonly pod: PodFacts;
-  readonly clearPod: JsonObject;
-  readonly need: PlacementNeed;
-  readonly agentEpoch: number;
-  readonly sequence: number;
-  readonly profileRevision: string;
-  readonly spec: Readonly<Record<string, string>>;
-  readonly digests: Readonly<Record<string, string>>;
-  readonly tokens: readonly TokenLife[];
-  readonly lookUpFirst: boolean;
-  readonly acceptedAt: string;
-}
+/** The intent in force: the first that was accepted, with what was refreshed since. */
+export type Intent = EventData['PodIntentAccepted'] & { readonly acceptedAt: string };
 
 /** Everything a decision needs to know of one stream; the fold of its events. */
 export interface ContainerGroupState {
