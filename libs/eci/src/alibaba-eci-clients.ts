@@ -2,6 +2,7 @@ import { AlibabaEciClient, type AccessKey } from './alibaba-eci-client.ts';
 import type { FileModes } from './create-fields.ts';
 import { EciClients, type EciClient } from './eci.ts';
 import { endpointOf } from './endpoint.ts';
+import { isKnownRegion } from './regions.ts';
 
 /** The account may not be used in the region that was asked for: a fault of the asker, not of the account. */
 export class RegionNotAllowed extends RangeError {
@@ -13,7 +14,7 @@ export interface EciAccount {
   readonly credential: () => Promise<AccessKey>;
   /** Instead of `https://eci.<region>.aliyuncs.com`, for every region of the account; `http://…` for a simulator. */
   readonly endpoint?: string;
-  /** Regions in which the account may be used; empty = any. */
+  /** Regions in which the account may be used; empty = any that ECI is known to have (any at all with an endpoint of its own). */
   readonly regions: readonly string[];
 }
 
@@ -35,13 +36,18 @@ export class AlibabaEciClients extends EciClients {
     this.fileModes = options.fileModes ?? 'number';
   }
 
-  /** Rejects with a RangeError for an account that is not known, and with {@link RegionNotAllowed} for a region that is not its. */
+  /** Rejects with a RangeError for an account that is not known, and with {@link RegionNotAllowed} for a region that is not its, or that nobody knows. */
   async for(accountId: string, region: string): Promise<EciClient> {
     const account = await this.find(accountId);
     if (!account) throw new RangeError(`cloud account ${accountId} is not configured`);
     if (account.regions.length > 0 && !account.regions.includes(region)) {
       throw new RegionNotAllowed(
         `cloud account ${accountId} is not for region ${region} (it has ${account.regions.join(', ')})`,
+      );
+    }
+    if (account.regions.length === 0 && !account.endpoint && !isKnownRegion(region)) {
+      throw new RegionNotAllowed(
+        `ECI has no region ${region} that we know of: correct ECI_REGION or the profile's region, or name a new one in the account's regions`,
       );
     }
     const key = JSON.stringify([accountId, region]);
