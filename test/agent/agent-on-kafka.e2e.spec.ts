@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { topics } from '#libs/contracts';
+import { agentGroup, topics } from '#libs/contracts';
 import { KafkaMessaging } from '#libs/messaging';
 import { silentLogger } from '#libs/observability';
 import { eventually, sharedKafka, sharedKubernetes, topicPrefix, type KubernetesCluster } from '#libs/testing';
 import { startAgent, type RunningAgent } from '../../services/agent/src/agent.ts';
 import { loadAgentConfig } from '../../services/agent/src/config.ts';
-import { agentGroup } from '../../services/agent/src/publish/fleet-link.ts';
 import { StubControlPlane } from './stub-control-plane.ts';
 
 const node = `agent-kafka-${randomBytes(4).toString('hex')}`;

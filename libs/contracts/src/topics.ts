@@ -7,4 +7,5 @@ export const topics = (fleet: string) =>
     cluster: (clusterId: string): string => `${fleet}.cluster.${clusterId}.v1`,
   }) as const;
 
-export const DEFAULT_FLEET = 'eci-fleet';
+/** Consumer group in which a cluster's agent reads its own topic; the control plane grants exactly this one. */
+export const agentGroup = (fleet: string, clusterId: string): string => `${fleet}.agent.${clusterId}`;

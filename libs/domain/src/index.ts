@@ -14,3 +14,4 @@ export * from './container-group/questions.ts';
 export * from './container-group/state.ts';
 export * from './placement/choose-placement.ts';
 export * from './placement/need.ts';
+export { canonical } from './same.ts';

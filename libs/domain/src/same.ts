@@ -3,7 +3,8 @@ export function same(a: unknown, b: unknown): boolean {
   return a === b || canonical(a) === canonical(b);
 }
 
-function canonical(value: unknown): string {
+/** Equal values, equal text: keys in order, undefined left out. For comparing and digesting, not for RFC 8785. */
+export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (value !== null && typeof value === 'object') {
     return `{${Object.entries(value)

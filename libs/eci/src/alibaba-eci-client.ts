@@ -14,6 +14,7 @@ import {
 } from './eci.ts';
 import type { Endpoint } from './endpoint.ts';
 import { failureOf, type Failure } from './failure.ts';
+import { noCredential } from './no-credential.ts';
 import { freezeParameters, thawRequest } from './frozen.ts';
 import {
   DeleteContainerGroupRequest,
@@ -196,7 +197,7 @@ export class AlibabaEciClient extends EciClient {
       const failure = failureOf(error, secrets);
       return {
         ok: false,
-        failure: { class: 'TRANSIENT', message: `no credential: ${failure.message}`, neverSent: true },
+        failure: { class: 'TRANSIENT', message: noCredential(failure.message), neverSent: true },
       };
     }
     try {

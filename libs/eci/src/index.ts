@@ -12,3 +12,4 @@ export type { FileModes } from './create-fields.ts';
 export { endpointOf, type Endpoint } from './endpoint.ts';
 export { classOf, DOCUMENTED_CODES, type ErrorClass } from './error-codes.ts';
 export { IDENTITY_TAGS } from './tags.ts';
+export { saysNoCredential } from './no-credential.ts';

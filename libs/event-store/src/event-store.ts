@@ -126,13 +126,6 @@ export class InboxMoved extends Error {
   override readonly name = 'InboxMoved';
 }
 
-export interface ClaimedLane {
-  readonly lane: string;
-  /** Tokens per second and the most that are saved up; a lane without a bucket has none to spend. */
-  readonly rate?: number;
-  readonly burst?: number;
-}
-
 export abstract class EventStore {
   /** Streams in order of version; missing streams are absent. Reads on the primary. */
   abstract loadMany(streamIds: readonly string[]): Promise<ReadonlyMap<string, readonly RecordedEvent[]>>;

@@ -22,5 +22,5 @@ export { PostgresEffectQueue, type LaneDepth } from './postgres-effect-queue.ts'
 export { PostgresGateQueue, type GateState } from './postgres-gate-queue.ts';
 export { PostgresTimerQueue } from './postgres-timer-queue.ts';
 export { Subscription, type ParkedStream, type SubscriptionOptions } from './subscription.ts';
-export { TryLater } from './trouble.ts';
+export { NETWORK_ERROR_CODES, TryLater } from './trouble.ts';
 export { WakeUp, type WakeUpOptions } from './wake-up.ts';

@@ -3,7 +3,8 @@ export class TryLater extends Error {
   override readonly name = 'TryLater';
 }
 
-const NETWORK = new Set([
+/** Node's codes for a connection that cannot be made or was lost. */
+export const NETWORK_ERROR_CODES: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
@@ -22,7 +23,7 @@ export function isTrouble(error: unknown): boolean {
   if (error instanceof TryLater) return true;
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (typeof code === 'string') {
-    if (NETWORK.has(code)) return true;
+    if (NETWORK_ERROR_CODES.has(code)) return true;
     // SQLSTATE classes: connection, transaction state, rollback, resources, operator, system.
     if (/^(08|25|40|53|55|57|58)[0-9A-Z]{3}$/.test(code)) return true;
     // A table, column, schema, database or privilege is missing: the set-up is wrong, for every event alike.

@@ -1,3 +1,4 @@
+import { NETWORK_ERROR_CODES } from '#libs/event-store';
 import { errorMessage, type Logger } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 
@@ -47,20 +48,9 @@ export async function waitFor<T>(
   }
 }
 
-const NETWORK = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-]);
-
 /** PostgreSQL is not there yet, starts, stops, is full or too slow; a wrong password or a missing database is another matter. */
 export function databaseMayCome(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  if (typeof code === 'string') return NETWORK.has(code) || /^(08|53|57|25P04)/.test(code);
+  if (typeof code === 'string') return NETWORK_ERROR_CODES.has(code) || /^(08|53|57|25P04)/.test(code);
   return typeof message === 'string' && /^(Connection terminated|timeout)/.test(message);
 }

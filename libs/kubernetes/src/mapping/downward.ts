@@ -1,6 +1,6 @@
 /** The downward API: fields of the pod and resources of its containers as texts. */
 import type { Container, InitContainer } from './fields/container-fields.ts';
-import { GIB, MIB, milliCores, parseQuantity } from './quantity.ts';
+import { MIB, milliCores, parseQuantity } from './quantity.ts';
 import { own, refuse } from './refusal.ts';
 import type { PodMetadata } from './source.ts';
 
@@ -86,5 +86,4 @@ export function resourceValue(
   return String(Math.ceil(value / divisor));
 }
 
-export const toGiB = (bytes: number): number => bytes / GIB;
 export const toMiB = (bytes: number): number => Math.ceil(bytes / MIB);

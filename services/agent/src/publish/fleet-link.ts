@@ -1,4 +1,4 @@
-import { topics, type SessionResponse } from '#libs/contracts';
+import { agentGroup, topics, type SessionResponse } from '#libs/contracts';
 import type { Consumer, Messaging } from '#libs/messaging';
 import type { Logger, Metrics } from '#libs/observability';
 import { backoffMs, type Clock, type Random } from '#libs/runtime';
@@ -33,9 +33,6 @@ export interface FleetLinkOptions {
   readonly onReach: () => void;
   readonly parts: (messaging: Messaging, caughtUp: Promise<void>) => LinkedParts;
 }
-
-/** Name of the consumer group in which an agent reads its topic; the control plane grants exactly this one. */
-export const agentGroup = (fleet: string, clusterId: string): string => `${fleet}.agent.${clusterId}`;
 
 /** The agent's two ways over the log: intents out, statuses and commands in. A broker that is away is waited for, and said. */
 export class FleetLink {

@@ -1,6 +1,7 @@
 import {
   EciClient,
   EciClients,
+  saysNoCredential,
   type DeleteAnswer,
   type DescribeAnswer,
   type FoundGroup,
@@ -83,7 +84,7 @@ const ACCEPTED = { state: 'accepted' } as const;
 
 /** The reference of the account leads nowhere, so nothing was even asked. */
 function withoutKey(reason: string): Pick<Word, 'auth'> {
-  return reason.startsWith('no credential') ? { auth: { state: 'refused', message: reason } } : {};
+  return saysNoCredential(reason) ? { auth: { state: 'refused', message: reason } } : {};
 }
 
 function ofCreate(answer: CreateOutcome & { readonly throttled?: boolean }): Word {

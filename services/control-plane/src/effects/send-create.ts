@@ -1,5 +1,5 @@
 import { attemptInDoubt, type ContainerGroupState, type CreateOutcome, type RefusalClass } from '#libs/domain';
-import type { FrozenCreate } from '#libs/eci';
+import { saysNoCredential, type FrozenCreate } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
 import { laneOfEffect, placeOf } from '../streams/lanes.ts';
@@ -205,7 +205,7 @@ export class CreateSender {
 
 /** An account whose key cannot be read is refused like one whose key is wrong: it is said on the pod, and tried again as a refused account is. */
 function withoutKey<T extends CreateOutcome>(outcome: T): T | Extract<CreateOutcome, { kind: 'refused' }> {
-  return outcome.kind === 'retry' && outcome.reason.startsWith('no credential')
+  return outcome.kind === 'retry' && saysNoCredential(outcome.reason)
     ? { kind: 'refused', code: 'CredentialUnavailable', class: 'AUTH', message: outcome.reason }
     : outcome;
 }

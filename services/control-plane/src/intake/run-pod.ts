@@ -1,5 +1,11 @@
 import type { RunPod, SealedRunPod } from '#libs/contracts';
-import { attemptInDoubt, type ContainerGroupCommand, type ContainerGroupState, type JsonObject } from '#libs/domain';
+import {
+  attemptInDoubt,
+  canonical,
+  type ContainerGroupCommand,
+  type ContainerGroupState,
+  type JsonObject,
+} from '#libs/domain';
 import { immutableSpecOf, mapPod, podFactsOf } from '#libs/kubernetes';
 import type { StreamKey } from '../keys/stream-vault.ts';
 
@@ -88,15 +94,4 @@ function digestsOf({ resolved }: RunPod, sealed: SealedRunPod, key: StreamKey): 
   add('pullSecrets', sealed.pullSecrets);
   add('resolved', { profile: resolved.profile, dns: resolved.dns, serviceEnv: resolved.serviceEnv });
   return digests;
-}
-
-/** Equal values, equal text: keys in order. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
-  return `{${entries
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, item]) => `${JSON.stringify(name)}:${canonical(item)}`)
-    .join(',')}}`;
 }

@@ -1,4 +1,4 @@
-import { topics } from '#libs/contracts';
+import { agentGroup, topics } from '#libs/contracts';
 import type { Messaging } from '#libs/messaging';
 
 /** The topic of each cluster, and who may read it. */
@@ -41,6 +41,3 @@ export class ClusterTopics {
     return `${this.fleet}.${clusterId}`;
   }
 }
-
-/** Consumer group that a cluster's agent may use on its own topic. */
-export const agentGroup = (fleet: string, clusterId: string): string => `${fleet}.agent.${clusterId}`;

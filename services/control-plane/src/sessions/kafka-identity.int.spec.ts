@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { inventoryKey, topics, type SessionResponse } from '#libs/contracts';
+import { agentGroup, inventoryKey, topics, type SessionResponse } from '#libs/contracts';
 import { KafkaMessaging, type IncomingMessage } from '#libs/messaging';
 import {
   createTestDatabase,
@@ -12,7 +12,6 @@ import {
 } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
 import { call, TestAgent, testConfig } from '../for-specs.ts';
-import { agentGroup } from '../publish/cluster-topics.ts';
 
 /** What a session says of Kafka must let an agent do its work there, and nothing else: tried on a broker that checks tokens and ACLs. */
 
