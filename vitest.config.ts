@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { QUICK_FAULTS } from './test/faults/subset.ts';
 
 // Nest needs legacy decorators with metadata; libs are imported from their sources through the condition `source`.
 const shared = {
@@ -41,10 +42,24 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/**/*.e2e.spec.ts'],
-          exclude: ['**/node_modules/**', 'dist/**'],
+          exclude: ['test/faults/**', '**/node_modules/**', 'dist/**'],
           globalSetup: ['libs/testing/src/vitest-global-setup.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          // `npm test` runs those that `test/faults/subset.ts` names; `npm run test:faults` all.
+          name: 'faults',
+          include: (process.env['FAULTS'] === 'all' ? ['*'] : QUICK_FAULTS).map(
+            (name) => `test/faults/${name}.e2e.spec.ts`,
+          ),
+          exclude: ['**/node_modules/**', 'dist/**'],
+          globalSetup: ['libs/testing/src/vitest-global-setup.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 240_000,
         },
       },
     ],

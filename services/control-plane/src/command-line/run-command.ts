@@ -1,0 +1,64 @@
+import { errorMessage } from '#libs/observability';
+import { ConfigurationError } from '../config.ts';
+import { WrongUsage, type CommandContext, type FleetCommand } from './command.ts';
+
+/** The list that is printed without a command. */
+export function overview(commands: readonly FleetCommand[]): string {
+  const width = Math.max(0, ...commands.map(({ name }) => name.length));
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
+  return [
+    'Looks after a live fleet, with the variables of the control plane.',
+    '',
+    '  npm run fleet -- <command> [options]',
+    '',
+    ...lines,
+    '',
+    'npm run fleet -- <command> --help says more of one.',
+  ].join('\n');
+}
+
+/** The command that the first words name, the longest name first, and what is left of the words. */
+export function findCommand(
+  commands: readonly FleetCommand[],
+  words: readonly string[],
+): { readonly command: FleetCommand; readonly rest: readonly string[] } | undefined {
+  const fitting = commands
+    .filter(({ name }) => name.split(' ').every((word, index) => words[index] === word))
+    .sort((a, b) => b.name.length - a.name.length);
+  const [command] = fitting;
+  return command && { command, rest: words.slice(command.name.split(' ').length) };
+}
+
+/** Runs what the words ask for; answers the exit code. Errors are one line, never a stack trace. */
+export async function runCommand(
+  commands: readonly FleetCommand[],
+  words: readonly string[],
+  context: CommandContext,
+): Promise<number> {
+  const [first] = words;
+  if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
+    context.print(overview(commands));
+    return 0;
+  }
+  const found = findCommand(commands, words);
+  if (!found) {
+    context.complain(`fleet: there is no command "${words.filter((word) => !word.startsWith('-')).join(' ')}"`);
+    context.complain(overview(commands));
+    return 2;
+  }
+  const { command, rest } = found;
+  if (rest.includes('--help') || rest.includes('-h')) {
+    context.print(command.help);
+    return 0;
+  }
+  try {
+    return await command.run(rest, context);
+  } catch (error) {
+    if (error instanceof WrongUsage) {
+      context.complain(`fleet ${command.name}: ${error.message}; see --help`);
+      return 2;
+    }
+    context.complain(`fleet ${command.name}: ${errorMessage(error)}`);
+    return error instanceof ConfigurationError ? 2 : 1;
+  }
+}
