@@ -31,6 +31,7 @@ export { createDatabase, createMigratedTemplate, migrate, type TestDatabase } fr
 export { startPostgres, type PostgresOptions, type PostgresRig } from './postgres/start.ts';
 export { RigUnavailable } from './preparing/rig-unavailable.ts';
 export { terminalProgress, type Progress } from './preparing/progress.ts';
+export { prepareLastRelease, type BuiltRelease } from './releases/prepare.ts';
 export { freePort, freePorts } from './processes/free-port.ts';
 export { startProcess, TestProcess, type ProcessExit, type ProcessOptions } from './processes/process.ts';
 export { temporaryFolder, type TemporaryFolder } from './processes/temporary-folder.ts';
