@@ -21,6 +21,8 @@ export {
 export { PostgresEffectQueue, type LaneDepth } from './postgres-effect-queue.ts';
 export { PostgresGateQueue, type GateState } from './postgres-gate-queue.ts';
 export { PostgresTimerQueue } from './postgres-timer-queue.ts';
-export { Subscription, type ParkedStream, type SubscriptionOptions } from './subscription.ts';
+export { CheckpointMoved, Checkpoints, type CheckpointTransaction, type ParkedStream } from './checkpoints.ts';
+export { PostgresCheckpoints } from './postgres-checkpoints.ts';
+export { Subscription, type SubscriptionOptions } from './subscription.ts';
 export { NETWORK_ERROR_CODES, TryLater } from './trouble.ts';
 export { WakeUp, type WakeUpOptions } from './wake-up.ts';

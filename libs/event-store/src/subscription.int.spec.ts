@@ -5,6 +5,7 @@ import { postgresUnderTest, type PostgresUnderTest } from './contract/postgres.t
 import { event } from './contract/under-test.ts';
 import type { RecordedEvent } from './event-store.ts';
 import { Nudge } from './nudge.ts';
+import { PostgresCheckpoints } from './postgres-checkpoints.ts';
 import { asSqlClient, PostgresTransactions, type SqlClient } from './sql-client.ts';
 import { Subscription, type SubscriptionOptions } from './subscription.ts';
 import { TryLater } from './trouble.ts';
@@ -36,8 +37,7 @@ function subscription(more: Partial<SubscriptionOptions<SqlClient>> = {}): Subsc
     name: 'seen',
     owner: 'me',
     store: under.store,
-    sql: asSqlClient(under.pool),
-    transactions: new PostgresTransactions(under.pool),
+    checkpoints: new PostgresCheckpoints(asSqlClient(under.pool), new PostgresTransactions(under.pool)),
     handler: write,
     batchSize: 4,
     clock: new Hurried(),

@@ -1,18 +1,17 @@
 import { backoffMs, type Clock, type LoopStep, type Random } from '#libs/runtime';
+import { CheckpointMoved, type Checkpoints, type ParkedStream } from './checkpoints.ts';
 import type { Cursor, EventStore, RecordedEvent } from './event-store.ts';
-import type { SqlClient, TransactionRunner } from './sql-client.ts';
+import type { SqlClient } from './sql-client.ts';
 import { errorText, isTrouble } from './trouble.ts';
 
-export interface SubscriptionOptions<Tx extends SqlClient> {
+export interface SubscriptionOptions<Tx> {
   /** Its checkpoint is kept under this name. */
   readonly name: string;
   /** Who reads; one at a time. Each process its own, new at every start. */
   readonly owner: string;
   readonly store: EventStore;
-  /** For the lease and what is parked: outside any transaction. */
-  readonly sql: SqlClient;
-  /** The handler's transactions; the checkpoint moves in the same one. */
-  readonly transactions: TransactionRunner<Tx>;
+  /** Where the checkpoint lies; it moves in the transaction of the handler. */
+  readonly checkpoints: Checkpoints<Tx>;
   /**
    * Gets events in order, at most `batchSize`. What it writes through `tx` is committed with the checkpoint, once. What it does elsewhere
    * happens at least once. Throw {@link TryLater} when what it needs is away: nothing is parked, the whole subscription waits.
@@ -36,25 +35,11 @@ export interface SubscriptionOptions<Tx extends SqlClient> {
   readonly random: Random;
 }
 
-/** A stream whose event could not be handled. That event and later ones of the stream wait for a replay; other streams flow. */
-export interface ParkedStream {
-  readonly streamId: string;
-  /** The event that failed. */
-  readonly version: number;
-  readonly error: string;
-  readonly since: string;
-  /** How many events wait. */
-  readonly queued: number;
-}
-
-/** Somebody else moved the checkpoint meanwhile: what the handler wrote is undone. */
-class CheckpointMoved extends Error {}
-
 /**
  * A named reader of all events whose checkpoint moves in the transaction of its handler. Any number of processes may run it: one holds the
  * lease, the others take over when it lapses; one that was replaced cannot commit.
  */
-export class Subscription<Tx extends SqlClient = SqlClient> {
+export class Subscription<Tx = SqlClient> {
   readonly name: string;
   private readonly options: SubscriptionOptions<Tx>;
 
@@ -82,23 +67,11 @@ export class Subscription<Tx extends SqlClient = SqlClient> {
 
   /** Lets the next reader begin at once; call it after the loop has stopped. */
   async leave(): Promise<void> {
-    await this.options.sql.query('select es.leave_subscription($1, $2)', [this.name, this.options.owner]);
+    await this.options.checkpoints.leave(this.name, this.options.owner);
   }
 
-  async parkedStreams(): Promise<readonly ParkedStream[]> {
-    const rows = await this.options.sql.query(
-      `select k.stream_id, k.version, k.error, k.since,
-              (select count(*)::int from es.subscription_queued q where (q.subscription, q.stream_id) = (k.subscription, k.stream_id)) as queued
-         from es.subscription_parked k where k.subscription = $1 order by k.since, k.stream_id`,
-      [this.name],
-    );
-    return rows.map((row) => ({
-      streamId: String(row['stream_id']),
-      version: Number(row['version']),
-      error: String(row['error']),
-      since: (row['since'] as Date).toISOString(),
-      queued: Number(row['queued']),
-    }));
+  parkedStreams(): Promise<readonly ParkedStream[]> {
+    return this.options.checkpoints.parkedStreams(this.name);
   }
 
   /**
@@ -106,48 +79,33 @@ export class Subscription<Tx extends SqlClient = SqlClient> {
    * stays as it was, and its error is thrown. Resolves with the number of events handled.
    */
   async replay(streamId: string): Promise<number> {
-    const { transactions, store, handler, types } = this.options;
-    return transactions.run(async (tx) => {
-      const [row] = await tx.query('select es.begin_replay($1, $2) as versions', [this.name, streamId]);
-      const versions = new Set(((row?.['versions'] as unknown[] | null) ?? []).map(Number));
+    const { checkpoints, store, handler, types } = this.options;
+    return checkpoints.transaction(this.name, async (transaction) => {
+      const versions = new Set(await transaction.beginReplay(streamId));
       const stream = (await store.loadMany([streamId])).get(streamId) ?? [];
       const events = stream.filter((event) => versions.has(event.version) && wanted(event, types));
-      if (events.length > 0) await handler(events, tx);
-      await tx.query('select es.end_replay($1, $2)', [this.name, streamId]);
+      if (events.length > 0) await handler(events, transaction.tx);
+      await transaction.endReplay(streamId);
       return events.length;
     });
   }
 
-  private async lease(): Promise<Cursor | undefined> {
-    const { sql, owner, leaseMs = 15_000 } = this.options;
-    const [row] = await sql.query(
-      'select generation, last_transaction_id::text as transaction_id, last_position::text as position from es.lease_subscription($1, $2, $3)',
-      [this.name, owner, leaseMs],
-    );
-    if (!row) return undefined;
-    return {
-      generation: Number(row['generation']),
-      transactionId: String(row['transaction_id']),
-      position: String(row['position']),
-    };
+  private lease(): Promise<Cursor | undefined> {
+    const { checkpoints, owner, leaseMs = 15_000 } = this.options;
+    return checkpoints.lease(this.name, owner, leaseMs);
   }
 
   /** Handler and checkpoint in one transaction; events of parked streams are queued instead. */
   private async handle(events: readonly RecordedEvent[], from: Cursor, to: Cursor): Promise<void> {
-    const { transactions, handler, types } = this.options;
-    await transactions.run(async (tx) => {
+    const { checkpoints, handler, types, owner } = this.options;
+    await checkpoints.transaction(this.name, async (transaction) => {
       const relevant = events.filter((event) => wanted(event, types));
       if (relevant.length > 0) {
-        const [row] = await tx.query('select es.queue_parked($1, $2, $3) as parked', [
-          this.name,
-          relevant.map((event) => event.streamId),
-          relevant.map((event) => event.version),
-        ]);
-        const parked = new Set(row!['parked'] as string[]);
+        const parked = await transaction.queueParked(relevant);
         const flowing = parked.size === 0 ? relevant : relevant.filter((event) => !parked.has(event.streamId));
-        if (flowing.length > 0) await handler(flowing, tx);
+        if (flowing.length > 0) await handler(flowing, transaction.tx);
       }
-      await this.moveCheckpoint(tx, from, to);
+      await transaction.move(owner, from, to);
     });
   }
 
@@ -186,32 +144,12 @@ export class Subscription<Tx extends SqlClient = SqlClient> {
   }
 
   private async park(event: RecordedEvent, at: Cursor, error: unknown): Promise<void> {
-    await this.options.transactions.run(async (tx) => {
-      await tx.query('select es.park_for_subscription($1, $2, $3, $4)', [
-        this.name,
-        event.streamId,
-        event.version,
-        errorText(error),
-      ]);
-      await this.moveCheckpoint(tx, at, event.cursor);
+    const { checkpoints, owner } = this.options;
+    await checkpoints.transaction(this.name, async (transaction) => {
+      await transaction.park(event, errorText(error));
+      await transaction.move(owner, at, event.cursor);
     });
     this.options.onParked?.({ streamId: event.streamId, version: event.version, error });
-  }
-
-  private async moveCheckpoint(tx: Tx, from: Cursor, to: Cursor): Promise<void> {
-    const [row] = await tx.query(
-      'select es.move_checkpoint($1, $2, $3, $4::text::xid8, $5, $6::text::xid8, $7) as moved',
-      [
-        this.name,
-        this.options.owner,
-        from.generation,
-        from.transactionId,
-        from.position,
-        to.transactionId,
-        to.position,
-      ],
-    );
-    if (row?.['moved'] !== true) throw new CheckpointMoved();
   }
 }
 

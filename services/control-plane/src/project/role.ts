@@ -1,4 +1,4 @@
-import { Subscription, TransactionRunner } from '#libs/event-store';
+import { PostgresCheckpoints, Subscription, TransactionRunner } from '#libs/event-store';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Parts, RunningRole } from '../parts.ts';
 import { LEASE_MS, SupervisedLoop } from '../supervised-loop.ts';
@@ -29,8 +29,7 @@ export function projectionOf(
     name,
     owner: parts.ids.uuid(),
     store: parts.store,
-    sql: sqlClientOf(parts.pool),
-    transactions: new TypeOrmTransactions(parts.dataSource),
+    checkpoints: new PostgresCheckpoints(sqlClientOf(parts.pool), new TypeOrmTransactions(parts.dataSource)),
     handler: (events, manager) => projection.apply(events, manager),
     onParked: ({ streamId, version, error }) =>
       parts.logger.error('park a stream of the projection', { streamId, version, error }),

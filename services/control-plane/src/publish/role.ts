@@ -1,4 +1,4 @@
-import { PostgresTransactions, Subscription, TryLater } from '#libs/event-store';
+import { PostgresCheckpoints, PostgresTransactions, Subscription, TryLater } from '#libs/event-store';
 import { MessagingError } from '#libs/messaging';
 import type { Parts, RunningRole } from '../parts.ts';
 import { LEASE_MS, SupervisedLoop } from '../supervised-loop.ts';
@@ -31,8 +31,7 @@ export function startPublish(parts: Parts): Promise<RunningRole> {
     name: 'publish',
     owner: ids.uuid(),
     store,
-    sql: sqlClientOf(pool),
-    transactions: new PostgresTransactions(pool),
+    checkpoints: new PostgresCheckpoints(sqlClientOf(pool), new PostgresTransactions(pool)),
     handler: (events) =>
       patiently(
         () => publisher.publish(events),
