@@ -45,6 +45,8 @@ export interface AlibabaEciClientOptions {
   readonly timeoutMs?: number;
   /** Default `number`, see there. */
   readonly fileModes?: FileModes;
+  /** Makes the SDK's client for a key; default: one that speaks HTTP. For simulations whose cloud is in the same process. */
+  readonly connect?: (key: AccessKey) => SdkClient;
 }
 
 /** Ids of one describe, rows of one page of details, rows of one page of statuses (ECI docs). */
@@ -217,8 +219,14 @@ export class AlibabaEciClient extends EciClient {
     ) {
       return known.client;
     }
+    const client = this.options.connect?.(key) ?? this.connect(key);
+    this.sdk = { key, client };
+    return client;
+  }
+
+  private connect(key: AccessKey): SdkClient {
     const { endpoint, region } = this.options;
-    const client = new SdkClient(
+    return new SdkClient(
       new SdkConfig({
         accessKeyId: key.accessKeyId,
         accessKeySecret: key.accessKeySecret,
@@ -228,8 +236,6 @@ export class AlibabaEciClient extends EciClient {
         regionId: region,
       }),
     );
-    this.sdk = { key, client };
-    return client;
   }
 }
 
