@@ -1,24 +1,31 @@
+import {
+  boolArray,
+  byteaArray,
+  int2Array,
+  int4Array,
+  int8Array,
+  jsonbArray,
+  textArray,
+  uuidArray,
+} from './binary-array.ts';
 import { canonicalEvent } from './digest.ts';
-import type { EffectChange, InboxMove, StreamAppend } from './event-store.ts';
+import type { EffectChange, InboxMove, NewEvent, StreamAppend } from './event-store.ts';
 
 /** The caller asked for something that could never be stored. Nothing was written. */
 export class InvalidAppend extends Error {
   override readonly name = 'InvalidAppend';
 }
 
-/** Parameters of `es.append`, as JSON texts. `s` counts the streams from 1. */
-export interface AppendRequest {
-  readonly streams: string;
-  readonly events: string;
-  readonly beside: string | null;
-}
+/** Parameters of `es.append_2`, in their order, but for the inbox and the jitter. */
+export type AppendRequest = readonly (Buffer | string | null)[];
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
   const seen = new Set<string>();
-  const heads: object[] = [];
-  const events: string[] = [];
+  const events = new EventColumns();
+  const touched: boolean[] = [];
+  const claims: (StreamAppend['claim'] & { readonly putAgain: boolean } | undefined)[] = [];
   const beside: { [table: string]: object[] } = {};
   const lay = (table: string, row: object): void => void (beside[table] ??= []).push(row);
 
@@ -36,7 +43,7 @@ export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
     stream.events.forEach((event, i) => {
       const version = stream.expected + i + 1;
       try {
-        events.push(eventJson(s, streamId, version, event));
+        events.add(s, streamId, version, event);
       } catch (error) {
         throw new InvalidAppend(
           `append to ${streamId}: ${event.type} (version ${version}) cannot be stored: ${(error as Error).message}`,
@@ -49,18 +56,9 @@ export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
 
     const effects = lastOfEach(stream.effects ?? []);
     const { claim } = stream;
-    heads.push({
-      s,
-      stream_id: streamId,
-      expected: stream.expected,
-      events: stream.events.length,
-      closed: stream.closed,
-      effects: effects.length > 0 || claim !== undefined,
-      claim_kind: claim?.kind,
-      claim_key: claim?.key,
-      claim_id: claim?.claimId,
-      put_again: claim && effects.some((e) => e.op === 'put' && e.kind === claim.kind && e.key === claim.key),
-    });
+    touched.push(effects.length > 0 || claim !== undefined);
+    const putAgain = (e: EffectChange): boolean => e.op === 'put' && e.kind === claim?.kind && e.key === claim.key;
+    claims.push(claim && { ...claim, putAgain: effects.some(putAgain) });
     for (const effect of effects) lay('effects', effectRow(s, effect));
     for (const timer of new Map((stream.timers ?? []).map((t) => [t.name, t])).values()) {
       lay(
@@ -79,13 +77,25 @@ export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
     }
   });
 
-  const request = {
-    streams: JSON.stringify(heads),
-    events: `[${events.join(',')}]`,
-    beside: Object.keys(beside).length > 0 ? JSON.stringify(beside) : null,
-  };
-  for (const text of Object.values(request)) refuseNul(text, streams);
-  return request;
+  const besideText = Object.keys(beside).length > 0 ? JSON.stringify(beside) : null;
+  refuseNul(besideText, streams);
+  for (const text of [...events.data, ...events.metadata]) refuseNul(text, streams);
+  for (const { streamId } of streams) if (streamId.includes('\0')) refuseNul(JSON.stringify(streamId), streams);
+  for (const type of events.types) if (type.includes('\0')) refuseNul(JSON.stringify(type), streams);
+  const someClaim = claims.some((claim) => claim !== undefined);
+  return [
+    textArray(streams.map(({ streamId }) => streamId)),
+    int8Array(streams.map(({ expected }) => expected)),
+    int4Array(streams.map(({ events: { length } }) => length)),
+    boolArray(streams.map(({ closed }) => closed === true)),
+    boolArray(touched),
+    someClaim ? textArray(claims.map((claim) => claim?.kind ?? null)) : null,
+    someClaim ? textArray(claims.map((claim) => claim?.key ?? null)) : null,
+    someClaim ? textArray(claims.map((claim) => claim?.claimId ?? null)) : null,
+    someClaim ? boolArray(claims.map((claim) => claim?.putAgain === true)) : null,
+    ...events.arrays(),
+    besideText,
+  ];
 }
 
 export function inboxJson(move: InboxMove): string {
@@ -93,16 +103,45 @@ export function inboxJson(move: InboxMove): string {
   return JSON.stringify({ consumer_group: group, ...rest });
 }
 
-function eventJson(s: number, streamId: string, version: number, event: StreamAppend['events'][number]): string {
-  if (!UUID.test(event.eventId)) throw new Error(`event id ${JSON.stringify(event.eventId)} is not a UUID`);
-  if (!Number.isInteger(event.schemaVersion) || event.schemaVersion < 1 || event.schemaVersion > 32_767) {
-    throw new Error(`schema version ${event.schemaVersion} is not a number from 1 to 32767`);
+/** Events of all streams, column by column. */
+class EventColumns {
+  readonly types: string[] = [];
+  readonly data: string[] = [];
+  readonly metadata: string[] = [];
+  private readonly streams: number[] = [];
+  private readonly versions: number[] = [];
+  private readonly eventIds: string[] = [];
+  private readonly schemaVersions: number[] = [];
+  private readonly digests: Uint8Array[] = [];
+
+  add(s: number, streamId: string, version: number, event: StreamAppend['events'][number]): void {
+    if (!UUID.test(event.eventId)) throw new Error(`event id ${JSON.stringify(event.eventId)} is not a UUID`);
+    if (!Number.isInteger(event.schemaVersion) || event.schemaVersion < 1 || event.schemaVersion > 32_767) {
+      throw new Error(`schema version ${event.schemaVersion} is not a number from 1 to 32767`);
+    }
+    const { eventId, data, metadata, digest } = canonicalEvent(streamId, version, event);
+    this.streams.push(s);
+    this.versions.push(version);
+    this.eventIds.push(eventId);
+    this.types.push(event.type);
+    this.schemaVersions.push(event.schemaVersion);
+    this.data.push(data);
+    this.metadata.push(metadata);
+    this.digests.push(digest);
   }
-  const { eventId, data, metadata, digest } = canonicalEvent(streamId, version, event);
-  return (
-    `{"s":${s},"version":${version},"event_id":"${eventId}","type":${JSON.stringify(event.type)},"schema_version":${event.schemaVersion},` +
-    `"data":${data},"metadata":${metadata},"digest":"${'\\\\x'}${digest.toString('hex')}"}`
-  );
+
+  arrays(): readonly Buffer[] {
+    return [
+      int4Array(this.streams),
+      int8Array(this.versions),
+      uuidArray(this.eventIds),
+      textArray(this.types),
+      int2Array(this.schemaVersions),
+      jsonbArray(this.data),
+      jsonbArray(this.metadata),
+      byteaArray(this.digests),
+    ];
+  }
 }
 
 function effectRow(s: number, effect: EffectChange): object {
@@ -125,7 +164,7 @@ function effectRow(s: number, effect: EffectChange): object {
 }
 
 /** One change for each row: the last that was said of it. */
-function lastOfEach(effects: readonly EffectChange[]): readonly EffectChange[] {
+export function lastOfEach(effects: readonly EffectChange[]): readonly EffectChange[] {
   return effects.length < 2 ? effects : [...new Map(effects.map((e) => [JSON.stringify([e.kind, e.key]), e])).values()];
 }
 

@@ -24,5 +24,6 @@ export { PostgresTimerQueue } from './postgres-timer-queue.ts';
 export { CheckpointMoved, Checkpoints, type CheckpointTransaction, type ParkedStream } from './checkpoints.ts';
 export { PostgresCheckpoints } from './postgres-checkpoints.ts';
 export { Subscription, type SubscriptionOptions } from './subscription.ts';
+export * from './in-memory/index.ts';
 export { NETWORK_ERROR_CODES, TryLater } from './trouble.ts';
 export { WakeUp, type WakeUpOptions } from './wake-up.ts';

@@ -69,6 +69,15 @@ interface EventColumns {
 const COLUMNS = `(select generation from es.log) as generation, e.transaction_id::text as transaction_id, e.position, e.recorded_at, e.stream_id,
   e.version, e.event_id, e.type, e.schema_version, e.data, e.metadata`;
 
+interface Outcome {
+  readonly s: number;
+  readonly outcome: string;
+  readonly removed: readonly string[] | null;
+}
+
+const WRITTEN = { outcome: 'ok', removed: null } as const;
+const APPEND = `select s, outcome, removed from es.append_2(${Array.from({ length: 20 }, (_, index) => `$${index + 1}`).join(', ')})`;
+
 /** How often streams are tried again that met a younger transaction, or an append that the server undid. */
 const FRESH_TRANSACTIONS = 5;
 
@@ -110,10 +119,11 @@ export class PostgresEventStore extends EventStore {
     for (let round = 1; ; round++) {
       // Once a stream has failed for good the offset stays where it is; that it was ours has been checked with the first round.
       const failed = [...results.values()].some((result) => !result.ok);
-      const answer = await this.tryAppend(pending, failed ? undefined : inbox);
+      const answer = new Map((await this.tryAppend(pending, failed ? undefined : inbox)).map((row) => [row.s, row]));
       const refused: StreamAppend[] = [];
-      for (const { s, outcome, removed } of answer) {
-        const stream = pending[s - 1]!;
+      for (const [index, stream] of pending.entries()) {
+        // Only what is out of the ordinary has a row.
+        const { outcome, removed } = answer.get(index + 1) ?? WRITTEN;
         const { streamId } = stream;
         if (outcome === 'ok') {
           const version = stream.expected + stream.events.length;
@@ -134,19 +144,12 @@ export class PostgresEventStore extends EventStore {
   private async tryAppend(
     streams: readonly StreamAppend[],
     inbox: InboxMove | undefined,
-  ): Promise<readonly { s: number; outcome: string; removed: string[] | null }[]> {
-    const request = appendRequest(streams);
-    const values = [request.streams, request.events, request.beside, inbox ? inboxJson(inbox) : null, this.jitter()];
+  ): Promise<readonly Outcome[]> {
+    const values = [...appendRequest(streams), inbox ? inboxJson(inbox) : null, this.jitter()];
     for (let round = 1; ; round++) {
       try {
-        const text = 'select s, outcome, removed from es.append($1, $2, $3, $4, $5)';
-        return (
-          await this.pool.query<{ s: number; outcome: string; removed: string[] | null }>({
-            name: 'es-append',
-            text,
-            values,
-          })
-        ).rows;
+        const { rows } = await this.pool.query<Outcome>({ name: 'es-append-2', text: APPEND, values });
+        return rows;
       } catch (error) {
         const code = (error as { code?: unknown }).code;
         if (code === 'ES001')

@@ -1,9 +1,11 @@
 import pg from 'pg';
 import { createPool } from '../pool.ts';
+import { PostgresCheckpoints } from '../postgres-checkpoints.ts';
 import { PostgresEffectQueue } from '../postgres-effect-queue.ts';
 import { PostgresEventStore } from '../postgres-event-store.ts';
 import { PostgresGateQueue } from '../postgres-gate-queue.ts';
 import { PostgresTimerQueue } from '../postgres-timer-queue.ts';
+import { PostgresTransactions, asSqlClient } from '../sql-client.ts';
 import type { StoreUnderTest } from './under-test.ts';
 
 export interface PostgresUnderTest extends StoreUnderTest {
@@ -36,6 +38,7 @@ export async function postgresUnderTest(database: {
     effects: new PostgresEffectQueue(pool),
     gates: new PostgresGateQueue(pool),
     timers: new PostgresTimerQueue(pool),
+    checkpoints: new PostgresCheckpoints(asSqlClient(pool), new PostgresTransactions(pool)),
     async advance(ms) {
       offsetMs += ms;
       await owner.query('select es.set_clock_offset($1::interval)', [`${offsetMs} milliseconds`]);

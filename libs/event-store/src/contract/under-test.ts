@@ -1,4 +1,5 @@
 import { BEGINNING } from '../cursor.ts';
+import type { Checkpoints } from '../checkpoints.ts';
 import type {
   Cursor,
   EffectChange,
@@ -16,6 +17,8 @@ export interface StoreUnderTest {
   readonly effects: EffectQueue;
   readonly gates: GateQueue;
   readonly timers: TimerQueue;
+  /** Handlers of the suite write nothing of their own. */
+  readonly checkpoints: Checkpoints<unknown>;
   /** Milliseconds by which all of its time jumps ahead; negative: back. */
   advance(ms: number): Promise<void>;
   /** Resolves when readers may see every event appended so far: anybody's open transaction may hide them for a while. */

@@ -1,0 +1,4 @@
+import { eventStoreContract } from '../contract/contract.ts';
+import { inMemoryUnderTest } from '../contract/in-memory.ts';
+
+eventStoreContract('memory', () => Promise.resolve(inMemoryUnderTest()));
