@@ -9,14 +9,18 @@ export interface BrokerSettings {
     readonly audience: string;
     readonly superUsers: readonly string[];
   };
+  /** Ports under which clients are told to come, where something stands in front of the listeners. */
+  readonly advertise?: { readonly plain?: number | undefined; readonly oauth?: number | undefined };
 }
 
 /** `server.properties` of one broker that is its own controller. Topics are made by those who own them, never by a typing error. */
-export function brokerProperties({ port, controllerPort, dataDir, oauth }: BrokerSettings): string {
+export function brokerProperties({ port, controllerPort, dataDir, oauth, advertise = {} }: BrokerSettings): string {
   const listeners = [`PLAINTEXT://127.0.0.1:${port}`];
+  const advertised = [`PLAINTEXT://127.0.0.1:${advertise.plain ?? port}`];
   const protocols = ['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT'];
   if (oauth !== undefined) {
     listeners.push(`OAUTH://127.0.0.1:${oauth.port}`);
+    advertised.push(`OAUTH://127.0.0.1:${advertise.oauth ?? oauth.port}`);
     protocols.push('OAUTH:SASL_PLAINTEXT');
   }
   const properties: Record<string, string | number | boolean> = {
@@ -24,7 +28,7 @@ export function brokerProperties({ port, controllerPort, dataDir, oauth }: Broke
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     listeners: [...listeners, `CONTROLLER://127.0.0.1:${controllerPort}`].join(','),
-    'advertised.listeners': listeners.join(','),
+    'advertised.listeners': advertised.join(','),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'listener.security.protocol.map': protocols.join(','),

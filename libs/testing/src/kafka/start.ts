@@ -22,6 +22,13 @@ export interface KafkaOptions {
    * listener stays, for the super user. `true`: a new key.
    */
   readonly oauth?: true | { readonly issuer?: TokenIssuer; readonly superUsers?: readonly string[] };
+  /** Of the listener that takes tokens. Default: a free one. */
+  readonly oauthPort?: number;
+  /**
+   * Ports of proxies in front of the listeners, which must lead there before the broker starts: a client that has asked who belongs to the
+   * cluster goes on by these.
+   */
+  readonly advertise?: { readonly plain?: number; readonly oauth?: number };
 }
 
 export interface KafkaRig {
@@ -43,8 +50,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaRig> 
   const folder = temporaryFolder('kafka');
   const logs = temporaryFolder('kafka-logs');
   try {
-    const [freePlain, controllerPort, oauthPort] = (await freePorts(3)) as [number, number, number];
-    const port = options.port ?? freePlain;
+    const [freePlain, controllerPort, freeOauth] = (await freePorts(3)) as [number, number, number];
+    const { port = freePlain, oauthPort = freeOauth } = options;
     const dataDir = options.dataDir ?? join(folder.path, 'data');
     await mkdir(dataDir, { recursive: true });
     const asked = options.oauth === true ? {} : options.oauth;
@@ -57,6 +64,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaRig> 
       port,
       controllerPort,
       dataDir,
+      ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
       ...(tokens === undefined
         ? {}
         : { oauth: { port: oauthPort, jwksUrl, ...tokens, superUsers: asked?.superUsers ?? [] } }),

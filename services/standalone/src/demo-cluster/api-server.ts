@@ -17,15 +17,31 @@ interface Target {
 
 const BOOKMARK_EVERY_MS = 30_000;
 
+/** What an API server in trouble answers in place of what it should. */
+export interface Refusal {
+  readonly code: number;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Asked before a request is handled; an answer is given instead. `verb` as Kubernetes names it: get, list, watch, create, patch, … */
+export type RefuseRequest = (request: {
+  readonly verb: string;
+  readonly kind: string;
+  readonly path: string;
+}) => Refusal | undefined;
+
 /** List, watch, get, create, update, patch and delete over HTTP, for what an agent uses. No authentication: loopback only. */
 export class ApiServer {
   private readonly store: ObjectStore;
   private readonly admission: Admission;
+  private readonly refuse: RefuseRequest;
   private readonly server: Server;
 
-  constructor(store: ObjectStore, admission: Admission) {
+  constructor(store: ObjectStore, admission: Admission, refuse: RefuseRequest = () => undefined) {
     this.store = store;
     this.admission = admission;
+    this.refuse = refuse;
     this.server = createServer((request, response) => void this.answer(request, response));
     this.server.requestTimeout = 0;
     this.server.keepAliveTimeout = 75_000;
@@ -37,6 +53,11 @@ export class ApiServer {
       this.server.listen(port, '127.0.0.1', resolve);
     });
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Ends every watch and every request that is open, as a restart would. */
+  closeConnections(): void {
+    this.server.closeAllConnections();
   }
 
   async close(): Promise<void> {
@@ -52,6 +73,8 @@ export class ApiServer {
       if (/^\/(readyz|livez|healthz)$/.test(url.pathname)) return void response.writeHead(200).end('ok');
       const target = targetOf(url.pathname);
       if (!target) throw new ApiError(404, 'NotFound', `the demo cluster has no resource at ${url.pathname}`);
+      const refusal = this.refuse({ verb: verbOf(request, target, url), kind: target.type.kind, path: url.pathname });
+      if (refusal) throw new ApiError(refusal.code, refusal.reason, refusal.message);
       const body = request.method === 'GET' ? undefined : await bodyOf(request);
       if (request.method === 'GET' && !target.name && url.searchParams.get('watch'))
         return this.watch(target, url, response);
@@ -221,6 +244,12 @@ export class ApiServer {
       clearTimeout(timeout);
     });
   }
+}
+
+function verbOf({ method }: IncomingMessage, target: Target, url: URL): string {
+  if (method === 'POST') return 'create';
+  if (method !== 'GET') return method === 'PUT' ? 'update' : (method ?? '').toLowerCase();
+  return target.name ? 'get' : url.searchParams.get('watch') ? 'watch' : 'list';
 }
 
 function selected(object: KubernetesObject, url: URL): boolean {

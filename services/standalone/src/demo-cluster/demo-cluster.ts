@@ -5,7 +5,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { Loop, SystemClock, SystemIds, SystemRandom } from '#libs/runtime';
 import { Admission, resource } from './admission.ts';
-import { ApiServer } from './api-server.ts';
+import { ApiServer, type RefuseRequest } from './api-server.ts';
 import { ObjectStore, type StoredState } from './object-store.ts';
 import { startScheduler } from './scheduler.ts';
 import { Workload } from './workload.ts';
@@ -15,6 +15,10 @@ export interface DemoCluster {
   /** Text of a kubeconfig that reaches it. */
   readonly kubeconfig: string;
   startWorkload(): void;
+  /** Ends every watch and open request. */
+  closeConnections(): void;
+  /** Forgets what changed before now, as a compaction does: a watch from an earlier resourceVersion gets 410 Expired. */
+  forgetHistory(): void;
   stop(): Promise<void>;
 }
 
@@ -25,13 +29,15 @@ export async function startDemoCluster(options: {
   port?: number;
   stateFile?: string;
   onError: (error: unknown) => void;
+  /** An API server in trouble. */
+  refuse?: RefuseRequest;
 }): Promise<DemoCluster> {
   const clock = new SystemClock();
   const random = new SystemRandom();
   const store = new ObjectStore(clock, new SystemIds(), await stored(options.stateFile));
   populate(store);
   const admission = new Admission(store);
-  const server = new ApiServer(store, admission);
+  const server = new ApiServer(store, admission, options.refuse);
   const url = await server.listen(options.port ?? 0);
   const stopScheduler = startScheduler(store);
   const pods = resource('Pod');
@@ -82,6 +88,8 @@ export async function startDemoCluster(options: {
         workload.start();
       });
     },
+    closeConnections: () => server.closeConnections(),
+    forgetHistory: () => store.forgetHistory(),
     stop: async () => {
       await workload.stop();
       stopScheduler();

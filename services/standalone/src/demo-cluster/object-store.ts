@@ -195,6 +195,12 @@ export class ObjectStore {
     return () => set.delete(listener);
   }
 
+  /** Nobody can watch from before now any more. */
+  forgetHistory(): void {
+    for (const entries of this.history.values()) entries.length = 0;
+    this.firstKept = this.version;
+  }
+
   private write(type: ResourceType, object: KubernetesObject, event: WatchEventType): KubernetesObject {
     const written = this.note(type, object, event);
     this.objects.get(typeKey(type))?.set(objectKey(object.metadata.namespace, object.metadata.name), written);
