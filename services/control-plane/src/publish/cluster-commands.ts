@@ -1,14 +1,14 @@
 import { commandKey, topics, type ClusterCommand } from '#libs/contracts';
 import type { Messaging } from '#libs/messaging';
-import type { ClusterDirectory } from '../clusters/cluster-directory.ts';
+import type { KnownClusters } from './ports.ts';
 
 /** What the control plane asks of agents. A newer command of a name replaces an older one that was not read yet. */
 export class ClusterCommands {
   private readonly messaging: Messaging;
-  private readonly directory: ClusterDirectory;
+  private readonly directory: KnownClusters;
   private readonly fleet: string;
 
-  constructor(parts: { readonly messaging: Messaging; readonly directory: ClusterDirectory; readonly fleet: string }) {
+  constructor(parts: { readonly messaging: Messaging; readonly directory: KnownClusters; readonly fleet: string }) {
     this.messaging = parts.messaging;
     this.directory = parts.directory;
     this.fleet = parts.fleet;

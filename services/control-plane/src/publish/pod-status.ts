@@ -3,7 +3,7 @@ import { finalize, isClosed, parseStreamId, type ContainerGroupState } from '#li
 import type { EventStore, RecordedEvent } from '#libs/event-store';
 import { podAnnotationsOf, podEventsOf, podStatusOf } from '#libs/kubernetes';
 import type { Messaging, OutgoingMessage } from '#libs/messaging';
-import type { ClusterDirectory } from '../clusters/cluster-directory.ts';
+import type { KnownClusters } from './ports.ts';
 import { domainEvent, stateOf } from '../container-groups/stored-events.ts';
 
 /** What a cluster's topic should hold for one stream: the complete status, or nothing more once the pod object is gone for good. */
@@ -38,13 +38,13 @@ export const PUBLISH_TIMEOUT_MS = 8_000;
 export class PodStatusPublisher {
   private readonly store: EventStore;
   private readonly messaging: Messaging;
-  private readonly directory: ClusterDirectory;
+  private readonly directory: KnownClusters;
   private readonly fleet: string;
 
   constructor(parts: {
     readonly store: EventStore;
     readonly messaging: Messaging;
-    readonly directory: ClusterDirectory;
+    readonly directory: KnownClusters;
     readonly fleet: string;
   }) {
     this.store = parts.store;

@@ -1,0 +1,87 @@
+import { Subscription, TryLater, type Checkpoints, type EventStore, type RecordedEvent } from '#libs/event-store';
+import { MessagingError } from '#libs/messaging';
+import type { Logger, Metrics } from '#libs/observability';
+import type { Clock, Random } from '#libs/runtime';
+import type { RunningRole } from '../parts.ts';
+import { LEASE_MS, SupervisedLoop } from '../supervised-loop.ts';
+
+/** Appends come in flocks; a short wait publishes a flock in one round instead of ten. Milliseconds. */
+const GATHER_MS = 20;
+const POLL_MS = 250;
+
+export interface PublisherLoopParts<Tx> {
+  readonly store: EventStore;
+  readonly checkpoints: Checkpoints<Tx>;
+  readonly publish: (events: readonly RecordedEvent[]) => Promise<void>;
+  /** Makes topics that are missing, and fills them. */
+  readonly prepareTopics: () => Promise<void>;
+  /** A hint that there may be new events. Returns how to stop listening. */
+  readonly appended: { on(listener: () => void): () => void };
+  /** Names this process in leases; random at each start. */
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Publishes every event at least once, in order. Of several replicas one holds the subscription. */
+export function startPublisherLoop<Tx>(parts: PublisherLoopParts<Tx>): RunningRole {
+  const { store, checkpoints, publish, prepareTopics, appended, owner, clock, random, logger, metrics } = parts;
+  // A log that began anew with this process, or was lost, has no topics: they are made and filled before the next event is published.
+  let topicsMayLack = true;
+  const subscription = new Subscription<Tx>({
+    name: 'publish',
+    owner,
+    store,
+    checkpoints,
+    handler: (events) =>
+      patiently(
+        () => publish(events),
+        () => (topicsMayLack = true),
+      ),
+    onParked: ({ streamId, version, error }) =>
+      logger.error('park a stream of the publisher', { streamId, version, error }),
+    leaseMs: LEASE_MS,
+    clock,
+    random,
+  });
+  const loop = new SupervisedLoop({
+    name: 'publish',
+    clock,
+    random,
+    logger,
+    metrics,
+    idleMs: POLL_MS,
+    step: async (stopping) => {
+      if (topicsMayLack) {
+        await prepareTopics();
+        topicsMayLack = false;
+      }
+      await clock.sleep(GATHER_MS, stopping);
+      return subscription.step(stopping);
+    },
+  });
+  const stopListening = appended.on(() => loop.nudge());
+  loop.start();
+  return {
+    trouble: () => loop.trouble(),
+    async stop() {
+      stopListening();
+      await loop.stop();
+      await subscription.leave();
+    },
+  };
+}
+
+/** A broker that is away, or does not let us in, is no fault of the event at hand. */
+async function patiently(publish: () => Promise<void>, onMissingTopic: () => void): Promise<void> {
+  try {
+    await publish();
+  } catch (error) {
+    if (error instanceof MessagingError && error.code === 'no-topic') onMissingTopic();
+    if (error instanceof MessagingError && error.code !== 'too-large')
+      throw new TryLater(error.message, { cause: error });
+    throw error;
+  }
+}
