@@ -68,6 +68,12 @@ export const VARIABLES: readonly Variable[] = [
     meaning: "key that signs agents' access tokens: a private EC P-256 JWK; required (or FLEET_TOKEN_KEY_FILE)",
   },
   { name: 'FLEET_TOKEN_KEY_FILE', meaning: 'file with the token key' },
+  {
+    name: 'FLEET_AUDIT_KEY',
+    meaning: 'key that signs the seals of the audit trail: a private Ed25519 JWK',
+    default: 'none: seals are chained, not signed',
+  },
+  { name: 'FLEET_AUDIT_KEY_FILE', meaning: 'file with the audit key' },
   { name: 'FLEET_TOKEN_ISSUER', meaning: '`iss` of access tokens, as brokers expect it', default: 'FLEET_NAME' },
   { name: 'FLEET_TOKEN_AUDIENCE', meaning: '`aud` of access tokens, as brokers expect it', default: 'FLEET_NAME' },
   {
@@ -97,7 +103,7 @@ export function helpText(): string {
     'Control plane of ECI Fleet: turns pod intents into container groups and says how they are.',
     '',
     'Usage: control-plane [--help] [--print-jwks] [--make-keys <folder>]',
-    '  --make-keys   makes the master key and the token key in the folder, mode 0600, unless they are there; prints their variables',
+    '  --make-keys   makes the master key, the token key and the audit key in the folder, mode 0600, unless they are there; prints their variables',
     "  --print-jwks  prints the public half of FLEET_TOKEN_KEY as a JWKS, for brokers that check agents' tokens",
     '',
     'Configuration is read from the environment:',

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import type { LogLevel } from '#libs/observability';
 import { z } from 'zod';
 import { AccountSettings } from './accounts/account-settings.ts';
+import { AuditKey, auditKeyFault } from './audit/audit-key.ts';
 import { VARIABLES } from './config-variables.ts';
 
 export const ROLES = ['api', 'intake', 'effects', 'observe', 'publish', 'project'] as const;
@@ -49,6 +50,8 @@ export interface ControlPlaneConfig {
   /** 256 bits. */
   readonly masterKey: Uint8Array;
   readonly tokenKey: TokenKey;
+  /** Signs the seals of the audit trail; absent: they are chained, not signed. */
+  readonly auditKey?: AuditKey;
   /** `iss` and `aud` of access tokens, as brokers expect them. */
   readonly tokenIssuer: string;
   readonly tokenAudience: string;
@@ -118,6 +121,8 @@ const Schema = z.object({
   FLEET_MASTER_KEY_FILE: z.string().optional(),
   FLEET_TOKEN_KEY: z.string().optional(),
   FLEET_TOKEN_KEY_FILE: z.string().optional(),
+  FLEET_AUDIT_KEY: z.string().optional(),
+  FLEET_AUDIT_KEY_FILE: z.string().optional(),
   FLEET_TOKEN_ISSUER: z.string().optional(),
   FLEET_TOKEN_AUDIENCE: z.string().optional(),
   FLEET_ACCOUNTS: z.string().optional(),
@@ -161,6 +166,7 @@ export function readConfig(
 
   const masterKey = readMasterKey(fromFile, faults);
   const tokenKey = readTokenKey(fromFile, faults);
+  const auditKey = readAuditKey(fromFile, faults);
   const accounts = readAccounts(fromFile, raw, faults);
   if (needsKafka && sound.KAFKA_BROKERS === undefined && !flawed.has('KAFKA_BROKERS'))
     faults.push(`KAFKA_BROKERS: is missing${hint('KAFKA_BROKERS')}`);
@@ -198,6 +204,7 @@ export function readConfig(
     },
     masterKey,
     tokenKey,
+    ...(auditKey === undefined ? {} : { auditKey }),
     tokenIssuer: v.FLEET_TOKEN_ISSUER ?? v.FLEET_NAME,
     tokenAudience: v.FLEET_TOKEN_AUDIENCE ?? v.FLEET_NAME,
     accounts,
@@ -305,6 +312,18 @@ function readTokenKey(values: FileValues, faults: string[]): TokenKey | undefine
     return undefined;
   }
   return key.data;
+}
+
+function readAuditKey(values: FileValues, faults: string[]): AuditKey | undefined {
+  const text = values.get('FLEET_AUDIT_KEY');
+  if (text === null || text === undefined) return undefined;
+  const key = parseJson(text);
+  const fault = auditKeyFault(key);
+  if (fault !== undefined) {
+    faults.push(`FLEET_AUDIT_KEY: ${fault}`);
+    return undefined;
+  }
+  return AuditKey.parse(key);
 }
 
 function readAccounts(values: FileValues, raw: Readonly<Record<string, string>>, faults: string[]): AccountSettings[] {

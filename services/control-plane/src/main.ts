@@ -28,8 +28,10 @@ async function main(): Promise<void> {
   } else if (given['print-jwks']) {
     process.stdout.write(`${JSON.stringify(await publicJwks(readTokenKeyConfig(process.env)), null, 2)}\n`);
   } else if (given['make-keys'] !== undefined) {
-    const { masterKeyFile, tokenKeyFile } = await makeKeyFiles(given['make-keys']);
-    process.stdout.write(`FLEET_MASTER_KEY_FILE=${masterKeyFile}\nFLEET_TOKEN_KEY_FILE=${tokenKeyFile}\n`);
+    const { masterKeyFile, tokenKeyFile, auditKeyFile } = await makeKeyFiles(given['make-keys']);
+    process.stdout.write(
+      `FLEET_MASTER_KEY_FILE=${masterKeyFile}\nFLEET_TOKEN_KEY_FILE=${tokenKeyFile}\nFLEET_AUDIT_KEY_FILE=${auditKeyFile}\n`,
+    );
   } else {
     await run(readConfig(process.env));
   }

@@ -10,9 +10,10 @@ export interface DataFolder {
   readonly simulator: string;
   readonly demoClusterFile: string | undefined;
   readonly kubeconfigFile: string;
-  /** 32 bytes, base64; and a private EC P-256 JWK. Outside PostgreSQL's folder, mode 0600. */
+  /** 32 bytes, base64; a private EC P-256 JWK; a private Ed25519 JWK. Outside PostgreSQL's folder, mode 0600. */
   readonly masterKeyFile: string;
   readonly tokenKeyFile: string;
+  readonly auditKeyFile: string;
   readonly logFile: string;
   /** Gives the folder back; a temporary one is removed, unless it is kept to find out what went wrong. */
   release(options?: { keep: boolean }): Promise<void>;

@@ -92,6 +92,7 @@ async function start(
       KAFKA_BROKERS: '127.0.0.1:9092',
       FLEET_MASTER_KEY_FILE: folder.masterKeyFile,
       FLEET_TOKEN_KEY_FILE: folder.tokenKeyFile,
+      FLEET_AUDIT_KEY_FILE: folder.auditKeyFile,
       ECI_ENDPOINT: simulator.url,
       ECI_ACCESS_KEY: DEMO_CREDENTIAL.accessKeyId,
       ECI_SECRET_KEY: DEMO_CREDENTIAL.accessKeySecret,

@@ -8,10 +8,12 @@ export interface KeyFiles {
   readonly masterKeyFile: string;
   /** For FLEET_TOKEN_KEY_FILE. */
   readonly tokenKeyFile: string;
+  /** For FLEET_AUDIT_KEY_FILE. */
+  readonly auditKeyFile: string;
 }
 
 /**
- * Makes the two keys of a control plane in `folder`, mode 0600, unless they are there: a key is never overwritten, for without the master key
+ * Makes the keys of a control plane in `folder`, mode 0600, unless they are there: a key is never overwritten, for without the master key
  * everything that it sealed is lost.
  */
 export async function makeKeyFiles(folder: string): Promise<KeyFiles> {
@@ -21,7 +23,10 @@ export async function makeKeyFiles(folder: string): Promise<KeyFiles> {
   await writeOnce(masterKeyFile, randomBytes(32).toString('base64'));
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
   await writeOnce(tokenKeyFile, JSON.stringify(await exportJWK(privateKey)));
-  return { masterKeyFile, tokenKeyFile };
+  const auditKeyFile = join(folder, 'audit-key.json');
+  const audit = await generateKeyPair('Ed25519', { extractable: true });
+  await writeOnce(auditKeyFile, JSON.stringify(await exportJWK(audit.privateKey)));
+  return { masterKeyFile, tokenKeyFile, auditKeyFile };
 }
 
 async function writeOnce(file: string, content: string): Promise<void> {

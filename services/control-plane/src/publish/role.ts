@@ -1,11 +1,12 @@
 import { PostgresCheckpoints, PostgresTransactions } from '#libs/event-store';
+import { startAudit } from '../audit/start-audit.ts';
 import type { Parts, RunningRole } from '../parts.ts';
 import { sqlClientOf } from '../transaction.ts';
 import { EventPublisher } from './event-publisher.ts';
 import { fleetTopics } from './fleet-topics.ts';
 import { startPublisherLoop } from './publisher-loop.ts';
 
-/** Role `publish`: from events to pod statuses and CloudEvents. */
+/** Role `publish`: from events to pod statuses, CloudEvents and seals. */
 export function startPublish(parts: Parts): Promise<RunningRole> {
   const { pool, store, clock, random, ids, logger, metrics, appended } = parts;
   const publisher = new EventPublisher({
@@ -30,5 +31,11 @@ export function startPublish(parts: Parts): Promise<RunningRole> {
     logger,
     metrics,
   });
-  return Promise.resolve(role);
+  const audit = startAudit(parts);
+  return Promise.resolve({
+    trouble: () => role.trouble(),
+    async stop() {
+      await Promise.all([role.stop(), audit.stop()]);
+    },
+  });
 }

@@ -1,0 +1,114 @@
+import { BEGINNING, compareCursors, type Cursor } from '#libs/event-store';
+import type { Logger, Metrics } from '#libs/observability';
+import type { LoopStep } from '#libs/runtime';
+import { publicAuditKey, AuditKeyRing, type AuditSigner } from './audit-key.ts';
+import { makeSeal, sealDigest, sealText, type Seal } from './seal.ts';
+import type { SealStore } from './seal-store.ts';
+
+/** Events of one seal at most: its message on the feed stays below 200 KB. */
+export const MAX_EVENTS = 500;
+
+const ADVICE = 'nothing is sealed until this is looked into: npm run fleet -- audit verify';
+
+/** The newest seal is not what this process knows it to be. Sealing on would put our signature over a changed history. */
+export class ChainChanged extends Error {
+  override readonly name = 'ChainChanged';
+}
+
+/**
+ * Chains the digests of events into seals, in the order in which every reader sees events. One process at a time: the checkpoint moves with the
+ * seal and only for its owner, and a seal that does not follow the newest is refused by the store. A crash before the commit leaves
+ * nothing, one after it leaves a seal that the next sealer goes on from.
+ */
+export class Sealer {
+  private readonly parts;
+  private readonly sealed;
+  private readonly events;
+  /** The newest seal that we have seen to be sound. */
+  private known: Seal | undefined;
+  private keyIsKnown = false;
+
+  constructor(parts: {
+    readonly store: SealStore;
+    readonly fleet: string;
+    /** Absent: seals are chained, and nobody signs them. */
+    readonly signer: AuditSigner | undefined;
+    /** New at every start. */
+    readonly owner: string;
+    readonly leaseMs: number;
+    readonly logger: Logger;
+    readonly metrics: Metrics;
+    readonly maxEvents?: number;
+  }) {
+    this.parts = parts;
+    this.sealed = parts.metrics.counter('eci_fleet_audit_seals_total', 'Seals made by this process', ['signed']);
+    this.events = parts.metrics.counter('eci_fleet_audit_sealed_events_total', 'Events sealed by this process');
+  }
+
+  /** Seals what has come since; `busy` when there may be more. */
+  async step(): Promise<LoopStep> {
+    const { store, owner, leaseMs, maxEvents = MAX_EVENTS, fleet, signer } = this.parts;
+    const from = await store.lease(owner, leaseMs);
+    if (!from) {
+      this.known = undefined;
+      return 'idle';
+    }
+    const unsealed = await store.unsealed(from, maxEvents);
+    if (unsealed.entries.length === 0) return 'idle';
+    const previous = this.checked(await store.newest(), from);
+    await this.announceKey();
+    const seal = makeSeal({ fleet, signer, previous, ...unsealed, sealedAt: unsealed.now });
+    if (!(await store.append(owner, seal))) {
+      this.known = undefined;
+      return 'idle';
+    }
+    this.known = seal;
+    this.sealed.inc({ signed: String(signer !== undefined) });
+    this.events.inc(unsealed.entries.length);
+    return unsealed.entries.length === maxEvents ? 'busy' : 'idle';
+  }
+
+  /** Lets the next sealer begin at once. */
+  leave(): Promise<void> {
+    return this.parts.store.leave(this.parts.owner);
+  }
+
+  /** @throws ChainChanged */
+  private checked(newest: Seal | undefined, from: Cursor): Seal | undefined {
+    // Another process sealed while we were paused or had lost the lease: what we knew is old, and no reproach.
+    if (this.known && compareCursors(this.known.through, from) !== 0) this.known = undefined;
+    const { known } = this;
+    if (known && (newest?.sequence !== known.sequence || newest.digest !== known.digest))
+      throw new ChainChanged(
+        `seal ${known.sequence} was the newest and is so no more, though nobody has sealed since: ${ADVICE}`,
+      );
+    if (compareCursors(newest?.through ?? BEGINNING, from) !== 0)
+      throw new ChainChanged(
+        `the newest seal (${newest?.sequence ?? 'there is none'}) does not end where the sealer stands: ${ADVICE}`,
+      );
+    if (newest && !known) this.check(newest);
+    this.known = newest;
+    return newest;
+  }
+
+  private check(newest: Seal): void {
+    if (sealDigest(newest) !== newest.digest)
+      throw new ChainChanged(`seal ${newest.sequence} does not hash to its digest: ${ADVICE}`);
+    const { signer } = this.parts;
+    if (!signer || newest.keyId !== signer.keyId) return;
+    const ring = new AuditKeyRing([publicAuditKey(signer.publicKey)]);
+    if (newest.signature === undefined || ring.check(sealText(newest), newest.keyId, newest.signature) !== 'good')
+      throw new ChainChanged(`seal ${newest.sequence} bears a signature of our key that is not ours: ${ADVICE}`);
+  }
+
+  private async announceKey(): Promise<void> {
+    const { signer, store, logger } = this.parts;
+    if (this.keyIsKnown) return;
+    if (signer) await store.knowKey(signer.publicKey);
+    else
+      logger.warn(
+        'seals are not signed: set FLEET_AUDIT_KEY or FLEET_AUDIT_KEY_FILE, so that a change by a superuser shows',
+      );
+    this.keyIsKnown = true;
+  }
+}
