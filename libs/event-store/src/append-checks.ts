@@ -1,5 +1,9 @@
-import { InvalidAppend } from './append-request.ts';
 import type { NewEvent, StreamAppend } from './event-store.ts';
+
+/** The caller asked for something that could never be stored. Nothing was written. */
+export class InvalidAppend extends Error {
+  override readonly name = 'InvalidAppend';
+}
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 

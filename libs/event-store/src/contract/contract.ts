@@ -1,5 +1,6 @@
 import { effectContract } from './effects.ts';
 import { eventContract } from './events.ts';
+import { subscriptionContract } from './subscriptions.ts';
 import type { StoreUnderTest } from './under-test.ts';
 import { waitingContract } from './waiting.ts';
 
@@ -8,4 +9,5 @@ export function eventStoreContract(name: string, make: () => Promise<StoreUnderT
   eventContract(name, make);
   effectContract(name, make);
   waitingContract(name, make);
+  subscriptionContract(name, make);
 }

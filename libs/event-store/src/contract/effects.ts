@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AppendResult, StreamAppend } from '../event-store.ts';
-import { event, put, type StoreUnderTest } from './under-test.ts';
+import { event, put, spoil, type StoreUnderTest } from './under-test.ts';
 
 export function effectContract(name: string, make: () => Promise<StoreUnderTest>): void {
   describe(`${name} as a queue of effects`, () => {
@@ -131,6 +131,80 @@ export function effectContract(name: string, make: () => Promise<StoreUnderTest>
       });
       await under.advance(60_000);
       expect(await claim('w3')).toEqual([]);
+    });
+
+    it('takes a claim that ran out for held until somebody else takes the row', async () => {
+      await write('s:1', { effects: [put('a'), put('b')] });
+      const rows = await claim('w1', { leaseMs: 1_000 });
+      await under.advance(5_000);
+
+      expect(await write('s:1', { claim: { kind: 'Place', key: 'a', claimId: 'w1' } })).toMatchObject({ ok: true });
+      const b = rows.find((row) => row.key === 'b')!;
+      expect(await under.effects.release({ ...b, afterMs: 0, notSent: true })).toBe(true);
+      expect(await write('s:1', { claim: { kind: 'Place', key: 'b', claimId: 'w1' } })).toMatchObject({
+        reason: 'claim-lost',
+      });
+    });
+
+    it('leaves rows and claim alone when the append under it was refused as a whole', async () => {
+      await write('s:1', { effects: [put('a')] });
+      await claim('w1');
+      const held = { kind: 'Place', key: 'a', claimId: 'w1' };
+
+      await expect(
+        under.store.append([{ streamId: 's:1', expected: 1, events: [event()], claim: held }], {
+          group: 'g',
+          topic: 't',
+          epoch: 1,
+          partition: 0,
+          from: '0',
+          to: '1',
+        }),
+      ).rejects.toThrow('was moved');
+
+      expect(await write('s:1', { claim: held })).toMatchObject({ ok: true });
+    });
+
+    it('remembers a call that may be out when its claim is given back without knowing better', async () => {
+      await write('s:1', { effects: [put('a')] });
+      const [row] = await claim('w1');
+      await under.effects.confirmClaims([row!], 1_000);
+      await under.effects.release({ ...row!, afterMs: 0, notSent: false });
+
+      expect(await claim('w2')).toMatchObject([{ mayHaveBeenSent: true }]);
+    });
+
+    it('counts what is due, claimed and waiting', async () => {
+      await write('s:1', {
+        effects: [put('a'), put('b'), put('c', { afterMs: 5_000 }), put('d', { lane: 'other', kind: 'Create' })],
+      });
+      await claim('w', { max: 1 });
+
+      const depth = [
+        { lane: 'lane', kind: 'Place', due: 1, claimed: 1, waiting: 1 },
+        { lane: 'other', kind: 'Create', due: 1, claimed: 0, waiting: 0 },
+      ];
+      expect(await under.effects.depth()).toEqual(depth);
+      await under.advance(60_000);
+      expect((await under.effects.depth())[0]).toMatchObject({ due: 3, claimed: 0, waiting: 0 });
+    });
+
+    it('keeps its rows to itself', async () => {
+      const data = { list: [1], name: 'a' };
+      const sealed = Buffer.from([1, 2]);
+      await write('s:1', { effects: [put('a', { data, sealed })] });
+      data.list.push(2);
+      data.name = 'changed';
+      sealed.fill(9);
+
+      const [first] = await claim('w1', { leaseMs: 1 });
+      spoil(first!.data);
+      first!.sealed!.fill(7);
+      await under.advance(2);
+
+      const [second] = await claim('w2');
+      expect(second!.data).toEqual({ list: [1], name: 'a' });
+      expect([...second!.sealed!]).toEqual([1, 2]);
     });
 
     it('keeps the claim of a stream that conflicted', async () => {
@@ -316,6 +390,21 @@ export function effectContract(name: string, make: () => Promise<StoreUnderTest>
         await under.effects.release({ ...row!, afterMs: 0, notSent: true, refundToken: true });
 
         expect(await claim('w')).toHaveLength(1);
+      });
+
+      it('gives nothing back for a claim that was lost, and never more than can be saved up', async () => {
+        await fill(4);
+        await under.effects.configureLane('lane', { rate: 1, burst: 2 });
+        const [lost] = await claim('w', { max: 1, leaseMs: 1 });
+        await claim('w', { max: 1 });
+        expect(
+          await under.effects.release({ ...lost!, claimId: 'x', afterMs: 0, notSent: true, refundToken: true }),
+        ).toBe(false);
+        expect(await claim('w')).toEqual([]);
+
+        await under.advance(60_000);
+        await under.effects.release({ ...lost!, afterMs: 0, notSent: true, refundToken: true });
+        expect([await claim('w'), await claim('w'), await claim('w')].map((rows) => rows.length)).toEqual([1, 1, 0]);
       });
 
       it('slows down by 0.85 once a second when throttled, and recovers by 0.03 of the rate a second', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BEGINNING } from '../cursor.ts';
 import { InboxMoved, type EventStore, type StreamAppend } from '../event-store.ts';
-import { event, put, readAll, type StoreUnderTest } from './under-test.ts';
+import { event, put, readAll, spoil, type StoreUnderTest } from './under-test.ts';
 
 export function eventContract(name: string, make: () => Promise<StoreUnderTest>): void {
   describe(`${name} as an event store`, () => {
@@ -152,6 +152,68 @@ export function eventContract(name: string, make: () => Promise<StoreUnderTest>)
 
       const [first, second] = (await store.loadMany(['s:1'])).get('s:1')!;
       expect(second!.recordedAt >= first!.recordedAt).toBe(true);
+    });
+
+    it('gives all events of one append the same time, whenever their streams were opened', async () => {
+      await open('s:1');
+      await under.advance(1_000);
+      await store.append([
+        { streamId: 's:1', expected: 1, events: [event(), event()] },
+        { streamId: 's:2', expected: 0, events: [event()] },
+      ]);
+
+      const streams = await store.loadMany(['s:1', 's:2']);
+      const [before, ...times] = [...streams.get('s:1')!, ...streams.get('s:2')!].map((e) => Date.parse(e.recordedAt));
+      expect(times.map((at) => at - before!)).toEqual([1_000, 1_000, 1_000]);
+    });
+
+    it('goes on after a time that stepped back, from the last time of each stream', async () => {
+      await open('s:1');
+      await under.advance(-3_600_000);
+      await open('s:2');
+      await under.advance(1_800_000);
+      await store.append(['s:1', 's:2'].map((streamId) => ({ streamId, expected: 1, events: [event()] })));
+
+      const times = (id: string): Promise<number[]> =>
+        store.loadMany([id]).then((streams) => streams.get(id)!.map((e) => Date.parse(e.recordedAt)));
+      const [ahead, behind] = [await times('s:1'), await times('s:2')];
+      expect([ahead[1]! - ahead[0]!, behind[1]! - behind[0]!]).toEqual([0, 1_800_000]);
+      // Readers see them in order of their commits all the same.
+      expect((await readAll(under)).map((e) => `${e.streamId}/${e.version}`)).toEqual([
+        's:1/1',
+        's:2/1',
+        's:1/2',
+        's:2/2',
+      ]);
+    });
+
+    it('marks a stream as closed once it is told, and still takes its events', async () => {
+      await open('s:1');
+      await open('s:2', { closed: true });
+      await store.append([{ streamId: 's:1', expected: 1, events: [event('Late')], closed: false }]);
+      expect(await under.closedStreams()).toEqual(['s:2']);
+
+      await store.append([
+        { streamId: 's:1', expected: 2, events: [], closed: true },
+        { streamId: 's:2', expected: 1, events: [event('Late')] },
+        { streamId: 's:3', expected: 4, events: [event()], closed: true },
+      ]);
+
+      expect(await under.closedStreams()).toEqual(['s:1', 's:2']);
+    });
+
+    it('keeps its events to itself', async () => {
+      const data = { list: [{ n: 1 }] };
+      await store.append([{ streamId: 's:1', expected: 0, events: [event('Kept', data)] }]);
+      data.list[0]!.n = 2;
+      const first = (await store.loadMany(['s:1'])).get('s:1')!;
+      spoil(first[0]!.data);
+      spoil(first[0]!.metadata);
+      spoil((await readAll(under))[0]!.data);
+
+      const [again] = (await store.loadMany(['s:1'])).get('s:1')!;
+      expect(again!.data).toEqual({ list: [{ n: 1 }] });
+      expect(again!.metadata.actor).toBe('test');
     });
 
     it('finds a stream by its aliases; the first to take one keeps it', async () => {

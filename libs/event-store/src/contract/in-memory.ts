@@ -39,6 +39,10 @@ export function inMemoryUnderTest(startMs?: number): InMemoryUnderTest {
     gates: new InMemoryGateQueue(database),
     timers: new InMemoryTimerQueue(database),
     checkpoints: new InMemoryCheckpoints(database),
+    closedStreams() {
+      const closed = [...database.contents().streams.values()].filter((stream) => stream.closedAt !== undefined);
+      return Promise.resolve(closed.map((stream) => stream.streamId).sort());
+    },
     async advance(ms) {
       if (ms < 0) clock.stepBack(-ms);
       else await clock.advance(ms);

@@ -39,6 +39,12 @@ export async function postgresUnderTest(database: {
     gates: new PostgresGateQueue(pool),
     timers: new PostgresTimerQueue(pool),
     checkpoints: new PostgresCheckpoints(asSqlClient(pool), new PostgresTransactions(pool)),
+    async closedStreams() {
+      const { rows } = await owner.query<{ stream_id: string }>(
+        'select stream_id from es.stream where closed_at is not null order by stream_id',
+      );
+      return rows.map((row) => row.stream_id);
+    },
     async advance(ms) {
       offsetMs += ms;
       await owner.query('select es.set_clock_offset($1::interval)', [`${offsetMs} milliseconds`]);

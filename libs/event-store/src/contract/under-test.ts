@@ -10,15 +10,18 @@ import type {
   RecordedEvent,
   TimerQueue,
 } from '../event-store.ts';
+import type { LaneDepth } from '../postgres-effect-queue.ts';
 
 /** An empty store with its queues, and a clock that stands still until a test moves it. */
 export interface StoreUnderTest {
   readonly store: EventStore;
-  readonly effects: EffectQueue;
+  readonly effects: EffectQueue & { depth(): Promise<readonly LaneDepth[]> };
   readonly gates: GateQueue;
   readonly timers: TimerQueue;
   /** Handlers of the suite write nothing of their own. */
   readonly checkpoints: Checkpoints<unknown>;
+  /** Streams that take no new work, by name. */
+  closedStreams(): Promise<readonly string[]>;
   /** Milliseconds by which all of its time jumps ahead; negative: back. */
   advance(ms: number): Promise<void>;
   /** Resolves when readers may see every event appended so far: anybody's open transaction may hide them for a while. */
@@ -36,6 +39,15 @@ export function event(type = 'SomethingHappened', data: NewEvent['data'] = {}): 
 
 export function put(key: string, more: Partial<Extract<EffectChange, { op: 'put' }>> = {}): EffectChange {
   return { op: 'put', kind: 'Place', key, lane: 'lane', tenant: 'c1', priority: 0, afterMs: 0, data: {}, ...more };
+}
+
+/** Changes what a caller was given as far as it lets itself be changed. */
+export function spoil(given: object): void {
+  for (const [key, value] of Object.entries(given)) {
+    if (typeof value === 'object' && value !== null) spoil(value as object);
+    Reflect.set(given, key, 'spoilt');
+  }
+  Reflect.set(given, 'more', 1);
 }
 
 /** Every event from `after` on that was appended before the call. */

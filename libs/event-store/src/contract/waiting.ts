@@ -88,6 +88,48 @@ export function waitingContract(name: string, make: () => Promise<StoreUnderTest
       expect(await due()).toMatchObject([{ budget: 1 }]);
     });
 
+    it('tells how gates stand, and nothing of those that never were', async () => {
+      await park('s:1');
+      await park('s:2');
+      expect(await under.gates.look(['g', 'other'])).toMatchObject(new Map([['g', { state: 'shut', parked: 2 }]]));
+
+      await under.gates.report('g', 'accepted');
+      await under.store.append([{ streamId: 's:1', expected: 1, events: [event('Unparked')], parked: null }]);
+      expect((await under.gates.look(['g'])).get('g')).toMatchObject({ state: 'slow', parked: 1 });
+      for (let i = 0; i < 30; i++) await under.gates.report('g', 'accepted');
+      expect((await under.gates.look(['g'])).get('g')).toMatchObject({ state: 'open', parked: 1 });
+    });
+
+    it('is shut by a stream that parks at it when it was open, not when it is slow', async () => {
+      await park('s:1');
+      await under.gates.report('g', 'accepted');
+      await park('s:2');
+      expect((await under.gates.look(['g'])).get('g')).toMatchObject({ state: 'slow' });
+      for (let i = 0; i < 30; i++) await under.gates.report('g', 'accepted');
+
+      await park('s:3');
+
+      expect((await under.gates.look(['g'])).get('g')).toMatchObject({ state: 'shut', parked: 3 });
+      expect(await due()).toEqual([]);
+      await under.advance(4_000);
+      expect(await due()).toEqual([{ gate: 'g', budget: 1, parked: 3 }]);
+    });
+
+    it('moves a stream that parks again to the end of the other queue', async () => {
+      await park('s:1');
+      await under.advance(1);
+      await park('s:2');
+      const parked = { gate: 'h', priority: 0 };
+      await under.advance(1);
+      await under.store.append([{ streamId: 's:1', expected: 1, events: [event('Parked')], parked }]);
+      await under.advance(1);
+      await under.store.append([
+        { streamId: 's:1', expected: 2, events: [event('Parked')], parked: { ...parked, gate: 'g' } },
+      ]);
+
+      expect([await under.gates.peek('g', 9), await under.gates.peek('h', 9)]).toEqual([['s:2', 's:1'], []]);
+    });
+
     it('says nothing of a gate behind which nobody waits', async () => {
       await park('s:1');
       await under.store.append([{ streamId: 's:1', expected: 1, events: [event('Unparked')], parked: null }]);

@@ -1,5 +1,5 @@
-import { checkEvent, checkStream } from '../append-checks.ts';
-import { InvalidAppend, lastOfEach } from '../append-request.ts';
+import { InvalidAppend, checkEvent, checkStream } from '../append-checks.ts';
+import { lastOfEach } from '../append-request.ts';
 import type { EffectChange, JsonObject, NewEvent, StreamAppend } from '../event-store.ts';
 import { CharacterZero, frozenJson } from './frozen-json.ts';
 import type { SealedRecord } from './tables.ts';
