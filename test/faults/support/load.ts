@@ -1,0 +1,73 @@
+import type { Random } from '#libs/runtime';
+import type { FaultCluster, Made } from './cluster.ts';
+
+export interface LoadOptions {
+  readonly clusters: readonly FaultCluster[];
+  /** Pods made a second, over all clusters. */
+  readonly perSecond: number;
+  /** Share of the pods that somebody deletes again. Default 0.9, so that a long run does not pile up groups. */
+  readonly deleted?: number;
+  /** How long a pod is left alone before its delete, milliseconds: from, to. Default 0 to 15,000. */
+  readonly livesMs?: readonly [number, number];
+  readonly random: Random;
+}
+
+const LIVES_MS = [0, 15_000] as const;
+const TICK_MS = 50;
+
+/** People at work: pods come at a steady rate, by turns in each cluster, and most are deleted again at any time of their lives. */
+export class Load {
+  readonly #options: LoadOptions;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #working = new Set<Promise<unknown>>();
+  #ticking: NodeJS.Timeout | undefined;
+  #failure: unknown;
+  /** Pods made so far. */
+  made = 0;
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+  }
+
+  begin(): void {
+    const { clusters, perSecond } = this.#options;
+    const began = performance.now();
+    this.#ticking = setInterval(() => {
+      const due = Math.floor(((performance.now() - began) / 1_000) * perSecond);
+      while (this.made < due) {
+        const number = (this.made += 1);
+        this.#track(this.#live(clusters[number % clusters.length]!, `load-${number}`));
+      }
+    }, TICK_MS);
+  }
+
+  /** No more pods and no more deletes; resolves when the last request was answered. Throws what an API server refused. */
+  async end(): Promise<void> {
+    clearInterval(this.#ticking);
+    for (const timer of this.#timers) clearTimeout(timer);
+    while (this.#working.size > 0) await Promise.all(this.#working);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #live(cluster: FaultCluster, name: string): Promise<void> {
+    const { random, deleted = 0.9, livesMs = LIVES_MS } = this.#options;
+    const [pod] = (await cluster.run([name])) as [Made];
+    if (random.next() >= deleted) return;
+    const [from, to] = livesMs;
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(timer);
+        this.#track(cluster.remove([pod]));
+      },
+      from + random.next() * (to - from),
+    );
+    this.#timers.add(timer);
+  }
+
+  #track(work: Promise<unknown>): void {
+    const tracked = work
+      .catch((error: unknown) => (this.#failure ??= error))
+      .finally(() => this.#working.delete(tracked));
+    this.#working.add(tracked);
+  }
+}
