@@ -81,6 +81,9 @@ const move: fc.Arbitrary<Move> = fc.record({
     'run',
     'run',
     'stop',
+    'hold',
+    'release',
+    'deny',
     'place',
     'place',
     'call',
@@ -120,6 +123,12 @@ function step(world: World, { kind, pick }: Move): void {
       return pick % 4 === 0
         ? say(world, stopPod({ reason: (['Deleted', 'ObjectGone', 'Absent'] as const)[pick % 3] as 'Deleted' }))
         : undefined;
+    case 'hold':
+      return say(world, stopPod({ reason: 'Absent', hold: 'k1/1', agentEpoch: 1, sequence: 1 + (pick % 4) }));
+    case 'release':
+      return say(world, { type: 'ReleaseStop', by: 'operator:jo' });
+    case 'deny':
+      return say(world, { type: 'DenyStop', by: 'operator:jo' });
     case 'place':
       return say(world, { type: 'ChoosePlacement', choice: placement(nextAttempt(world.state)) });
     case 'call':
@@ -239,6 +248,8 @@ describe('whatever happens to one pod', () => {
             ).toBe(true);
           if (finalize(state)) expect(cloud.open()).toEqual([]);
           if (isClosed(state)) expect(wantsPlacement(state)).toBe(false);
+          // A held stop waits: neither carried out nor overtaken by an end, and nothing new is made meanwhile.
+          if (state.held) expect([state.stop, state.end, wantsPlacement(state)]).toEqual([undefined, undefined, false]);
           if (wanted && attemptInDoubt(state)) expect(wantsPlacement(state)).toBe(false);
           const now = PHASE_RANK[lifeOf(state)] as number;
           expect(now, `life went back to ${lifeOf(state)}`).toBeGreaterThanOrEqual(rank);

@@ -87,7 +87,17 @@ export type ContainerGroupCommand =
       readonly reason: StopReason;
       readonly graceSeconds?: number;
       readonly deletionTimestamp?: string;
+      readonly disruption?: string;
+      /** Place among its agent's messages. */
+      readonly agentEpoch?: number;
+      readonly sequence?: number;
+      /** The mass-delete guard holds it; without this a stop is carried out. Stops that the guard does not count are never held. */
+      readonly hold?: string;
     }
+  /** An operator lets a held stop happen. */
+  | { readonly type: 'ReleaseStop'; readonly by: string; readonly reason?: string }
+  /** An operator refuses a held stop. */
+  | { readonly type: 'DenyStop'; readonly by: string; readonly reason?: string }
   | { readonly type: 'ChoosePlacement'; readonly choice: EventData['PlacementChosen'] }
   | { readonly type: 'Park'; readonly gate: Gate; readonly reason: string; readonly message: string }
   | { readonly type: 'Reject'; readonly field: string; readonly reason: string; readonly code?: string }
@@ -113,6 +123,9 @@ export type ContainerGroupCommand =
       readonly containerGroupId: string;
       readonly attempt?: number;
       readonly status: GroupStatus;
+      /** Where it was found. */
+      readonly accountId?: string;
+      readonly region?: string;
     }
   | { readonly type: 'Unpark'; readonly by: string }
   | { readonly type: 'RecordPodObjectGone'; readonly reason: string };

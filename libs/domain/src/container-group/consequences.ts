@@ -63,6 +63,11 @@ function effectsOf(event: ContainerGroupEvent, state: ContainerGroupState): read
       return event.data.lookUpFirst ? [put('LookUp', '0')] : placeIfWanted();
     case 'PodIntentRefreshed':
       return [remove('Refresh', 'intent'), ...placeIfWanted()];
+    case 'StopHeld':
+      // What exists goes on; nothing new is made for a pod that may be gone.
+      return [remove('Place', 'next'), remove('Refresh', 'intent')];
+    case 'StopReleased':
+      return placeIfWanted();
     case 'PodRejected':
       return [remove('Place', 'next'), remove('Refresh', 'intent')];
     case 'PlacementChosen':
@@ -71,6 +76,7 @@ function effectsOf(event: ContainerGroupEvent, state: ContainerGroupState): read
     case 'ContainersChanged':
     case 'SpotReleaseAnnounced':
     case 'PodObjectGone':
+    case 'StopDenied':
       return [];
     case 'ContainerGroupCreated':
       return [remove('LookUp', `${event.data.attempt}`), ...deleteIfStopped(state, put)];

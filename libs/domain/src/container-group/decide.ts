@@ -1,9 +1,11 @@
 import type { AbsenceEvidence, ContainerGroupCommand, CreateOutcome } from './commands.ts';
 import type { ContainerGroupEvent, NewContainerGroupEvent } from './events.ts';
+import { evolve } from './evolve.ts';
 import { observe } from './observe.ts';
 import { same } from '../same.ts';
-import { attemptInDoubt, isClosed, isFinalStatus, nextAttempt, wantsPlacement } from './questions.ts';
-import type { ContainerGroupState } from './state.ts';
+import { isCounted } from '../guard/mass-delete-guard.ts';
+import { attemptInDoubt, isAlive, isClosed, isFinalStatus, nextAttempt, wantsPlacement } from './questions.ts';
+import type { ContainerGroupState, HeldStop } from './state.ts';
 
 /** No events = nothing to do: it was said before, or comes too late. */
 export type Decision =
@@ -19,9 +21,13 @@ export function decide(command: ContainerGroupCommand, state: ContainerGroupStat
     );
   }
   const outcome = eventsOf(command, state);
-  return Array.isArray(outcome)
-    ? { accepted: true, events: outcome.map((e) => ({ ...e, at }) as ContainerGroupEvent) }
-    : (outcome as Decision);
+  if (!Array.isArray(outcome)) return outcome as Decision;
+  const events = outcome.map((e) => ({ ...e, at }) as ContainerGroupEvent);
+  const after = events.reduce(evolve, state);
+  // What ended by itself need not be kept from being stopped, and its pod may go.
+  if (!after.held || !after.end) return { accepted: true, events };
+  const released = carriedOut(after.held, { by: 'control-plane', reason: 'it ended by itself' });
+  return { accepted: true, events: [...events, ...released.map((e) => ({ ...e, at }) as ContainerGroupEvent)] };
 }
 
 type Outcome = NewContainerGroupEvent[] | Extract<Decision, { accepted: false }>;
@@ -33,8 +39,9 @@ function eventsOf(command: ContainerGroupCommand, state: ContainerGroupState): O
     case 'StopPod':
       return stopPod(command, state);
     case 'ChoosePlacement':
-      if (!wantsPlacement(state))
-        return no('NoPlacementWanted', 'the pod is stopped, parked, ended or has an attempt that is not settled');
+      if (!wantsPlacement(state)) {
+        return no('NoPlacementWanted', 'the pod is stopped, held, parked, ended or has an attempt that is not settled');
+      }
       if (command.choice.attempt !== nextAttempt(state)) {
         return no('WrongAttempt', `attempt ${nextAttempt(state)} comes next, not ${command.choice.attempt}`);
       }
@@ -70,7 +77,16 @@ function eventsOf(command: ContainerGroupCommand, state: ContainerGroupState): O
       if (isFinalStatus(command.status)) return [];
       if (command.attempt !== undefined && isAttemptInDoubt(command.attempt, state))
         return found(command.attempt, command.containerGroupId, state);
-      return twin(command.containerGroupId, command.attempt, command.status, state);
+      // Its tags do not say which attempt made it: while one is in doubt it may be that one's.
+      if (command.attempt === undefined && attemptInDoubt(state)) return [];
+      return twin(command.containerGroupId, command.attempt, command.status, state, command);
+    case 'ReleaseStop':
+      return state.held ? carriedOut(state.held, command) : [];
+    case 'DenyStop': {
+      if (!state.held || state.held.denied) return [];
+      const { by, reason } = command;
+      return [{ type: 'StopDenied', data: { by, ...(reason === undefined ? {} : { reason }) } }];
+    }
     case 'Unpark':
       return state.parked ? [{ type: 'Unparked', data: { by: command.by } }] : [];
     case 'RecordPodObjectGone':
@@ -93,7 +109,27 @@ function runPod(command: Extract<ContainerGroupCommand, { type: 'RunPod' }>, sta
   if (state.stop || state.end) return [];
   if (!intent) return firstIntent(command);
   if (!isNewer(command, intent)) return [];
+  const back = returned(command, state);
+  const rest = laterIntent(command, intent, state);
+  return [...back, ...rest];
+}
 
+/** A pod whose stop is held is there again: there is nothing to stop any more. */
+function returned(
+  command: Extract<ContainerGroupCommand, { type: 'RunPod' }>,
+  { held }: ContainerGroupState,
+): NewContainerGroupEvent[] {
+  if (!held || !isNewer(command, held)) return [];
+  const { clusterId, agentEpoch, sequence } = command;
+  const by = `agent:${clusterId}`;
+  return [{ type: 'StopReleased', data: { by, outcome: 'returned', reason: 'the pod exists', agentEpoch, sequence } }];
+}
+
+function laterIntent(
+  command: Extract<ContainerGroupCommand, { type: 'RunPod' }>,
+  intent: NonNullable<ContainerGroupState['intent']>,
+  state: ContainerGroupState,
+): NewContainerGroupEvent[] {
   const changed = Object.keys({ ...intent.spec, ...command.spec }).filter(
     (field) => intent.spec[field] !== command.spec[field],
   );
@@ -168,22 +204,48 @@ function stopPod(
   command: Extract<ContainerGroupCommand, { type: 'StopPod' }>,
   state: ContainerGroupState,
 ): NewContainerGroupEvent[] {
-  const { by, reason, graceSeconds, deletionTimestamp, namespace, name } = command;
+  const { by, reason, hold, agentEpoch = 0, sequence = 0 } = command;
   const objectGone: NewContainerGroupEvent[] =
     reason !== 'Deleted' && !state.podObjectGone ? [{ type: 'PodObjectGone', data: { reason } }] : [];
   if (state.stop) return objectGone;
-  const stop: NewContainerGroupEvent = {
-    type: 'StopRequested',
-    data: {
-      by,
-      reason,
-      namespace,
-      name,
-      ...(graceSeconds === undefined ? {} : { graceSeconds }),
-      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-    },
+  if (isCounted(command)) {
+    if (state.held || (state.returned && !isNewer({ agentEpoch, sequence }, state.returned))) return [];
+    if (hold !== undefined && isAlive(state)) {
+      return [{ type: 'StopHeld', data: { hold, by, agentEpoch, sequence, ...detailsOf(command) } }];
+    }
+  }
+  // Somebody deletes the pod on purpose, whatever became of the stop before.
+  const released: NewContainerGroupEvent[] = state.held
+    ? [{ type: 'StopReleased', data: { by, outcome: 'stopped', reason: `a later stop: ${reason}` } }]
+    : [];
+  return [...released, { type: 'StopRequested', data: { by, ...detailsOf(command) } }, ...objectGone];
+}
+
+/** What is said of a stop in every event about it. */
+function detailsOf(stop: Omit<HeldStop, 'hold' | 'since' | 'by' | 'agentEpoch' | 'sequence' | 'denied'>) {
+  const { reason, namespace, name, graceSeconds, deletionTimestamp, disruption } = stop;
+  return {
+    reason,
+    namespace,
+    name,
+    ...(graceSeconds === undefined ? {} : { graceSeconds }),
+    ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+    ...(disruption === undefined ? {} : { disruption }),
   };
-  return [stop, ...objectGone];
+}
+
+/** A held stop happens now, as it was asked for then. */
+function carriedOut(
+  held: HeldStop,
+  { by, reason }: { readonly by: string; readonly reason?: string },
+): NewContainerGroupEvent[] {
+  return [
+    { type: 'StopReleased', data: { by, outcome: 'stopped', ...(reason === undefined ? {} : { reason }) } },
+    { type: 'StopRequested', data: { by: held.by, ...detailsOf(held) } },
+    ...(held.reason === 'Deleted'
+      ? []
+      : [{ type: 'PodObjectGone', data: { reason: held.reason } } satisfies NewContainerGroupEvent]),
+  ];
 }
 
 function recordCreate(attempt: number, outcome: CreateOutcome, state: ContainerGroupState): NewContainerGroupEvent[] {
@@ -243,10 +305,13 @@ function twin(
   attempt: number | undefined,
   status: Extract<ContainerGroupCommand, { type: 'RecordTwin' }>['status'],
   state: ContainerGroupState,
+  { accountId, region }: { readonly accountId?: string; readonly region?: string } = {},
 ): NewContainerGroupEvent[] {
   if (state.twins[containerGroupId]) return [];
   if (state.group?.containerGroupId === containerGroupId && !state.group.gone) return [];
-  return [{ type: 'OrphanFound', data: { containerGroupId, status, ...(attempt === undefined ? {} : { attempt }) } }];
+  const place = accountId === undefined || region === undefined ? {} : { accountId, region };
+  const data = { containerGroupId, status, ...(attempt === undefined ? {} : { attempt }), ...place };
+  return [{ type: 'OrphanFound', data }];
 }
 
 const MINUTE = 60_000;

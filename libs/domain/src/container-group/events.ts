@@ -199,9 +199,37 @@ export interface EventData {
     readonly reason: StopReason;
     readonly graceSeconds?: number;
     readonly deletionTimestamp?: string;
+    /** Reason of the pod's condition DisruptionTarget, when it was not its owner or a person who ended it. */
+    readonly disruption?: string;
     /** For a stream that knows its pod from nothing else. */
     readonly namespace?: string;
     readonly name?: string;
+  };
+  /** The mass-delete guard keeps this stop for an operator; nothing is stopped meanwhile. */
+  StopHeld: {
+    /** The hold that it belongs to, `<clusterId>/<number>`. */
+    readonly hold: string;
+    readonly by: string;
+    readonly reason: StopReason;
+    readonly disruption?: string;
+    readonly graceSeconds?: number;
+    readonly deletionTimestamp?: string;
+    readonly namespace: string;
+    readonly name: string;
+    /** Place of the stop among its agent's messages: only what was said after it can take it back. */
+    readonly agentEpoch: number;
+    readonly sequence: number;
+  };
+  /** An operator wants the pod to go on. Its stop stays shown, and can still be released. */
+  StopDenied: { readonly by: string; readonly reason?: string };
+  /** The hold ends: the stop is carried out (StopRequested follows), or the pod is back and there is nothing to stop. */
+  StopReleased: {
+    readonly by: string;
+    readonly outcome: 'stopped' | 'returned';
+    readonly reason?: string;
+    /** With `returned`: place of the intent that showed the pod. */
+    readonly agentEpoch?: number;
+    readonly sequence?: number;
   };
   DeleteAccepted: { readonly containerGroupId: string; readonly requestId?: string };
   /** No group of this attempt exists any more (or ever did, when the id was never known). */
@@ -210,7 +238,14 @@ export interface EventData {
     readonly containerGroupId?: string;
     readonly evidence: string;
   };
-  OrphanFound: { readonly containerGroupId: string; readonly attempt?: number; readonly status: GroupStatus };
+  OrphanFound: {
+    readonly containerGroupId: string;
+    readonly attempt?: number;
+    readonly status: GroupStatus;
+    /** Where it was found; absent in old events: where the stream's present attempt is. */
+    readonly accountId?: string;
+    readonly region?: string;
+  };
   PodObjectGone: { readonly reason: string };
 }
 

@@ -144,8 +144,22 @@ function applied(state: ContainerGroupState, event: ContainerGroupEvent): Contai
     }
     case 'ContainerGroupGone':
       return gone(state, event.data);
-    case 'OrphanFound':
-      return { ...state, twins: { ...state.twins, [event.data.containerGroupId]: { foundAt: event.at } } };
+    case 'OrphanFound': {
+      const { containerGroupId, accountId, region } = event.data;
+      const place = accountId !== undefined && region !== undefined ? { place: { accountId, region } } : {};
+      return { ...state, twins: { ...state.twins, [containerGroupId]: { foundAt: event.at, ...place } } };
+    }
+    case 'StopHeld':
+      return { ...state, held: { ...event.data, since: event.at } };
+    case 'StopDenied':
+      return state.held ? { ...state, held: { ...state.held, denied: { ...event.data, at: event.at } } } : state;
+    case 'StopReleased': {
+      const { held: _, ...rest } = state;
+      const { outcome, agentEpoch, sequence } = event.data;
+      return outcome === 'returned' && agentEpoch !== undefined && sequence !== undefined
+        ? { ...rest, returned: { agentEpoch, sequence } }
+        : rest;
+    }
     case 'PodObjectGone':
       return { ...state, podObjectGone: true };
     default:

@@ -13,9 +13,9 @@ export function openGroupIds(state: ContainerGroupState): readonly string[] {
   return [...(state.group?.open ? [state.group.containerGroupId] : []), ...Object.keys(state.twins)];
 }
 
-/** Another attempt may be chosen now: nothing is open or in doubt, nobody asked to stop, nothing is waited for. */
+/** Another attempt may be chosen now: nothing is open or in doubt, nobody asked to stop (held or not), nothing is waited for. */
 export function wantsPlacement(state: ContainerGroupState): boolean {
-  if (!state.intent || state.end || state.stop || state.parked) return false;
+  if (!state.intent || state.end || state.stop || state.held || state.parked) return false;
   if (attemptInDoubt(state) || openGroupIds(state).length > 0) return false;
   if (hasGivenUp(state)) return false;
   return state.attempt === undefined || mayFollow(state);
@@ -50,6 +50,26 @@ export function finalize(state: ContainerGroupState): boolean {
 
 function settled(state: ContainerGroupState): boolean {
   return openGroupIds(state).length === 0 && !attemptInDoubt(state);
+}
+
+/** The pod was to run, has not ended, and nobody stopped it: what the mass-delete guard protects. */
+export function isAlive(state: ContainerGroupState): boolean {
+  return state.intent !== undefined && !state.end && !state.stop;
+}
+
+/** Where a group of the stream is: a late twin where it was found, any other where the present attempt was chosen. */
+export function placeOfGroup(
+  state: ContainerGroupState,
+  containerGroupId: string,
+): { readonly accountId: string; readonly region: string } {
+  return state.twins[containerGroupId]?.place ?? placeOf(state);
+}
+
+/** Where the groups of this stream's present attempt are: as the attempt was chosen, which may differ from what the pod asks for by now. */
+export function placeOf(state: ContainerGroupState): { readonly accountId: string; readonly region: string } {
+  const { attempt, intent } = state;
+  if (attempt?.accountId) return { accountId: attempt.accountId, region: attempt.region };
+  return { accountId: intent?.need.accountId ?? '', region: intent?.need.region ?? '' };
 }
 
 export function lifeOf(state: ContainerGroupState): Life {

@@ -88,6 +88,23 @@ export interface Stop {
   readonly name?: string;
 }
 
+/** A stop that waits for an operator. */
+export interface HeldStop {
+  readonly hold: string;
+  readonly since: string;
+  readonly by: string;
+  readonly reason: StopReason;
+  readonly disruption?: string;
+  readonly graceSeconds?: number;
+  readonly deletionTimestamp?: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly agentEpoch: number;
+  readonly sequence: number;
+  /** An operator refused it; it stays shown until the pod is back, ends by itself, or the stop is released. */
+  readonly denied?: { readonly at: string; readonly by: string; readonly reason?: string };
+}
+
 /** The intent in force: the first that was accepted, with what was refreshed since. */
 export type Intent = EventData['PodIntentAccepted'] & { readonly acceptedAt: string };
 
@@ -102,9 +119,22 @@ export interface ContainerGroupState {
   readonly group?: KnownGroup;
   readonly parked?: { readonly gate: Gate; readonly since: string; readonly reason: string; readonly message: string };
   readonly stop?: Stop;
+  /** Never together with `stop` or `end`. */
+  readonly held?: HeldStop;
+  /** The pod came back after its stop was held: what was said of its absence before this is known to be wrong. */
+  readonly returned?: { readonly agentEpoch: number; readonly sequence: number };
   readonly end?: End;
   /** Open groups of this pod that are not its current one; each is being deleted. */
-  readonly twins: Readonly<Record<string, { readonly foundAt: string; readonly deleteAcceptedAt?: string }>>;
+  readonly twins: Readonly<
+    Record<
+      string,
+      {
+        readonly foundAt: string;
+        readonly deleteAcceptedAt?: string;
+        readonly place?: { readonly accountId: string; readonly region: string };
+      }
+    >
+  >;
   readonly podObjectGone: boolean;
   /** Fields of a later RunPod that were refused, so that it is said once. */
   readonly refusedFields: readonly string[];

@@ -72,6 +72,22 @@ describe('the events of a pod', () => {
     });
   });
 
+  it('say that a stop waits for an operator, and what became of it', () => {
+    const data = { hold: 'k1/1', by: 'agent:k1', reason: 'Deleted', disruption: 'DeletionByTaintManager' } as const;
+    const story = podEventsOf(
+      stream(
+        { type: 'StopHeld', data: { ...data, namespace: 'default', name: 'web', agentEpoch: 1, sequence: 1 } },
+        { type: 'StopDenied', data: { by: 'operator:jo' } },
+        { type: 'StopReleased', data: { by: 'operator:jo', outcome: 'stopped', reason: 'it is true' } },
+      ),
+    );
+    expect(story.map(({ type, reason, message }) => `${type} ${reason}: ${message}`)).toEqual([
+      'Warning StopHeld: Too many pods of this cluster are stopped at once: the stop (Deleted, DeletionByTaintManager) waits for an operator, the containers run on (hold k1/1)',
+      'Normal StopDenied: operator:jo keeps this pod running although its stop was asked for',
+      'Normal StopReleased: The held stop happens now (operator:jo: it is true)',
+    ]);
+  });
+
   it('fit into what the API server takes', () => {
     const [, event] = podEventsOf(
       stream(accepted(), { type: 'PodRejected', data: { field: 'spec', reason: 'x'.repeat(5000) } }),

@@ -141,6 +141,22 @@ function tell(event: StoredEvent, places: ReadonlyMap<number, readonly RankedVSw
       return one('Warning', 'BidFailed', event.data.message);
     case 'StopRequested':
       return one('Normal', 'StopRequested', `Is being stopped (${event.data.reason})`);
+    case 'StopHeld': {
+      const { reason, disruption, hold } = event.data;
+      const why = disruption ? `${reason}, ${disruption}` : reason;
+      return one(
+        'Warning',
+        'StopHeld',
+        `Too many pods of this cluster are stopped at once: the stop (${why}) waits for an operator, the containers run on (hold ${hold})`,
+      );
+    }
+    case 'StopDenied':
+      return one('Normal', 'StopDenied', `${event.data.by} keeps this pod running although its stop was asked for`);
+    case 'StopReleased': {
+      const { by, outcome, reason } = event.data;
+      const what = outcome === 'stopped' ? 'The held stop happens now' : 'The pod exists: it is not stopped';
+      return one('Normal', 'StopReleased', `${what} (${by}${reason ? `: ${reason}` : ''})`);
+    }
     case 'DeleteAccepted':
       return one('Normal', 'DeleteAccepted', `ECI is deleting container group ${event.data.containerGroupId}`);
     case 'ContainerGroupGone': {

@@ -65,6 +65,10 @@ describe('what to say about a pod', () => {
     expect(nextIntent(record({ gone: 'ObjectGone' }), undefined)).toMatchObject({ body: { reason: 'ObjectGone' } });
     expect(nextIntent(record({ gone: 'Absent' }), undefined)).toMatchObject({ body: { reason: 'Absent' } });
     expect(nextIntent(record({ sent: true }), undefined)).toBeUndefined();
+    // pod garbage collection leaves no time to see the object again
+    expect(nextIntent(record({ gone: 'ObjectGone', goneBy: 'DeletionByPodGC' }), undefined)).toMatchObject({
+      body: { reason: 'ObjectGone', disruption: 'DeletionByPodGC' },
+    });
   });
 
   it('believe the object rather than a rumour of its absence', () => {

@@ -13,6 +13,8 @@ export interface PodRecord {
   sentStop?: string | undefined;
   /** The object is gone; how we know. */
   gone?: 'ObjectGone' | 'Absent' | undefined;
+  /** Who ended it, as its last state said; see {@link disruptionOf}. */
+  goneBy?: string | undefined;
   /** Send again although nothing changed. */
   again: boolean;
   /** Why no RunPod was sent yet; for people and the inventory. */
@@ -28,7 +30,9 @@ export function nextIntent(record: PodRecord, pod: Stored<PodObject> | undefined
   const { uid, namespace, name } = record;
   if (!pod) {
     if (!record.gone) return undefined;
-    return { kind: 'stop', body: { kind: 'StopPod', uid, namespace, name, reason: record.gone } };
+    const { gone, goneBy } = record;
+    const body: StopPod = { kind: 'StopPod', uid, namespace, name, reason: gone };
+    return { kind: 'stop', body: goneBy === undefined ? body : { ...body, disruption: goneBy } };
   }
   const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata;
   if (deletionTimestamp !== undefined) {

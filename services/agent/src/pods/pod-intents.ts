@@ -6,7 +6,7 @@ import { NotSent, type IntentPublisher } from '../publish/intent-publisher.ts';
 import type { Missing } from '../resolve/contents.ts';
 import type { Resolver } from '../resolve/resolver.ts';
 import { WorkQueue } from '../work-queue.ts';
-import { deletionOf, isFinal, nextIntent, type PodRecord } from './next-intent.ts';
+import { deletionOf, disruptionOf, isFinal, nextIntent, type PodRecord } from './next-intent.ts';
 import type { PodEvents } from './pod-events.ts';
 
 export interface PodIntentsOptions {
@@ -71,7 +71,10 @@ export class PodIntents {
     const { uid } = change.object.metadata;
     const record = this.recordOf(change.object);
     if (change.kind === 'deleted') {
-      record.gone = 'ObjectGone';
+      // Only what the watch itself reports was seen; what a later list lacks may have gone in any way.
+      record.gone = change.by === 'watch' ? 'ObjectGone' : 'Absent';
+      // Pod garbage collection removes at once: its reason is in the last state only.
+      record.goneBy = disruptionOf(change.object);
       this.boundGone();
     }
     if (nextIntent(record, this.options.pods.get(uid))) this.queue.add(uid);

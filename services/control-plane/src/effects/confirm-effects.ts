@@ -1,7 +1,13 @@
-import { isFinalStatus, type ContainerGroupCommand, type ContainerGroupState, type GroupSnapshot } from '#libs/domain';
+import {
+  isFinalStatus,
+  placeOfGroup,
+  type ContainerGroupCommand,
+  type ContainerGroupState,
+  type GroupSnapshot,
+} from '#libs/domain';
 import type { EciClient } from '#libs/eci';
 import type { EffectChange, EffectRow, JsonObject } from '#libs/event-store';
-import { laneOfEffect, placeOf } from '../streams/lanes.ts';
+import { laneOfEffect } from '../streams/lanes.ts';
 import { claimOf, EffectHandler, type Releases } from './held-effect.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
@@ -44,7 +50,7 @@ export class ConfirmEffects extends EffectHandler {
         settled(row);
         continue;
       }
-      const place = JSON.stringify(placeOf(state));
+      const place = JSON.stringify(placeOfGroup(state, row.key));
       places.set(place, [...(places.get(place) ?? []), { row, state }]);
     }
     for (const work of places.values()) {
@@ -60,7 +66,7 @@ export class ConfirmEffects extends EffectHandler {
   private async read(work: readonly { row: EffectRow; state: ContainerGroupState }[], mayLook = true): Promise<void> {
     const [one] = work;
     if (!one) return;
-    const { accountId, region } = placeOf(one.state);
+    const { accountId, region } = placeOfGroup(one.state, one.row.key);
     const place = `${accountId}/${region}`;
     const client = await this.parts.clients.for(accountId, region);
     const wanted = new Set(work.map(({ row }) => row.key));
@@ -175,7 +181,7 @@ function deleteAgain(row: EffectRow, state: ContainerGroupState): EffectChange {
     op: 'put',
     kind: 'Delete',
     key,
-    lane: laneOfEffect('Delete', state),
+    lane: laneOfEffect('Delete', key, state),
     tenant,
     priority,
     afterMs: 0,

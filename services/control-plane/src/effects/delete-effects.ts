@@ -1,8 +1,7 @@
-import type { ContainerGroupState } from '#libs/domain';
+import { placeOfGroup, type ContainerGroupState } from '#libs/domain';
 import type { DeleteAnswer } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
-import { placeOf } from '../streams/lanes.ts';
 import { claimOf, EffectHandler, LEASE_MS, type Releases } from './held-effect.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
@@ -51,7 +50,7 @@ export class DeleteEffects extends EffectHandler {
       await streams.execute(row.streamId, [], end);
       return;
     }
-    const { accountId, region } = placeOf(state);
+    const { accountId, region } = placeOfGroup(state, containerGroupId);
     const client = await this.parts.clients.for(accountId, region);
     const answer = await client
       .delete(containerGroupId, { force: row.data['force'] === true })

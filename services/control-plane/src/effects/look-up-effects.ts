@@ -1,8 +1,13 @@
-import { attemptInDoubt, isFinalStatus, type ContainerGroupCommand, type ContainerGroupState } from '#libs/domain';
+import {
+  attemptInDoubt,
+  isFinalStatus,
+  placeOf,
+  type ContainerGroupCommand,
+  type ContainerGroupState,
+} from '#libs/domain';
 import type { EciClient, FoundGroup, TagFilter } from '#libs/eci';
 import type { EffectRow, JsonObject } from '#libs/event-store';
 import { parseStreamId } from '#libs/domain';
-import { placeOf } from '../streams/lanes.ts';
 import { CALL_DEADLINE_MS, claimOf, EffectHandler, type Releases } from './held-effect.ts';
 import { listAll } from './list-all.ts';
 import type { EffectMetrics } from './metrics.ts';

@@ -283,7 +283,7 @@ export class PlaceEffects extends EffectHandler {
         op: 'put',
         kind: 'Create',
         key: `${attempt}`,
-        lane: laneOfEffect('Create', after),
+        lane: laneOfEffect('Create', `${attempt}`, after),
         tenant: parseStreamId(row.streamId)?.clusterId ?? row.tenant,
         priority: row.priority,
         afterMs: 0,

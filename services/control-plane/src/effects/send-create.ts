@@ -1,8 +1,8 @@
-import { attemptInDoubt, type ContainerGroupState, type CreateOutcome, type RefusalClass } from '#libs/domain';
+import { attemptInDoubt, placeOf, type ContainerGroupState, type CreateOutcome, type RefusalClass } from '#libs/domain';
 import { saysNoCredential, type FrozenCreate } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
-import { laneOfEffect, placeOf } from '../streams/lanes.ts';
+import { laneOfEffect } from '../streams/lanes.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { accountGate, capacityGate, type FleetViews } from './fleet-view.ts';
 import { claimOf, LEASE_MS, type Releases } from './held-effect.ts';
@@ -227,7 +227,7 @@ export function lookUpNow(
     op: 'put',
     kind: 'LookUp',
     key: `${attempt}`,
-    lane: laneOfEffect('LookUp', state),
+    lane: laneOfEffect('LookUp', `${attempt}`, state),
     tenant: row.tenant,
     priority: row.priority,
     afterMs: 1_000,

@@ -1,4 +1,4 @@
-import type { ContainerGroupState, EffectKind } from '#libs/domain';
+import { placeOf, placeOfGroup, type ContainerGroupState, type EffectKind } from '#libs/domain';
 
 export type LaneAction = 'create' | 'delete' | 'describe';
 
@@ -30,19 +30,15 @@ const ACTIONS: Readonly<Record<Exclude<EffectKind, 'Refresh'>, LaneAction>> = {
   Confirm: 'describe',
 };
 
-/** Where the groups of this stream's present attempt are: as the attempt was chosen, which may differ from what the pod asks for by now. */
-export function placeOf(state: ContainerGroupState): { readonly accountId: string; readonly region: string } {
-  const { attempt, intent } = state;
-  if (attempt?.accountId) return { accountId: attempt.accountId, region: attempt.region };
-  return { accountId: intent?.need.accountId ?? '', region: intent?.need.region ?? '' };
+/** The lane of an effect, from the state that it follows from; `key` as the effect's row has it. */
+export function laneOfEffect(kind: EffectKind, key: string, state: ContainerGroupState): string {
+  if (kind === 'Refresh') return LOCAL_LANE;
+  return laneName({ ...placeOfEffect(kind, key, state), action: ACTIONS[kind] });
 }
 
-/** The lane of an effect, from the state that it follows from. */
-export function laneOfEffect(kind: EffectKind, state: ContainerGroupState): string {
-  if (kind === 'Refresh') return LOCAL_LANE;
-  const { accountId, region } =
-    kind === 'Place' && state.intent
-      ? { accountId: state.intent.need.accountId, region: state.intent.need.region }
-      : placeOf(state);
-  return laneName({ accountId, region, action: ACTIONS[kind] });
+function placeOfEffect(kind: EffectKind, key: string, state: ContainerGroupState) {
+  if (kind === 'Delete' || kind === 'Confirm') return placeOfGroup(state, key);
+  return kind === 'Place' && state.intent
+    ? { accountId: state.intent.need.accountId, region: state.intent.need.region }
+    : placeOf(state);
 }

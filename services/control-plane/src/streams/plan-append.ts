@@ -5,13 +5,14 @@ import {
   gateKey,
   isClosed,
   parseStreamId,
+  placeOfGroup,
   type ContainerGroupCommand,
   type ContainerGroupEvent,
   type ContainerGroupState,
 } from '#libs/domain';
 import type { EffectChange, EventMetadata, JsonObject, StreamAppend } from '#libs/event-store';
 import { aliasOf } from './alias.ts';
-import { laneOfEffect, placeOf } from './lanes.ts';
+import { laneOfEffect } from './lanes.ts';
 import { EVENT_SCHEMA_VERSION } from './loaded-stream.ts';
 
 /** The stream holds events of a newer version of this software: nothing may be decided on half the facts. */
@@ -81,11 +82,12 @@ export function planAppend(plan: {
   const after = events.reduce(evolve, before);
   const tenant = parseStreamId(streamId)?.clusterId ?? '';
   const follow = consequences.effects.map((change): EffectChange =>
-    change.op === 'remove' ? change : { ...change, lane: laneOfEffect(change.kind, after), tenant, data: {} },
+    change.op === 'remove'
+      ? change
+      : { ...change, lane: laneOfEffect(change.kind, change.key, after), tenant, data: {} },
   );
   const effects = [...follow, ...(beside.effects ?? [])];
   const parking = consequences.parking.at(-1);
-  const { accountId, region } = placeOf(after);
   const sealed = consequences.destroySealed ? 'destroy' : beside.sealed;
   const causationId = cause.causationId ?? (beside.claim && `effect:${beside.claim.kind}/${beside.claim.key}`);
   const metadata = (at: string): EventMetadata => ({
@@ -108,7 +110,10 @@ export function planAppend(plan: {
       parked: parking.op === 'park' ? { gate: gateKey(parking.gate), priority: parking.priority } : null,
     }),
     ...(consequences.containerGroupIds.length > 0 && {
-      aliases: consequences.containerGroupIds.map((id) => aliasOf(accountId, region, id)),
+      aliases: consequences.containerGroupIds.map((id) => {
+        const { accountId, region } = placeOfGroup(after, id);
+        return aliasOf(accountId, region, id);
+      }),
     }),
     ...(sealed && { sealed }),
     ...(beside.claim && { claim: beside.claim }),

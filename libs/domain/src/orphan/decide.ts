@@ -1,0 +1,105 @@
+import type { NewOrphanEvent, OrphanEvent, OrphanEventData, OrphanFacts } from './events.ts';
+import { isOpenOrphan, type OrphanState } from './state.ts';
+
+export type OrphanCommand =
+  /** Seen in a complete list and a direct read, older than the grace period, known to no stream. */
+  | { readonly type: 'Quarantine'; readonly facts: OrphanFacts; readonly why: string }
+  | { readonly type: 'Keep'; readonly by: string; readonly reason: string }
+  | { readonly type: 'RequestRemoval'; readonly by: string; readonly reason?: string }
+  | { readonly type: 'RecordDelete'; readonly requestId: string }
+  /** After our delete it is proven gone. */
+  | { readonly type: 'RecordRemoved'; readonly evidence: string }
+  | {
+      readonly type: 'Close';
+      readonly reason: OrphanEventData['OrphanClosed']['reason'];
+      readonly evidence: string;
+      readonly streamId?: string;
+    };
+
+export type OrphanDecision =
+  | { readonly accepted: true; readonly events: readonly OrphanEvent[] }
+  | { readonly accepted: false; readonly code: string; readonly message: string };
+
+/** A group may not be touched, or even called an orphan, before it is this old: its stream may just not have heard of it. */
+export const ORPHAN_GRACE_MS = 10 * 60_000;
+
+/** What one command does to one orphan. Pure; the same command twice changes nothing the second time. `at` is ISO 8601 UTC. */
+export function decideOrphan(command: OrphanCommand, state: OrphanState, at: string): OrphanDecision {
+  if (state.unknownEvents.length > 0) {
+    return no('UnknownEvents', `the orphan has events of a newer version (${state.unknownEvents.join(', ')})`);
+  }
+  const outcome = eventsOf(command, state);
+  return 'code' in outcome
+    ? outcome
+    : { accepted: true, events: outcome.map((event) => ({ ...event, at }) as OrphanEvent) };
+}
+
+type Refusal = Extract<OrphanDecision, { accepted: false }>;
+
+function eventsOf(command: OrphanCommand, state: OrphanState): NewOrphanEvent[] | Refusal {
+  switch (command.type) {
+    case 'Quarantine':
+      // One that was taken for gone and is back is asked about once more, unless an operator kept it.
+      if (isOpenOrphan(state)) return [];
+      return [{ type: 'OrphanQuarantined', data: { ...command.facts, why: command.why } }];
+    case 'Keep':
+      if (state.phase === 'kept') return [];
+      if (state.phase === 'removing') return no('BeingRemoved', 'its removal was asked for and is under way');
+      if (state.phase !== 'quarantined') return notOpen(state);
+      return [{ type: 'OrphanKept', data: { by: command.by, reason: command.reason } }];
+    case 'RequestRemoval': {
+      if (state.phase === 'removing') return [];
+      if (!isOpenOrphan(state)) return notOpen(state);
+      const { by, reason } = command;
+      return [{ type: 'OrphanRemovalRequested', data: { by, ...(reason === undefined ? {} : { reason }) } }];
+    }
+    case 'RecordDelete':
+      return state.phase === 'removing' && state.removal?.deleteAcceptedAt === undefined
+        ? [{ type: 'OrphanDeleteAccepted', data: { requestId: command.requestId } }]
+        : [];
+    case 'RecordRemoved':
+      return state.phase === 'removing' ? [{ type: 'OrphanRemoved', data: { evidence: command.evidence } }] : [];
+    case 'Close': {
+      if (!isOpenOrphan(state)) return [];
+      const { evidence, streamId } = command;
+      // What we deleted and is gone was removed by us, whoever noticed it.
+      if (
+        state.removal?.deleteAcceptedAt !== undefined &&
+        (command.reason === 'vanished' || command.reason === 'ended')
+      )
+        return [{ type: 'OrphanRemoved', data: { evidence } }];
+      return [
+        {
+          type: 'OrphanClosed',
+          data: { reason: command.reason, evidence, ...(streamId === undefined ? {} : { streamId }) },
+        },
+      ];
+    }
+  }
+}
+
+function notOpen(state: OrphanState): Refusal {
+  return state.phase === 'none'
+    ? no('NoSuchOrphan', 'no such orphan is in quarantine')
+    : no('NotOpen', `it is ${state.phase} already`);
+}
+
+function no(code: string, message: string): Refusal {
+  return { accepted: false, code, message };
+}
+
+/** First look after the cloud accepted the delete. */
+const CONFIRM_AFTER_MS = 1_000;
+
+/** What becomes of the row of work (kind `RemoveOrphan`, key = container group id) with these events; the last that says something counts. */
+export type RemovalWork = { readonly op: 'put'; readonly afterMs: number } | { readonly op: 'remove' };
+
+export function removalWorkOf(events: readonly OrphanEvent[]): RemovalWork | undefined {
+  let work: RemovalWork | undefined;
+  for (const { type } of events) {
+    if (type === 'OrphanRemovalRequested') work = { op: 'put', afterMs: 0 };
+    else if (type === 'OrphanDeleteAccepted') work = { op: 'put', afterMs: CONFIRM_AFTER_MS };
+    else if (type === 'OrphanRemoved' || type === 'OrphanClosed') work = { op: 'remove' };
+  }
+  return work;
+}
