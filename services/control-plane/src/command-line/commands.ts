@@ -1,4 +1,5 @@
+import { doctorCommand } from '../doctor/doctor-command.ts';
 import type { FleetCommand } from './command.ts';
 
 /** Every command of `npm run fleet`, in the order of its help. */
-export const COMMANDS: readonly FleetCommand[] = [];
+export const COMMANDS: readonly FleetCommand[] = [doctorCommand];

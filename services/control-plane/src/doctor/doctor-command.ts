@@ -1,0 +1,96 @@
+import { parseArgs } from 'node:util';
+import { AlibabaEciClients } from '#libs/eci';
+import { createPool, PostgresEffectQueue } from '#libs/event-store';
+import { SystemClock, SystemRandom } from '#libs/runtime';
+import { AccountDirectory } from '../accounts/account-directory.ts';
+import { Credentials } from '../accounts/credential.ts';
+import { WrongUsage, type CommandContext, type FleetCommand } from '../command-line/command.ts';
+import { readConfig, type ControlPlaneConfig } from '../config.ts';
+import { canariesOf } from './canaries.ts';
+import { examine, type Examination } from './examine.ts';
+import { lineOf, ORACLE_IDS, ORACLES, type OracleId } from './finding.ts';
+
+const HELP = `Looks at a live fleet and says what disagrees, and what to do. Reads only.
+
+  npm run fleet -- doctor [--json] [--only O1,O4] [--quiet-seconds N]
+
+  --only O1,O4        only these oracles; default all
+  --quiet-seconds N   between a suspicion and the look that confirms it; default 5
+  --json              one JSON object: findings, unchecked, looked
+
+${ORACLE_IDS.map((id) => `  ${id.padEnd(4)}${ORACLES[id]}`).join('\n')}
+
+Exit code: 0 = all that was asked for was checked and agrees, 1 = something disagrees or could not be checked, 2 = wrong usage.`;
+
+export const doctorCommand: FleetCommand = {
+  name: 'doctor',
+  summary: 'compare streams, cloud, read models and inventories, and say what disagrees',
+  help: HELP,
+  async run(args, context) {
+    const { json, only, quietMs } = readArguments(args);
+    const config = readConfig(context.environment, { needsKafka: false });
+    const result = await examineFleet(config, context, { ...(only && { only }), quietMs, json });
+    if (json) context.print(JSON.stringify(result));
+    else report(result, context);
+    return result.findings.length + result.unchecked.length === 0 ? 0 : 1;
+  },
+};
+
+async function examineFleet(
+  config: ControlPlaneConfig,
+  { signal, complain }: CommandContext,
+  { json, ...options }: { readonly only?: readonly OracleId[]; readonly quietMs: number; readonly json: boolean },
+): Promise<Examination> {
+  const pool = createPool(config.databaseUrl, { max: 4, applicationName: 'eci-fleet doctor' });
+  const clock = new SystemClock();
+  try {
+    const accounts = new AccountDirectory({
+      pool,
+      clock,
+      effects: new PostgresEffectQueue(pool),
+      credentials: new Credentials({ variable: config.variable, now: () => clock.now() }),
+      ...(config.eciEndpoint !== undefined && { endpoint: config.eciEndpoint }),
+    });
+    const patient = {
+      pool,
+      clients: new AlibabaEciClients((id) => accounts.find(id)),
+      fleet: config.fleet,
+      clock,
+      random: new SystemRandom(),
+      canaries: canariesOf(config),
+    };
+    return await examine(patient, { ...options, signal, ...(!json && { progress: complain }) });
+  } finally {
+    await pool.end();
+  }
+}
+
+function readArguments(args: readonly string[]): {
+  readonly json: boolean;
+  readonly only: readonly OracleId[] | undefined;
+  readonly quietMs: number;
+} {
+  let values: { json?: boolean | undefined; only?: string | undefined; 'quiet-seconds'?: string | undefined };
+  try {
+    ({ values } = parseArgs({
+      args: [...args],
+      options: { json: { type: 'boolean' }, only: { type: 'string' }, 'quiet-seconds': { type: 'string' } },
+    }));
+  } catch (error) {
+    throw new WrongUsage((error as Error).message);
+  }
+  const seconds = Number(values['quiet-seconds'] ?? 5);
+  if (!(seconds >= 0 && seconds <= 3600)) throw new WrongUsage('--quiet-seconds takes a number from 0 to 3600');
+  const names = values.only?.split(',').map((name) => name.trim().toUpperCase());
+  const wrong = names?.find((name) => !(name in ORACLES));
+  if (wrong !== undefined)
+    throw new WrongUsage(`--only knows ${ORACLE_IDS.join(', ')}, but not ${wrong === '' ? 'an empty name' : wrong}`);
+  return { json: values.json ?? false, only: names as OracleId[] | undefined, quietMs: seconds * 1000 };
+}
+
+function report({ findings, unchecked, looked }: Examination, { print, complain }: CommandContext): void {
+  for (const { oracle, at } of looked) complain(`${oracle} looked at ${at}`);
+  for (const finding of findings) print(lineOf(finding));
+  for (const { oracle, why } of unchecked) print(`${oracle}: could not check ${why}`);
+  if (findings.length + unchecked.length === 0) print('All that was looked at agrees.');
+}
