@@ -1,0 +1,50 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createTestDatabase } from '#libs/testing';
+import { inMemoryUnderTest } from '../contract/in-memory.ts';
+import { postgresUnderTest } from '../contract/postgres.ts';
+import type { StoreUnderTest } from '../contract/under-test.ts';
+import { BEGINNING } from '../cursor.ts';
+import { comparable } from './side-by-side/comparable.ts';
+import { operation, perform, rememberingOf, type Operation } from './side-by-side/operations.ts';
+
+const START = Date.UTC(2026, 10, 23);
+
+/** Both stores, empty, at the same moment. */
+async function both(): Promise<{ readonly memory: StoreUnderTest; readonly postgres: StoreUnderTest }> {
+  const postgres = await postgresUnderTest(await createTestDatabase());
+  await postgres.owner.query('select es.stop_clock($1)', [new Date(START)]);
+  return { postgres, memory: inMemoryUnderTest(START) };
+}
+
+async function side(under: StoreUnderTest, operations: readonly Operation[]): Promise<readonly unknown[]> {
+  const answers: unknown[] = [];
+  const remembered = rememberingOf();
+  for (const [index, op] of operations.entries()) {
+    const answer = await perform(under, op, index, remembered).catch((error: unknown) => ({
+      threw: error instanceof Error ? error.name : error,
+    }));
+    answers.push({ op: `${index} ${op.do}`, answer: comparable(answer) });
+  }
+  await under.settled();
+  answers.push({ op: 'the whole log', answer: comparable(await under.store.readAll(BEGINNING, 1_000)) });
+  answers.push({ op: 'depth', answer: await under.effects.depth(), closed: await under.closedStreams() });
+  return answers;
+}
+
+describe('the store in memory and the one on PostgreSQL', () => {
+  it('give the same answers to the same calls', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(operation, { minLength: 60, maxLength: 90, size: 'max' }), async (operations) => {
+        const { memory, postgres } = await both();
+        try {
+          expect(await side(memory, operations)).toEqual(await side(postgres, operations));
+        } finally {
+          await postgres.close();
+        }
+      }),
+      // A few hundred calls to each; a failure prints its seed and path, and the shortest sequence that still differs.
+      { numRuns: Number(process.env['SIDE_BY_SIDE_RUNS'] ?? 6), interruptAfterTimeLimit: 50_000, endOnFailure: false },
+    );
+  });
+});
