@@ -41,7 +41,7 @@ export async function writeEvent(
   const lastTimestamp = seconds(event.at);
   const count = event.count ?? 1;
   try {
-    await api.create(
+    await api.createBlindly(
       resources.events,
       { namespace },
       {
@@ -70,7 +70,7 @@ export async function writeEvent(
   }
   if (count > 1) {
     try {
-      await api.patch(resources.events, { namespace, name }, 'merge', { count, lastTimestamp }, options);
+      await api.patchBlindly(resources.events, { namespace, name }, 'merge', { count, lastTimestamp }, options);
     } catch (error) {
       if (!(error instanceof KubernetesError && error.notFound)) throw error;
     }

@@ -1,6 +1,6 @@
-import { Watch } from '@kubernetes/client-node';
 import type { Clock } from '#libs/runtime';
 import { Connection } from './connection.ts';
+import { exchange, readLines, type Answer } from './exchange.ts';
 import { errorOfAnswer, KubernetesError } from './kubernetes-error.ts';
 import type { KubernetesObject, Stored } from './objects.ts';
 import { RateLimiter, type Priority } from './rate-limiter.ts';
@@ -9,7 +9,7 @@ import { pathOf, type Place, type Resource } from './resources.ts';
 export interface KubernetesApiOptions {
   readonly connection: Connection;
   readonly clock: Clock;
-  /** Requests a second over everything but watches and heartbeats; default 200 (the usual 5 caps a virtual node at about 5 pods/s). */
+  /** Requests a second over everything but watches and heartbeats; default 500 (the usual 5 caps a virtual node at about 5 pods/s). */
   readonly qps?: number;
   /** Told of every finished request; `status` 0 = no answer. For metrics. */
   readonly onRequest?: (request: {
@@ -66,7 +66,7 @@ export interface WatchOptions {
   /** The server ends the watch after about this many seconds. */
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
-  /** Must not throw and must not wait: what it throws is lost in client-node. */
+  /** Must not throw and must not wait. */
   readonly onEvent: (event: WatchEvent) => void;
 }
 
@@ -84,12 +84,20 @@ export class KubernetesApi {
   private readonly clock: Clock;
   private readonly limiter: RateLimiter;
   private readonly options: KubernetesApiOptions;
+  private readonly origin: string;
+  /** Path of a server that is behind another, as with some proxies. */
+  private readonly prefix: string;
+  private readonly userAgent: string;
 
   constructor(options: KubernetesApiOptions) {
     this.options = options;
     this.connection = options.connection;
+    const { origin, pathname } = new URL(options.connection.server);
+    this.origin = origin;
+    this.prefix = pathname.replace(/\/+$/, '');
+    this.userAgent = options.userAgent ?? 'eci-fleet';
     this.clock = options.clock;
-    this.limiter = new RateLimiter({ clock: options.clock, qps: options.qps ?? 200 });
+    this.limiter = new RateLimiter({ clock: options.clock, qps: options.qps ?? 500 });
   }
 
   /** Requests that wait for their turn. */
@@ -179,6 +187,27 @@ export class KubernetesApi {
     return this.call('PATCH', resource, place, options, { body: patch, contentType: PATCH_TYPES[kind] });
   }
 
+  /** Like `create`, for those who need not know what became of it. */
+  async createBlindly(
+    resource: Resource,
+    place: Place,
+    object: Record<string, unknown>,
+    options: CallOptions = {},
+  ): Promise<void> {
+    await this.call('POST', resource, place, options, { body: object, contentType: 'application/json', blind: true });
+  }
+
+  /** Like `patch`, for those who need not know what became of it: a watch will tell. The server sends metadata alone, and it is not parsed. */
+  async patchBlindly(
+    resource: Resource,
+    place: Place,
+    kind: PatchKind,
+    patch: unknown,
+    options: CallOptions = {},
+  ): Promise<void> {
+    await this.call('PATCH', resource, place, options, { body: patch, contentType: PATCH_TYPES[kind], blind: true });
+  }
+
   /** Deletes exactly the object with this UID: another one of the same name answers 409. */
   async delete(
     resource: Resource,
@@ -187,6 +216,7 @@ export class KubernetesApi {
     options: CallOptions = {},
   ): Promise<void> {
     await this.call('DELETE', resource, place, options, {
+      blind: true,
       contentType: 'application/json',
       body: {
         apiVersion: 'v1',
@@ -199,50 +229,48 @@ export class KubernetesApi {
 
   /** Resolves when the watch has ended: by the server, by silence, or by `signal`. Rejects with what the server said against it. */
   async watch(resource: Resource, options: WatchOptions): Promise<void> {
-    const request = `WATCH ${pathOf(resource, options)}`;
+    const path = pathOf(resource, options);
+    const request = `WATCH ${path}`;
     if (options.signal.aborted) return;
-    const watch = new Watch(this.connection.kubeConfig);
-    // client-node ends a watch after 30 s without a word, which is less than the time between two bookmarks.
-    Object.assign(watch, { requestTimeoutMs: WATCH_SILENCE_MS });
-    let failure: KubernetesError | undefined;
-    let abort = (): void => undefined;
-    let stopped = (): void => undefined;
-    await new Promise<void>((resolve) => {
-      const query = {
-        resourceVersion: options.resourceVersion,
-        allowWatchBookmarks: true,
-        timeoutSeconds: options.timeoutSeconds,
-        fieldSelector: options.fieldSelector,
-        labelSelector: options.labelSelector,
-      };
-      const onEvent = (type: string, object: Stored): void => {
-        if (type === 'ERROR') {
-          const status = object as unknown as { code?: number };
-          failure ??= errorOfAnswer(request, status.code ?? 500, JSON.stringify(object));
-          return;
-        }
-        options.onEvent({ type: type as WatchEvent['type'], object });
-      };
-      const onDone = (error: unknown): void => {
-        if (error && !failure && !options.signal.aborted) failure = watchFailure(request, error);
-        resolve();
-      };
-      watch.watch(pathOf(resource, options), query, onEvent, onDone).then(
-        (controller) => {
-          abort = () => controller.abort();
-          if (options.signal.aborted) abort();
+    let refused: KubernetesError | undefined;
+    const query = {
+      watch: 'true',
+      resourceVersion: options.resourceVersion,
+      allowWatchBookmarks: 'true',
+      timeoutSeconds: options.timeoutSeconds,
+      fieldSelector: options.fieldSelector,
+      labelSelector: options.labelSelector,
+    };
+    const onLine = (line: Buffer): void => {
+      const event = eventOf(line);
+      if (event === undefined) return;
+      if (event.type === 'ERROR') {
+        const { code } = event.object as unknown as { code?: number };
+        refused ??= errorOfAnswer(request, code ?? 500, JSON.stringify(event.object));
+      } else {
+        options.onEvent(event);
+      }
+    };
+    try {
+      const { headers, dispatcher } = await this.connection.authorize(this.clock.now());
+      const answer = await readLines(
+        dispatcher,
+        {
+          method: 'GET',
+          origin: this.origin,
+          path: this.prefix + withQuery(path, query),
+          headers: { ...headers, accept: 'application/json', 'user-agent': this.userAgent },
+          signal: options.signal,
         },
-        (error: unknown) => onDone(error),
+        { silenceMs: WATCH_SILENCE_MS, onLine },
       );
-      stopped = () => {
-        abort();
-        resolve();
-      };
-      options.signal.addEventListener('abort', stopped, { once: true });
-    });
-    options.signal.removeEventListener('abort', stopped);
-    if (failure && failure.status === 401) this.connection.forgetCredential();
-    if (failure && !options.signal.aborted) throw failure;
+      // 0: silence before an answer; the reflector watches again from where it was.
+      if (answer.status !== 200 && answer.status !== 0) refused ??= errorOfAnswer(request, answer.status, answer.text);
+    } catch (error) {
+      refused ??= unreachable(request, error);
+    }
+    if (refused?.status === 401) this.connection.forgetCredential();
+    if (refused && !options.signal.aborted) throw refused;
   }
 
   async close(): Promise<void> {
@@ -259,6 +287,8 @@ export class KubernetesApi {
       readonly body?: unknown;
       readonly contentType?: string;
       readonly accept?: string;
+      /** The answer is not parsed. */
+      readonly blind?: boolean;
     } = {},
   ): Promise<R> {
     const path = pathOf(resource, place);
@@ -273,7 +303,7 @@ export class KubernetesApi {
         throw unreachable(request, error);
       });
       this.options.onRequest?.({ verb: method, resource: name, status: answer.status, ms: this.clock.now() - begun });
-      if (answer.status < 300) return JSON.parse(answer.text) as R;
+      if (answer.status < 300) return (more.blind ? undefined : JSON.parse(answer.text)) as R;
       const error = errorOfAnswer(request, answer.status, answer.text, answer.retryAfter);
       if (error.status === 401 && attempt === 1) {
         this.connection.forgetCredential();
@@ -292,33 +322,49 @@ export class KubernetesApi {
     path: string,
     body: string | undefined,
     options: CallOptions,
-    more: { query?: Record<string, string | number | undefined>; contentType?: string; accept?: string },
-  ): Promise<{ status: number; text: string; retryAfter?: string }> {
+    more: {
+      query?: Record<string, string | number | undefined>;
+      contentType?: string;
+      accept?: string;
+      blind?: boolean;
+    },
+  ): Promise<Answer> {
     const { headers, dispatcher } = await this.connection.authorize(this.clock.now());
-    const url = new URL(this.connection.server + path);
-    for (const [key, value] of Object.entries(more.query ?? {})) {
-      if (value !== undefined && value !== '') url.searchParams.set(key, String(value));
-    }
-    const timeout = AbortSignal.timeout(options.timeoutMs ?? 30_000);
-    const answer = await dispatcher.request({
-      origin: url.origin,
-      path: url.pathname + url.search,
-      method,
-      headers: {
-        ...headers,
-        accept: more.accept ?? 'application/json',
-        'user-agent': this.options.userAgent ?? 'eci-fleet',
-        ...(more.contentType === undefined ? {} : { 'content-type': more.contentType }),
+    return await exchange(
+      dispatcher,
+      {
+        method,
+        origin: this.origin,
+        path: this.prefix + withQuery(path, more.query),
+        headers: {
+          ...headers,
+          accept: more.accept ?? (more.blind ? METADATA_ONLY : 'application/json'),
+          'user-agent': this.userAgent,
+          ...(more.contentType === undefined ? {} : { 'content-type': more.contentType }),
+        },
+        body,
+        signal: options.signal,
       },
-      ...(body === undefined ? {} : { body }),
-      signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
-    });
-    const retryAfter = answer.headers['retry-after'];
-    return {
-      status: answer.statusCode,
-      text: await answer.body.text(),
-      ...(typeof retryAfter === 'string' ? { retryAfter } : {}),
-    };
+      options.timeoutMs ?? 30_000,
+    );
+  }
+}
+
+const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json';
+
+function withQuery(path: string, query: Readonly<Record<string, string | number | undefined>> = {}): string {
+  const parts = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined || value === '' ? [] : [`${name}=${encodeURIComponent(value)}`],
+  );
+  return parts.length === 0 ? path : `${path}?${parts.join('&')}`;
+}
+
+/** A line that is no event is left out: an API server that ends in the middle of one sends it again to the next watch. */
+function eventOf(line: Buffer): WatchEvent | undefined {
+  try {
+    return JSON.parse(line.toString('utf8')) as WatchEvent;
+  } catch {
+    return undefined;
   }
 }
 
@@ -331,12 +377,4 @@ function unreachable(request: string, error: unknown): KubernetesError {
     (w) => typeof w === 'string' && w !== '',
   );
   return new KubernetesError({ request, status: 0, reason: 'Unreachable', detail: words.join(' ') });
-}
-
-function watchFailure(request: string, error: unknown): KubernetesError | undefined {
-  const { statusCode, name } = error as { statusCode?: number; name?: string };
-  // Silence is no failure: the reflector watches again from where it was.
-  if (name === 'TimeoutError') return undefined;
-  if (statusCode !== undefined) return errorOfAnswer(request, statusCode, '');
-  return unreachable(request, error);
 }

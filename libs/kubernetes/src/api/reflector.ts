@@ -32,7 +32,7 @@ export interface ReflectorOptions<T extends KubernetesObject> {
 /**
  * A local copy of some objects, keyed by UID, that follows the API server: list once, watch from there, go on from the last bookmark after
  * every end of a watch, list again only when the server no longer knows that place (410). Nothing is called deleted for want of an answer:
- * only a DELETED event or a complete list removes an object.
+ * only a DELETED event or a complete list removes an object. `managedFields` are not kept.
  */
 export class Reflector<T extends KubernetesObject> {
   private readonly options: ReflectorOptions<T>;
@@ -152,6 +152,8 @@ export class Reflector<T extends KubernetesObject> {
   private put(object: Stored<T>): void {
     const previous = this.objects.get(object.metadata.uid);
     if (previous?.metadata.resourceVersion === object.metadata.resourceVersion) return;
+    // Half of an object's size, and of no use to anybody here.
+    delete object.metadata.managedFields;
     this.objects.set(object.metadata.uid, object);
     this.options.onChange?.(previous ? { kind: 'modified', object, previous } : { kind: 'added', object });
   }
