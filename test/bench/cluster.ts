@@ -79,15 +79,16 @@ export function boundPod(name: string, node: string): Record<string, unknown> {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type PodObject = any;
 
-/** Follows the pods of a node until it is ended. An API server ends the watch of a reader that is slow for a moment: it is begun again. */
-export async function watchPods(
+/** Follows the running pods of a node until it is ended. An API server ends the watch of a reader that is slow for a moment: it is begun again. */
+export async function watchRunningPods(
   cluster: KubernetesCluster,
   node: string,
   onPod: (pod: PodObject) => void,
 ): Promise<{ end(): Promise<void> }> {
   const { server, authority, certificate, key } = cluster.connection;
   const dispatcher = new Agent({ connect: { ca: authority, cert: certificate, key }, bodyTimeout: 0 });
-  const fieldSelector = `spec.nodeName=${node}`;
+  // Only pods that run: of every other change this watch hears nothing, and costs nothing.
+  const fieldSelector = `spec.nodeName=${node},status.phase=Running`;
   const list = async (): Promise<string> => {
     const pods = await cluster.api.call('GET', `/api/v1/pods?${new URLSearchParams({ fieldSelector })}`);
     for (const pod of pods.items) onPod(pod);

@@ -153,7 +153,15 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
       undo.add(() => folder.remove());
       const file = join(folder.path, 'scenario.json');
       await writeFile(file, JSON.stringify({ seed: 1, settings }));
-      const rig = await startEciSimulator({ env: { ECI_SIMULATOR_SCENARIO: file, LOG_LEVEL: 'warn' } });
+      if (profile !== undefined) await mkdir(profile, { recursive: true });
+      const profiling = `--cpu-prof --cpu-prof-dir=${profile} --cpu-prof-name=simulator-${Date.now()}.cpuprofile`;
+      const rig = await startEciSimulator({
+        env: {
+          ECI_SIMULATOR_SCENARIO: file,
+          LOG_LEVEL: 'warn',
+          ...(profile === undefined ? {} : { NODE_OPTIONS: profiling }),
+        },
+      });
       undo.add(() => rig.stop());
       processes['simulator'] = rig.process.pid;
       return rig;
