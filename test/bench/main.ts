@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { RigUnavailable } from '#libs/testing';
+import { append } from './append.ts';
 import { table, type Figure } from './figures.ts';
 import { intents } from './intents.ts';
 import { HELP, readOptions, WrongOptions, type Bench, type Options } from './options.ts';
@@ -10,6 +11,7 @@ import { wire } from './wire.ts';
 type Run = (undo: Undo, pods: number, profile: string | undefined) => Promise<readonly Figure[]>;
 
 const RUNS: Readonly<Record<Bench, { readonly title: string; readonly pods: number; readonly run: Run }>> = {
+  append: { title: 'append', pods: 40_000, run: append },
   intents: { title: 'intents → events', pods: 10_000, run: intents },
   wire: { title: 'bound → CreateContainerGroup on the wire', pods: 600, run: wire },
   running: { title: 'bound → Running in the API server', pods: 1_000, run: running },

@@ -1,3 +1,4 @@
+import { checkEvent, checkStream, InvalidAppend } from './append-checks.ts';
 import {
   boolArray,
   byteaArray,
@@ -11,34 +12,21 @@ import {
 import { canonicalEvent } from './digest.ts';
 import type { EffectChange, InboxMove, NewEvent, StreamAppend } from './event-store.ts';
 
-/** The caller asked for something that could never be stored. Nothing was written. */
-export class InvalidAppend extends Error {
-  override readonly name = 'InvalidAppend';
-}
-
 /** Parameters of `es.append_2`, in their order, but for the inbox and the jitter. */
 export type AppendRequest = readonly (Buffer | string | null)[];
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
   const seen = new Set<string>();
   const events = new EventColumns();
   const touched: boolean[] = [];
-  const claims: (StreamAppend['claim'] & { readonly putAgain: boolean } | undefined)[] = [];
+  const claims: ((StreamAppend['claim'] & { readonly putAgain: boolean }) | undefined)[] = [];
   const beside: { [table: string]: object[] } = {};
   const lay = (table: string, row: object): void => void (beside[table] ??= []).push(row);
 
   streams.forEach((stream, index) => {
     const s = index + 1;
     const { streamId } = stream;
-    if (seen.has(streamId)) throw new InvalidAppend(`append names ${streamId} twice: put its events into one entry`);
-    seen.add(streamId);
-    if (!Number.isSafeInteger(stream.expected) || stream.expected < 0) {
-      throw new InvalidAppend(
-        `append to ${streamId}: expected version must be a whole number from 0, not ${stream.expected}`,
-      );
-    }
+    checkStream(stream, seen);
 
     stream.events.forEach((event, i) => {
       const version = stream.expected + i + 1;
@@ -114,11 +102,8 @@ class EventColumns {
   private readonly schemaVersions: number[] = [];
   private readonly digests: Uint8Array[] = [];
 
-  add(s: number, streamId: string, version: number, event: StreamAppend['events'][number]): void {
-    if (!UUID.test(event.eventId)) throw new Error(`event id ${JSON.stringify(event.eventId)} is not a UUID`);
-    if (!Number.isInteger(event.schemaVersion) || event.schemaVersion < 1 || event.schemaVersion > 32_767) {
-      throw new Error(`schema version ${event.schemaVersion} is not a number from 1 to 32767`);
-    }
+  add(s: number, streamId: string, version: number, event: NewEvent): void {
+    checkEvent(event);
     const { eventId, data, metadata, digest } = canonicalEvent(streamId, version, event);
     this.streams.push(s);
     this.versions.push(version);

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import canonicalize from 'canonicalize';
+import { hash } from 'node:crypto';
+import { canonicalJson } from './canonical-json.ts';
 import type { NewEvent } from './event-store.ts';
 
 /** An event as it is hashed: its canonical parts are also what is stored, so that nothing is serialized twice. */
@@ -22,17 +22,11 @@ export function digestOf(streamId: string, version: number, event: NewEvent): Bu
 /** @throws Error for what JSON cannot hold: lone surrogates, NaN, infinities, circles. */
 export function canonicalEvent(streamId: string, version: number, event: NewEvent): CanonicalEvent {
   const eventId = event.eventId.toLowerCase();
-  const data = canonical(event.data);
-  const metadata = canonical(event.metadata);
+  const data = canonicalJson(event.data);
+  const metadata = canonicalJson(event.metadata);
   // The keys in the order of RFC 8785, so that the whole is canonical when its parts are.
   const text =
-    `{"data":${data},"eventId":${canonical(eventId)},"metadata":${metadata},"schemaVersion":${canonical(event.schemaVersion)},` +
-    `"streamId":${canonical(streamId)},"type":${canonical(event.type)},"version":${canonical(version)}}`;
-  return { eventId, data, metadata, digest: createHash('sha256').update(text).digest() };
-}
-
-function canonical(value: unknown): string {
-  const text = canonicalize(value);
-  if (text === undefined) throw new Error('a value that JSON cannot hold');
-  return text;
+    `{"data":${data},"eventId":${canonicalJson(eventId)},"metadata":${metadata},"schemaVersion":${canonicalJson(event.schemaVersion)},` +
+    `"streamId":${canonicalJson(streamId)},"type":${canonicalJson(event.type)},"version":${canonicalJson(version)}}`;
+  return { eventId, data, metadata, digest: hash('sha256', text, 'buffer') };
 }

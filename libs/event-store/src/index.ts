@@ -8,7 +8,7 @@
 export * from './event-store.ts';
 export { BEGINNING, CursorOfAnotherLog, InvalidCursor, compareCursors, decodeCursor, encodeCursor } from './cursor.ts';
 export { digestOf } from './digest.ts';
-export { InvalidAppend } from './append-request.ts';
+export { InvalidAppend } from './append-checks.ts';
 export { Nudge, type NudgeOrigin } from './nudge.ts';
 export { APPLICATION_ROLE, CONNECTION_OPTIONS, createPool, type PoolOptions } from './pool.ts';
 export { PostgresTransactions, TransactionRunner, asSqlClient, type SqlClient } from './sql-client.ts';

@@ -14,12 +14,12 @@ afterEach(() => under.close());
 
 /** An append inside a transaction that is still open; `outcome` of each stream. */
 async function appendIn(client: PoolClient, ...streams: StreamAppend[]): Promise<string[]> {
-  const request = appendRequest(streams);
-  const { rows } = await client.query<{ outcome: string }>(
-    'select outcome from es.append($1, $2, null, null, 0) order by s',
-    [request.streams, request.events],
+  const values = [...appendRequest(streams), null, 0];
+  const { rows } = await client.query<{ s: number; outcome: string }>(
+    `select s, outcome from es.append_2(${values.map((_, index) => `$${index + 1}`).join(', ')})`,
+    values,
   );
-  return rows.map((row) => row.outcome);
+  return streams.map((_, index) => rows.find(({ s }) => s === index + 1)?.outcome ?? 'ok');
 }
 
 async function begin(): Promise<PoolClient> {
@@ -140,11 +140,13 @@ describe('rule 3: the stream guard', () => {
   });
 
   it('prevents version 2 before version 1, which is what a reader gets without it', async () => {
-    await under.owner.query(`
-      create or replace function es.move_head(p_stream text, p_expected bigint, p_events integer, p_closed boolean, p_now timestamptz,
-        out outcome text, out recorded_at timestamptz) language sql as
-      $$ update es.stream set version = version + p_events, last_transaction_id = pg_current_xact_id()
-          where stream_id = p_stream and version = p_expected returning 'ok', last_recorded_at $$`);
+    const { rows } = await under.owner.query<{ text: string }>(
+      `select pg_get_functiondef('es.append_2'::regproc) as text`,
+    );
+    const guarded = rows[0]!.text;
+    const unguarded = guarded.replace('and (r.events = 0 or h.last_transaction_id <= pg_current_xact_id())', '');
+    expect(unguarded).not.toBe(guarded);
+    await under.owner.query(unguarded);
     const early = await begin();
     await early.query('select pg_current_xact_id()');
     await under.store.append([opens('s')]);

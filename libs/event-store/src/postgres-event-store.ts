@@ -141,10 +141,7 @@ export class PostgresEventStore extends EventStore {
     return streams.map((stream) => results.get(stream.streamId)!);
   }
 
-  private async tryAppend(
-    streams: readonly StreamAppend[],
-    inbox: InboxMove | undefined,
-  ): Promise<readonly Outcome[]> {
+  private async tryAppend(streams: readonly StreamAppend[], inbox: InboxMove | undefined): Promise<readonly Outcome[]> {
     const values = [...appendRequest(streams), inbox ? inboxJson(inbox) : null, this.jitter()];
     for (let round = 1; ; round++) {
       try {
