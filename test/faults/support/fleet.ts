@@ -14,6 +14,7 @@ import {
   type KafkaRig,
   type PostgresRig,
   type TestProcess,
+  type TokenIssuer,
 } from '#libs/testing';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { BlockedAppends } from '../../e2e/support/blocked-appends.ts';
@@ -27,7 +28,7 @@ const repository = join(import.meta.dirname, '..', '..', '..');
 export const REGION = 'cn-hangzhou';
 export const ZONES = ['cn-hangzhou-h', 'cn-hangzhou-i', 'cn-hangzhou-j', 'cn-hangzhou-k'] as const;
 const VSWITCHES = 'vsw-demo-h,vsw-demo-i,vsw-demo-j,vsw-demo-k';
-const ACCESS_KEY = { id: 'LTAI-eci-simulator', secret: 'eci-simulator-secret' };
+export const ACCESS_KEY = { id: 'LTAI-eci-simulator', secret: 'eci-simulator-secret' };
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -78,7 +79,7 @@ export class FaultFleet {
   postgresProxy!: FaultProxy;
   kafka!: KafkaOfTheRun;
   /** With `kafka: 'own'`: the broker, the wire of the control planes, the wire of the agents. */
-  ownKafka: { readonly rig: KafkaRig; readonly proxy: FaultProxy; readonly agentsProxy: FaultProxy } | undefined;
+  ownKafka: { rig: KafkaRig; readonly proxy: FaultProxy; readonly agentsProxy: FaultProxy } | undefined;
   simulator!: Simulator;
   /** Between every control plane and the cloud. */
   cloudProxy!: FaultProxy;
@@ -91,6 +92,9 @@ export class FaultFleet {
   readonly #masterKey = randomBytes(32).toString('base64');
   readonly #undo: ((options: { keepLogs: boolean }) => Promise<unknown>)[] = [];
   #databaseUrl = '';
+  #startBroker: (issuer?: TokenIssuer) => Promise<KafkaRig> = () => {
+    throw new Error("only a fleet with kafka: 'own' has a broker to replace");
+  };
   #failed = false;
 
   constructor(options: FaultFleetOptions = {}) {
@@ -184,6 +188,13 @@ export class FaultFleet {
     return agent;
   }
 
+  /** The broker and all that it held are lost; an empty one, of another cluster id, takes its place at the same addresses. */
+  async replaceKafka(): Promise<void> {
+    const { rig, proxy, agentsProxy } = this.ownKafka!;
+    await rig.stop();
+    this.ownKafka = { rig: await this.#startBroker(rig.oauth!.tokens), proxy, agentsProxy };
+  }
+
   /** The first control plane, where there is one. */
   get controlPlane(): TestProcess {
     return this.replicas[0]!.process;
@@ -264,8 +275,17 @@ export class FaultFleet {
     }
     const [port, oauthPort, plain, oauth] = (await freePorts(4)) as [number, number, number, number];
     const [proxy, agentsProxy] = [await this.#proxy(plain, port), await this.#proxy(oauth, oauthPort)];
-    const rig = await startKafka({ port, oauthPort, oauth: true, advertise: { plain, oauth } });
-    this.#undo.push((options) => rig.stop(options));
+    this.#startBroker = async (issuer) => {
+      const started = await startKafka({
+        port,
+        oauthPort,
+        oauth: issuer === undefined ? true : { issuer },
+        advertise: { plain, oauth },
+      });
+      this.#undo.push((options) => started.stop(options));
+      return started;
+    };
+    const rig = await this.#startBroker();
     this.ownKafka = { rig, proxy, agentsProxy };
     return {
       brokers: [`127.0.0.1:${plain}`],

@@ -129,7 +129,7 @@ export class FaultProxy {
         if (client.destroyed) return void server.destroy();
         const pair = new Pair(client, server, ways);
         this.#pairs.add(pair);
-        pair.ended.finally(() => this.#pairs.delete(pair));
+        void pair.ended.finally(() => this.#pairs.delete(pair));
       });
     };
     client.on('error', () => client.destroy());

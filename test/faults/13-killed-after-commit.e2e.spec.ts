@@ -1,0 +1,43 @@
+/** Fault 13: a control plane is killed after its append was committed and before Kafka hears of it; its successor goes on where the database stands. */
+import { eventually } from '#libs/testing';
+import { expect, it } from 'vitest';
+import { exhaustCreates, restoreCreates } from '../e2e/support/lanes.ts';
+import { useFaultFleet } from './support/fleet.ts';
+import { judge } from './support/judge.ts';
+import { expectOneGroup, names, untilEvents } from './support/one-group.ts';
+
+// Nothing but the log speaks of these pods.
+const fleet = useFaultFleet({ agent: { INVENTORY_SECONDS: '3600' } });
+
+it('reads nothing twice', async () => {
+  const { cluster } = fleet;
+  await cluster.untilPhase(await cluster.run(['warm-up']));
+  // given intents that are committed, and a control plane that is killed with that
+  await exhaustCreates(fleet.database);
+  const pods = await cluster.run(names('written', 8));
+  await untilEvents(fleet, pods, ['PodIntentAccepted']);
+  await fleet.controlPlane.kill9();
+  const before = await offsets();
+
+  // when a successor takes over
+  const successor = await fleet.startReplica();
+  const [later] = await cluster.run(['later']);
+  await untilEvents(fleet, [later!], ['PodIntentAccepted']);
+
+  // then it has read one message: the new one
+  expect(await fleet.figure('eci_fleet_intake_messages_total', successor)).toBe(1);
+  const after = await offsets();
+  expect(after - before).toBe(1);
+  for (const { uid } of pods) expect(await fleet.eventTypes(uid)).toEqual(['PodIntentAccepted']);
+  await restoreCreates(fleet.database);
+  await judge(fleet);
+  await expectOneGroup(fleet, [...pods, later!]);
+  await eventually(async () => (await fleet.readiness(successor)).status === 200, { what: 'the successor is ready' });
+});
+
+async function offsets(): Promise<number> {
+  const { rows } = await fleet.database.query<{ sum: number }>(
+    `select sum(next_offset)::int as sum from es.inbox_offset`,
+  );
+  return rows[0]!.sum;
+}
