@@ -35,7 +35,7 @@ async function side(under: StoreUnderTest, operations: readonly Operation[]): Pr
 describe('the store in memory and the one on PostgreSQL', () => {
   it('give the same answers to the same calls', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(operation, { minLength: 60, maxLength: 90, size: 'max' }), async (operations) => {
+      fc.asyncProperty(fc.array(operation, { minLength: 1, maxLength: 120, size: 'max' }), async (operations) => {
         const { memory, postgres } = await both();
         try {
           expect(await side(memory, operations)).toEqual(await side(postgres, operations));
@@ -44,7 +44,7 @@ describe('the store in memory and the one on PostgreSQL', () => {
         }
       }),
       // A few hundred calls to each; a failure prints its seed and path, and the shortest sequence that still differs.
-      { numRuns: Number(process.env['SIDE_BY_SIDE_RUNS'] ?? 6), interruptAfterTimeLimit: 50_000, endOnFailure: false },
+      { numRuns: Number(process.env['SIDE_BY_SIDE_RUNS'] ?? 8), interruptAfterTimeLimit: 50_000, endOnFailure: false },
     );
   });
 });
