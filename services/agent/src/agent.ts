@@ -11,6 +11,7 @@ import { Inventories } from './inventory/inventories.ts';
 import { Heartbeat } from './node/heartbeat.ts';
 import type { NodeView } from './node/node-object.ts';
 import { VirtualNode } from './node/virtual-node.ts';
+import { EventPace } from './pods/event-pace.ts';
 import { PodEvents } from './pods/pod-events.ts';
 import { PodIntents } from './pods/pod-intents.ts';
 import { ProfileSource } from './profile/profile-source.ts';
@@ -122,7 +123,12 @@ class Agent extends AgentHealth {
     });
     const api = this.api;
     this.client = new ControlPlaneClient(config.controlPlaneUrl, config.controlPlaneCa);
-    this.events = new PodEvents({ api, clock, logger, nodeName });
+    const eventPace = new EventPace({
+      clock,
+      qps: config.eventQps,
+      busy: () => this.writer.backlog > 0 || (this.link?.intents.counts().queued ?? 0) > 0,
+    });
+    this.events = new PodEvents({ api, clock, logger, nodeName, metrics, pace: eventPace });
     this.pods = new Reflector<PodObject>({
       api,
       clock,
@@ -139,7 +145,17 @@ class Agent extends AgentHealth {
       },
       onBack: (awayMs) => logger.info('pods can be watched again', { awayMs }),
     });
-    this.writer = new StatusWriter({ api, book: this.book, pods: this.pods, clock, random, logger, metrics, nodeName });
+    this.writer = new StatusWriter({
+      api,
+      book: this.book,
+      pods: this.pods,
+      clock,
+      random,
+      logger,
+      metrics,
+      nodeName,
+      eventPace,
+    });
     this.profile = new ProfileSource({
       api,
       clock,

@@ -32,7 +32,7 @@ describe('configuration', () => {
       vSwitchIds: ['vsw-a', 'vsw-b'],
       enableClusterIp: false,
       quota: { cpu: '192000' },
-      kubernetesQps: 200,
+      kubernetesQps: 500,
       namespace: 'eci-fleet',
       webhook: { port: 9443, service: 'eci-fleet-agent' },
     });

@@ -16,7 +16,8 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'JOIN_TOKEN_FILE', meaning: 'file with that token, instead of JOIN_TOKEN' },
   { name: 'KUBECONFIG', meaning: 'kubeconfig file; empty: the service account of the pod' },
   { name: 'KUBERNETES_SERVICE_HOST', meaning: 'set by Kubernetes in every pod; needed where KUBECONFIG is empty' },
-  { name: 'KUBERNETES_QPS', meaning: 'most requests a second to the API server', default: '200' },
+  { name: 'KUBERNETES_QPS', meaning: 'most requests a second to the API server', default: '500' },
+  { name: 'KUBERNETES_EVENT_QPS', meaning: 'most Kubernetes Events a second among them', default: '50' },
   { name: 'KAFKA_BROKERS', meaning: 'brokers as host:port, comma separated; empty: those the control plane names' },
   { name: 'KAFKA_CA_FILE', meaning: 'PEM file with the CA of the brokers, where they speak TLS; empty: the system’s' },
   { name: 'NODE_NAME', meaning: 'name of the virtual node', default: 'virtual-kubelet' },
@@ -102,6 +103,7 @@ const Environment = z.object({
   KUBECONFIG: optional,
   KUBERNETES_SERVICE_HOST: optional,
   KUBERNETES_QPS: z.coerce.number().positive().max(10_000),
+  KUBERNETES_EVENT_QPS: z.coerce.number().positive().max(1_000),
   KAFKA_BROKERS: list(z.string().regex(/^.+:\d+$/, 'each must be host:port')),
   KAFKA_CA_FILE: optional,
   NODE_NAME: nameOfObject,
@@ -145,6 +147,7 @@ export interface AgentConfig {
   readonly joinToken?: string | undefined;
   readonly kubeconfig?: string | undefined;
   readonly kubernetesQps: number;
+  readonly eventQps: number;
   readonly kafkaBrokers: readonly string[];
   /** PEM. */
   readonly kafkaCa?: string | undefined;
@@ -236,6 +239,7 @@ export function loadAgentConfig(environment: Readonly<Record<string, string | un
     joinToken: env.JOIN_TOKEN ?? joinTokenFile?.trim(),
     kubeconfig: env.KUBECONFIG,
     kubernetesQps: env.KUBERNETES_QPS,
+    eventQps: env.KUBERNETES_EVENT_QPS,
     kafkaBrokers: env.KAFKA_BROKERS,
     kafkaCa,
     nodeName: env.NODE_NAME,

@@ -41,7 +41,7 @@ export async function writeEvent(
   const lastTimestamp = seconds(event.at);
   const count = event.count ?? 1;
   try {
-    await api.createBlindly(
+    await api.create(
       resources.events,
       { namespace },
       {
@@ -59,7 +59,7 @@ export async function writeEvent(
         lastTimestamp,
         count,
       },
-      options,
+      { ...options, blind: true },
     );
     return 'created';
   } catch (error) {
@@ -70,7 +70,13 @@ export async function writeEvent(
   }
   if (count > 1) {
     try {
-      await api.patchBlindly(resources.events, { namespace, name }, 'merge', { count, lastTimestamp }, options);
+      await api.patch(
+        resources.events,
+        { namespace, name },
+        'merge',
+        { count, lastTimestamp },
+        { ...options, blind: true },
+      );
     } catch (error) {
       if (!(error instanceof KubernetesError && error.notFound)) throw error;
     }

@@ -29,6 +29,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** For writers who need not know what became of the object: the server sends its metadata alone, and nothing of it is parsed. */
+export interface BlindOptions extends CallOptions {
+  readonly blind: true;
+}
+
 /**
  * `merge` is RFC 7386. `strategic` is Kubernetes' own, which merges conditions by type, so that conditions of others stay.
  */
@@ -157,12 +162,14 @@ export class KubernetesApi {
     return { items, resourceVersion };
   }
 
+  create(resource: Resource, place: Place, object: Record<string, unknown>, options: BlindOptions): Promise<void>;
   create<T extends KubernetesObject>(
     resource: Resource<T>,
     place: Place,
     object: KubernetesObject | Record<string, unknown>,
-    options: CallOptions = {},
-  ): Promise<Stored<T>> {
+    options?: CallOptions,
+  ): Promise<Stored<T>>;
+  create(resource: Resource, place: Place, object: unknown, options: CallOptions | BlindOptions = {}): Promise<never> {
     return this.call('POST', resource, place, options, { body: object, contentType: 'application/json' });
   }
 
@@ -177,35 +184,22 @@ export class KubernetesApi {
   }
 
   /** `metadata.uid` and `metadata.resourceVersion` inside the patch are preconditions: 409 when they do not hold. */
+  patch(resource: Resource, place: Place, kind: PatchKind, patch: unknown, options: BlindOptions): Promise<void>;
   patch<T extends KubernetesObject>(
     resource: Resource<T>,
     place: Place,
     kind: PatchKind,
     patch: unknown,
-    options: CallOptions = {},
-  ): Promise<Stored<T>> {
-    return this.call('PATCH', resource, place, options, { body: patch, contentType: PATCH_TYPES[kind] });
-  }
-
-  /** Like `create`, for those who need not know what became of it. */
-  async createBlindly(
-    resource: Resource,
-    place: Place,
-    object: Record<string, unknown>,
-    options: CallOptions = {},
-  ): Promise<void> {
-    await this.call('POST', resource, place, options, { body: object, contentType: 'application/json', blind: true });
-  }
-
-  /** Like `patch`, for those who need not know what became of it: a watch will tell. The server sends metadata alone, and it is not parsed. */
-  async patchBlindly(
+    options?: CallOptions,
+  ): Promise<Stored<T>>;
+  patch(
     resource: Resource,
     place: Place,
     kind: PatchKind,
     patch: unknown,
-    options: CallOptions = {},
-  ): Promise<void> {
-    await this.call('PATCH', resource, place, options, { body: patch, contentType: PATCH_TYPES[kind], blind: true });
+    options: CallOptions | BlindOptions = {},
+  ): Promise<never> {
+    return this.call('PATCH', resource, place, options, { body: patch, contentType: PATCH_TYPES[kind] });
   }
 
   /** Deletes exactly the object with this UID: another one of the same name answers 409. */
@@ -215,16 +209,21 @@ export class KubernetesApi {
     { uid, gracePeriodSeconds }: { readonly uid: string; readonly gracePeriodSeconds?: number },
     options: CallOptions = {},
   ): Promise<void> {
-    await this.call('DELETE', resource, place, options, {
-      blind: true,
-      contentType: 'application/json',
-      body: {
-        apiVersion: 'v1',
-        kind: 'DeleteOptions',
-        preconditions: { uid },
-        ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+    await this.call(
+      'DELETE',
+      resource,
+      place,
+      { ...options, blind: true },
+      {
+        contentType: 'application/json',
+        body: {
+          apiVersion: 'v1',
+          kind: 'DeleteOptions',
+          preconditions: { uid },
+          ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+        },
       },
-    });
+    );
   }
 
   /** Resolves when the watch has ended: by the server, by silence, or by `signal`. Rejects with what the server said against it. */
@@ -281,14 +280,12 @@ export class KubernetesApi {
     method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     resource: Resource,
     place: Place,
-    options: CallOptions,
+    options: CallOptions | BlindOptions,
     more: {
       readonly query?: Record<string, string | number | undefined>;
       readonly body?: unknown;
       readonly contentType?: string;
       readonly accept?: string;
-      /** The answer is not parsed. */
-      readonly blind?: boolean;
     } = {},
   ): Promise<R> {
     const path = pathOf(resource, place);
@@ -303,7 +300,7 @@ export class KubernetesApi {
         throw unreachable(request, error);
       });
       this.options.onRequest?.({ verb: method, resource: name, status: answer.status, ms: this.clock.now() - begun });
-      if (answer.status < 300) return (more.blind ? undefined : JSON.parse(answer.text)) as R;
+      if (answer.status < 300) return ('blind' in options ? undefined : JSON.parse(answer.text)) as R;
       const error = errorOfAnswer(request, answer.status, answer.text, answer.retryAfter);
       if (error.status === 401 && attempt === 1) {
         this.connection.forgetCredential();
@@ -321,13 +318,8 @@ export class KubernetesApi {
     method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     path: string,
     body: string | undefined,
-    options: CallOptions,
-    more: {
-      query?: Record<string, string | number | undefined>;
-      contentType?: string;
-      accept?: string;
-      blind?: boolean;
-    },
+    options: CallOptions | BlindOptions,
+    more: { query?: Record<string, string | number | undefined>; contentType?: string; accept?: string },
   ): Promise<Answer> {
     const { headers, dispatcher } = await this.connection.authorize(this.clock.now());
     return await exchange(
@@ -338,7 +330,7 @@ export class KubernetesApi {
         path: this.prefix + withQuery(path, more.query),
         headers: {
           ...headers,
-          accept: more.accept ?? (more.blind ? METADATA_ONLY : 'application/json'),
+          accept: more.accept ?? ('blind' in options ? METADATA_ONLY : 'application/json'),
           'user-agent': this.userAgent,
           ...(more.contentType === undefined ? {} : { 'content-type': more.contentType }),
         },

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { PodStatusMessage } from '#libs/contracts';
 
 interface Entry {
@@ -15,11 +16,20 @@ interface Entry {
 export class StatusBook {
   private readonly entries = new Map<string, Entry>();
 
-  /** Takes a message; false = it is older than, or the same as, what is known. */
+  /**
+   * Takes a message; false = it is older than, or the same as, what is known. A newer one that asks for the same object as the one that was
+   * written needs no writing: only its revision is new.
+   */
   accept(message: PodStatusMessage): boolean {
     const known = this.entries.get(message.podUid);
     if (known && known.message.revision >= message.revision) return false;
-    this.entries.set(message.podUid, { message, written: known?.written ?? 0, rewrite: known?.rewrite ?? false });
+    const same =
+      known !== undefined && known.written === known.message.revision && asksForTheSame(known.message, message);
+    this.entries.set(message.podUid, {
+      message,
+      written: same ? message.revision : (known?.written ?? 0),
+      rewrite: known?.rewrite ?? false,
+    });
     return true;
   }
 
@@ -66,4 +76,8 @@ export class StatusBook {
   get size(): number {
     return this.entries.size;
   }
+}
+
+function asksForTheSame(a: PodStatusMessage, b: PodStatusMessage): boolean {
+  return isDeepStrictEqual(a.status, b.status) && isDeepStrictEqual(a.annotations, b.annotations);
 }

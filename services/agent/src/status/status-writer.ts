@@ -11,7 +11,9 @@ import {
 } from '#libs/kubernetes';
 import type { Logger, Metrics } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
+import type { EventPace } from '../pods/event-pace.ts';
 import { WorkQueue } from '../work-queue.ts';
+import { isProgress, ProgressGate } from './progress-gate.ts';
 import type { StatusBook } from './status-book.ts';
 import { readinessLost, statusPatch } from './status-patch.ts';
 
@@ -24,9 +26,12 @@ export interface StatusWriterOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly nodeName: string;
+  /** Absent: events are written as fast as they come. */
+  readonly eventPace?: Pick<EventPace, 'turn'> | undefined;
 }
 
 const CONCURRENCY = 48;
+const EVENT_CONCURRENCY = 4;
 /** The API server keeps Events for an hour; writing older ones again would bring the dead back. */
 const EVENT_LIFE_MS = 55 * 60_000;
 const REFUSED_RETRY_MS = 300_000;
@@ -34,9 +39,9 @@ const REFUSED_RETRY_MS = 300_000;
 const REPAIR_MS = 10_000;
 
 /**
- * Writes what the control plane says of each pod: status with labels and annotations in one patch, then events, then, when the object carries a
- * deletionTimestamp and the control plane says so, its removal. The newest status wins and is repeated until it is written; pods that never
- * had one go first. This is the only place that deletes a pod object.
+ * Writes what the control plane says of each pod: status with labels and annotations in one patch, then, when the object carries a
+ * deletionTimestamp and the control plane says so, its removal; events at their own pace. The newest status wins and is repeated until it is
+ * written; pods that never had one go first, mere progress last. This is the only place that deletes a pod object.
  */
 export class StatusWriter {
   private readonly options: StatusWriterOptions;
@@ -45,10 +50,12 @@ export class StatusWriter {
   private readonly toldEvents = new Map<string, Map<string, number>>();
   private readonly repairedAt = new Map<string, number>();
   private readonly refused = new Map<string, number>();
+  private readonly progress: ProgressGate;
 
   constructor(options: StatusWriterOptions) {
     this.options = options;
     const { clock, random, logger } = options;
+    this.progress = new ProgressGate(clock);
     const said = (what: string) => (podUid: string, error: unknown, failures: number) => {
       if (failures === 1 || failures % 10 === 0)
         logger.warn(`${what} not written; trying on`, { podUid, error, failures });
@@ -63,7 +70,7 @@ export class StatusWriter {
     this.events = new WorkQueue({
       clock,
       random,
-      concurrency: 8,
+      concurrency: EVENT_CONCURRENCY,
       work: (uid) => this.writeEvents(uid),
       onError: said('the events of a pod were'),
     });
@@ -89,8 +96,12 @@ export class StatusWriter {
   }
 
   onMessage(message: PodStatusMessage): void {
-    if (!this.options.book.accept(message)) return;
-    this.look(message.podUid);
+    const { book } = this.options;
+    if (!book.accept(message)) return;
+    const { podUid } = message;
+    if (book.due(podUid) || message.finalize) this.look(podUid);
+    // It says the same as the one that was written, and perhaps tells more of the story.
+    else this.events.add(podUid);
   }
 
   onTombstone(podUid: string): void {
@@ -134,6 +145,7 @@ export class StatusWriter {
     this.toldEvents.delete(uid);
     this.repairedAt.delete(uid);
     this.refused.delete(uid);
+    this.progress.forget(uid);
   }
 
   private async write(uid: string): Promise<number | undefined> {
@@ -146,6 +158,12 @@ export class StatusWriter {
     const due = book.due(uid);
     if (due) {
       this.events.add(uid);
+      if (!book.mustRewrite(uid) && isProgress(pod, due)) {
+        const waitMs = this.progress.waitMs(uid);
+        if (waitMs > 0) return waitMs;
+      } else {
+        this.progress.forget(uid);
+      }
       const outcome = await this.patch(pod, due);
       if (outcome === 'gone') return undefined;
       if (outcome === 'written') book.wrote(uid, due.revision);
@@ -175,6 +193,8 @@ export class StatusWriter {
     try {
       await api.patch(resources.pods, { namespace, name, subresource: 'status' }, 'strategic', patch, {
         priority: first ? 'high' : 'normal',
+        // The watch brings it back anyway.
+        blind: true,
       });
       this.refused.delete(uid);
       this.count('written');
@@ -213,7 +233,7 @@ export class StatusWriter {
   }
 
   private async writeEvents(uid: string): Promise<void> {
-    const { api, book, clock, nodeName, pods } = this.options;
+    const { api, book, clock, nodeName, pods, eventPace } = this.options;
     const message = book.newest(uid);
     if (!message || !pods.get(uid)) return;
     const told = this.toldEvents.get(uid) ?? new Map<string, number>();
@@ -221,6 +241,7 @@ export class StatusWriter {
     for (const event of message.events) {
       const count = event.count ?? 1;
       if ((told.get(event.id) ?? 0) >= count || clock.now() - Date.parse(event.at) > EVENT_LIFE_MS) continue;
+      await eventPace?.turn();
       const about = { apiVersion: 'v1', kind: 'Pod', namespace: message.namespace, name: message.name, uid };
       const outcome = await writeEvent(api, about, event, { name: 'eci-fleet', host: nodeName }, { priority: 'low' });
       if (outcome === 'gone') return;
