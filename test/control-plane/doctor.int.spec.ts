@@ -73,7 +73,10 @@ describe('the doctor at a live fleet', () => {
     await rig.stopPod('a');
     const early = await look();
     expect(early.findings).toEqual([]);
-    await eventually(async () => lifeOf(await rig.state('a')) === 'gone', { what: 'pod a is gone' });
+    await eventually(async () => lifeOf(await rig.state('a')) === 'gone', {
+      what: 'pod a is gone',
+      deadlineMs: 40_000,
+    });
     await Promise.all(['b', 'c'].map(isRunning));
     expect(await look()).toMatchObject({ findings: [], unchecked: [] });
   });

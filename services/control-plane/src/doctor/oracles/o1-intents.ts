@@ -34,7 +34,8 @@ export function intentsAreAccountedFor(facts: StreamFacts): readonly Finding[] {
   const has = (kind: string, key?: string): boolean =>
     facts.effects.some((row) => row.kind === kind && (key === undefined || row.key === key));
   if (isClosed(state)) {
-    if (head.closedAt === undefined) say('not-closed', 'has come to its end, but its head is not closed', RESTART);
+    if (state.podObjectGone && head.closedAt === undefined)
+      say('not-closed', 'has come to its end, but its head is not closed', RESTART);
     if (facts.parkedAt !== undefined) say('parked-for-ever', 'is over, but still waits behind a gate', RESTART);
     return findings;
   }

@@ -1,5 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { accepted, created, gone, landed, placed, running, stopRequested, story, succeeded } from '../../for-specs.ts';
+import {
+  accepted,
+  created,
+  gone,
+  landed,
+  placed,
+  podObjectGone,
+  running,
+  stopRequested,
+  story,
+  succeeded,
+} from '../../for-specs.ts';
 import type { CloudGroup, CloudList, OurGroup } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { factsOf, STREAM, stored } from '../for-doctor-specs.ts';
@@ -55,7 +66,8 @@ describe('O1: every accepted intent runs, ended, or visibly waits', () => {
   });
 
   it('fires when the head of a stream is not closed with it, or before it', () => {
-    expect(kinds(intentsAreAccountedFor(factsOf(story(OVER))))).toEqual(['not-closed']);
+    const forgotten = factsOf(story([...OVER, podObjectGone]));
+    expect(kinds(intentsAreAccountedFor(forgotten))).toEqual(['not-closed']);
     const early = factsOf(story(RUNS), { head: { version: 5, closedAt: ago(0) } });
     expect(kinds(intentsAreAccountedFor(early))).toEqual(['closed-too-early']);
   });
