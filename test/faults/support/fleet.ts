@@ -88,7 +88,7 @@ export class FaultFleet {
   api!: ControlPlaneApi;
   /** A superuser's sessions, past the proxy. */
   database!: pg.Pool;
-  readonly #options: FaultFleetOptions;
+  #options: FaultFleetOptions;
   readonly #masterKey = randomBytes(32).toString('base64');
   readonly #undo: ((options: { keepLogs: boolean }) => Promise<unknown>)[] = [];
   #databaseUrl = '';
@@ -98,6 +98,11 @@ export class FaultFleet {
   #failed = false;
 
   constructor(options: FaultFleetOptions = {}) {
+    this.#options = options;
+  }
+
+  /** Before `start`: what its options are, where they had to be prepared. */
+  configure(options: FaultFleetOptions): void {
     this.#options = options;
   }
 
@@ -159,9 +164,13 @@ export class FaultFleet {
   }
 
   /** One more agent of a cluster; resolves when it has a session. A second one needs `NODE_NAME` or fights with the first. */
-  async startAgent(cluster: FaultCluster, env: Environment = {}, { ready = true } = {}): Promise<TestProcess> {
+  async startAgent(
+    cluster: FaultCluster,
+    env: Environment = {},
+    { ready = true, dist }: { ready?: boolean; dist?: string } = {},
+  ): Promise<TestProcess> {
     const port = await freePort();
-    const agent = await this.#process('agent', undefined, {
+    const agent = await this.#process('agent', dist, {
       env: {
         CONTROL_PLANE_URL: this.api.url,
         KUBECONFIG: cluster.kubeconfigFile,
@@ -330,13 +339,13 @@ export class FaultFleet {
 
   async #process(
     name: 'control-plane' | 'agent',
-    dist: string = join(repository, 'dist'),
+    dist: string | undefined,
     { env, ready }: { env: Environment; ready: () => Promise<boolean> },
   ): Promise<TestProcess> {
     const started = await startProcess({
       name,
       command: process.execPath,
-      args: [join(dist, 'services', name, 'src', 'main.js')],
+      args: [join(dist ?? join(repository, 'dist'), 'services', name, 'src', 'main.js')],
       cwd: repository,
       env,
       ready,
@@ -352,11 +361,12 @@ export class FaultFleet {
   }
 }
 
-/** A fleet that lives as long as the spec file's tests; to be called at its top level. */
-export function useFaultFleet(options: FaultFleetOptions = {}): FaultFleet {
-  const fleet = new FaultFleet(options);
+/** A fleet that lives as long as the spec file's tests; to be called at its top level. Options that must be prepared first come as a function. */
+export function useFaultFleet(options: FaultFleetOptions | (() => Promise<FaultFleetOptions>) = {}): FaultFleet {
+  const fleet = new FaultFleet(typeof options === 'function' ? {} : options);
   beforeAll(async () => {
     try {
+      if (typeof options === 'function') fleet.configure(await options());
       await fleet.start();
     } catch (error) {
       fleet.failed();

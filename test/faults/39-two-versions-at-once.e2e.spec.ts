@@ -1,0 +1,91 @@
+/**
+ * Fault 39: the build of the last release and today's serve one fleet under five pods a second, first old, then both, then new alone, then both
+ * and old alone again; nothing is lost, doubled or stuck, and what only a newer version knows is refused by deciders and passed over by readers.
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { PostgresEventStore } from '#libs/event-store';
+import { SeededRandom } from '#libs/runtime';
+import { eventually, prepareLastRelease } from '#libs/testing';
+import { expect, it } from 'vitest';
+import { useFaultFleet, type Replica } from './support/fleet.ts';
+import { judge } from './support/judge.ts';
+import { Load } from './support/load.ts';
+import type { Made } from './support/cluster.ts';
+
+let release: string;
+const fleet = useFaultFleet(async () => {
+  const { folder } = await prepareLastRelease();
+  release = join(folder, 'dist');
+  return { replicas: [{ dist: release }], clusters: ['alpha', 'beta'] };
+});
+
+it('runs old and new beside each other, and goes back', async () => {
+  const load = new Load({ clusters: fleet.clusters, perSecond: 5, random: new SeededRandom(39), livesMs: [0, 8_000] });
+
+  // given the last release at work, and an agent of it in one of the clusters
+  const [old] = fleet.replicas as [Replica];
+  const beta = fleet.clusters[1]!;
+  await beta.agent.stop();
+  await fleet.startAgent(beta, {}, { dist: release });
+  load.begin();
+  await served(load, 40);
+
+  // when the new version starts beside it, which brings the schema forward
+  const young = await fleet.startReplica();
+  await served(load, 60);
+
+  // and an event of a version that neither knows comes to a stream
+  const stranger = await startedPod('stranger');
+  await appendFutureEvent(stranger);
+
+  // and the old one leaves, and comes back, and the new one is taken away
+  await old.process.stop();
+  await served(load, 60);
+  await old.process.start();
+  await served(load, 40);
+  await young.process.stop();
+  await served(load, 40);
+  await load.end();
+
+  // then everybody has what they want, with the old version alone
+  await judge(fleet, { notRunning: [stranger.uid], lateTwins: false });
+
+  // and the stream with the unknown event was neither decided on nor harmed: its group runs on, and its history is read
+  const types = await fleet.eventTypes(stranger.uid);
+  expect(types.at(-1)).toBe('WrittenInTheFuture');
+  const groups = await fleet.simulator.groupsOf(stranger.uid);
+  expect(groups.map(({ status }) => status)).toEqual(['Running']);
+  const history = await fleet.api.call('GET', `/container-groups/${stranger.uid}/history`);
+  expect(JSON.stringify(history)).toContain('WrittenInTheFuture');
+});
+
+/** Waits until so many more pods were asked for, and the newest of those before runs: the fleet keeps up. */
+async function served(load: Load, pods: number): Promise<void> {
+  const until = load.made + pods;
+  await eventually(() => load.made >= until, { what: `${pods} more pods were asked for`, deadlineMs: 60_000 });
+  const probe = await startedPod(`probe-${until}`);
+  await fleet.cluster.remove([probe]);
+}
+
+async function startedPod(name: string): Promise<Made> {
+  const [pod] = (await fleet.cluster.run([name])) as [Made];
+  await fleet.cluster.untilPhase([pod]);
+  return pod;
+}
+
+/** As a version of next year would. */
+async function appendFutureEvent({ uid }: Made): Promise<void> {
+  const streamId = fleet.streamOf(uid);
+  const store = new PostgresEventStore(fleet.database);
+  await eventually(
+    async () => {
+      const events = (await store.loadMany([streamId])).get(streamId)!;
+      const metadata = { actor: 'test', decidedAt: new Date().toISOString() };
+      const event = { eventId: randomUUID(), type: 'WrittenInTheFuture', schemaVersion: 7, data: {}, metadata };
+      const [result] = await store.append([{ streamId, expected: events.length, events: [event] }]);
+      return result!.ok;
+    },
+    { what: 'an event of the future is appended', deadlineMs: 20_000 },
+  );
+}
