@@ -10,7 +10,7 @@ export { BEGINNING, CursorOfAnotherLog, InvalidCursor, compareCursors, decodeCur
 export { digestOf } from './digest.ts';
 export { InvalidAppend } from './append-checks.ts';
 export { Nudge, type NudgeOrigin } from './nudge.ts';
-export { APPLICATION_ROLE, CONNECTION_OPTIONS, createPool, type PoolOptions } from './pool.ts';
+export { APPLICATION_ROLE, CONNECTION_OPTIONS, createPool, PATIENCE, type PoolOptions } from './pool.ts';
 export { PostgresTransactions, TransactionRunner, asSqlClient, type SqlClient } from './sql-client.ts';
 export {
   PostgresEventStore,

@@ -19,10 +19,23 @@ export const CONNECTION_OPTIONS = [
   .map((setting) => `-c ${setting}`)
   .join(' ');
 
+/**
+ * How long a connection is waited for, and an answer, milliseconds; for pools of others too. The server ends what takes longer than 15 s by itself, so
+ * no answer after 20 s means that none will come: a network that swallows packets would hold a caller for a quarter of an hour otherwise.
+ */
+export const PATIENCE = {
+  connectionTimeoutMillis: 10_000,
+  query_timeout: 20_000,
+  keepAlive: true,
+  keepAliveInitialDelayMillis: 10_000,
+} as const;
+
 export interface PoolOptions {
   /** Connections at most; default 10. */
   readonly max?: number;
   readonly applicationName?: string;
+  /** How long an answer is waited for, milliseconds; default 20,000. 0 = as long as it takes, for whoever lifts the server's own limit as well. */
+  readonly answerWithinMs?: number;
   /** An idle connection died (the server restarted). Nothing is lost: the pool makes a new one. */
   readonly onIdleError?: (error: Error) => void;
 }
@@ -30,7 +43,7 @@ export interface PoolOptions {
 /** A pool whose connections act as the application role. The database must have been migrated. */
 export function createPool(
   databaseUrl: string,
-  { max = 10, applicationName = 'eci-fleet', onIdleError }: PoolOptions = {},
+  { max = 10, applicationName = 'eci-fleet', answerWithinMs = PATIENCE.query_timeout, onIdleError }: PoolOptions = {},
 ): pg.Pool {
   // Options in the URL would replace ours, and with them the role; ours come last and win.
   const url = new URL(databaseUrl);
@@ -41,8 +54,8 @@ export function createPool(
     max,
     application_name: applicationName,
     options: given === null ? CONNECTION_OPTIONS : `${given} ${CONNECTION_OPTIONS}`,
-    connectionTimeoutMillis: 10_000,
-    keepAlive: true,
+    ...PATIENCE,
+    query_timeout: answerWithinMs,
   });
   // Without a listener Node ends the process.
   pool.on('error', (error) => onIdleError?.(error));

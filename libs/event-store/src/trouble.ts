@@ -30,7 +30,8 @@ export function isTrouble(error: unknown): boolean {
     if (['42P01', '42703', '42501', '3F000', '3D000'].includes(code)) return true;
   }
   return (
-    typeof message === 'string' && /^(Connection terminated|timeout exceeded when trying to connect)/.test(message)
+    typeof message === 'string' &&
+    /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout)/.test(message)
   );
 }
 

@@ -100,5 +100,9 @@ export abstract class Messaging {
   ): Promise<void>;
   abstract revokeCluster(principal: string): Promise<void>;
   abstract healthy(): boolean;
+  /** Why it is not healthy, for people; undefined when it is. */
+  trouble(): string | undefined {
+    return this.healthy() ? undefined : 'the log does not answer';
+  }
   abstract close(): Promise<void>;
 }

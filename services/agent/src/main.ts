@@ -1,4 +1,4 @@
-import { createLogger } from '#libs/observability';
+import { createLogger, withoutRepeats } from '#libs/observability';
 import { startAgent } from './agent.ts';
 import { ConfigurationError, helpText, loadAgentConfig, type AgentConfig } from './config.ts';
 
@@ -16,7 +16,7 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  const logger = createLogger({ level: config.logLevel, service: 'agent' });
+  const logger = withoutRepeats(createLogger({ level: config.logLevel, service: 'agent' }), Date.now);
   const agent = await startAgent(config, { logger, collectProcessMetrics: true });
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {

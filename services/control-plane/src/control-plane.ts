@@ -38,6 +38,7 @@ import { ClusterCommands } from './publish/cluster-commands.ts';
 import { fleetTopics } from './publish/fleet-topics.ts';
 import { ClusterTopicRefill } from './publish/refill.ts';
 import { ClusterTopics } from './publish/cluster-topics.ts';
+import { startTopicKeeper } from './publish/topic-keeper.ts';
 import { PodStatusPublisher } from './publish/pod-status.ts';
 import { QuarantineReader } from './quarantine/list-quarantine.ts';
 import { Quarantine } from './quarantine/quarantine.ts';
@@ -94,7 +95,8 @@ export async function startControlPlane(
 
     const pool = createPool(config.databaseUrl, {
       max: config.databasePoolSize,
-      onIdleError: (error) => logger.warn('an idle connection to PostgreSQL was lost', { error }),
+      // Loops that miss the database say so; a server that restarted takes twenty of these with it.
+      onIdleError: (error) => logger.debug('an idle connection to PostgreSQL was lost', { error }),
     });
     undo.push(() => pool.end());
     await waitFor(() => pool.query('select 1 from fleet.cluster limit 1'), {
@@ -206,7 +208,8 @@ export async function startControlPlane(
       },
     });
     const idempotency = new IdempotencyInterceptor({ pool, masterKey, clock });
-    const readiness = new Readiness({ pool, messaging });
+    const readiness = new Readiness({ pool, messaging, clock, random, metrics });
+    undo.push(() => readiness.close());
     const server = await startServer({
       module: AppModule.with(
         {
@@ -274,6 +277,7 @@ export async function startControlPlane(
         { name: 'idempotency-keys', run: () => idempotency.forgetOld() },
       ]),
     );
+    running.set('topics', startTopicKeeper(parts));
     readiness.started(running);
     logger.info('the control plane runs', {
       url: server.url,

@@ -1,4 +1,4 @@
-import { CONNECTION_OPTIONS } from '#libs/event-store';
+import { CONNECTION_OPTIONS, PATIENCE } from '#libs/event-store';
 import { DataSource } from 'typeorm';
 import { ContainerGroupRecord } from './container-groups/container-group.entity.ts';
 
@@ -13,7 +13,7 @@ export function readModelDataSource(databaseUrl: string, poolSize: number): Data
     migrationsRun: false,
     installExtensions: false,
     poolSize,
-    extra: { options: CONNECTION_OPTIONS },
+    extra: { options: CONNECTION_OPTIONS, ...PATIENCE },
     logging: false,
   });
 }

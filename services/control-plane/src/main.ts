@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
-import { createLogger } from '#libs/observability';
+import { createLogger, withoutRepeats } from '#libs/observability';
 import { helpText } from './config-variables.ts';
 import { ConfigurationError, readConfig, readTokenKeyConfig, type ControlPlaneConfig } from './config.ts';
 import { startControlPlane } from './control-plane.ts';
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
 }
 
 async function run(config: ControlPlaneConfig): Promise<void> {
-  const logger = createLogger({ level: config.logLevel, service: 'control-plane' });
+  const logger = withoutRepeats(createLogger({ level: config.logLevel, service: 'control-plane' }), Date.now);
   const asked = new AbortController();
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {

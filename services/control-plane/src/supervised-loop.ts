@@ -18,10 +18,15 @@ export interface SupervisedLoopOptions {
   readonly idleMs: number;
 }
 
-/** A loop whose failures are logged (the first of a row, then every tenth), counted, and told to whoever asks how the process is. */
+const SAY_EVERY_MS = 60_000;
+
+/** A loop whose failures are logged (at once, then once a minute), counted, and told to whoever asks how the process is. */
 export class SupervisedLoop {
   private readonly name: string;
   private readonly loop: Loop;
+  /** Of the row of failures that lasts now, epoch milliseconds. */
+  private failingSince: number | undefined;
+  private saidAt = -Infinity;
   private failing: string | undefined;
 
   constructor({ name, clock, random, logger, metrics, step, idleMs }: SupervisedLoopOptions) {
@@ -34,15 +39,23 @@ export class SupervisedLoop {
       idleMs,
       step: async (stopping) => {
         const result = await step(stopping);
-        if (this.failing !== undefined) logger.info('a loop works again', { loop: name });
-        this.failing = undefined;
+        if (this.failingSince !== undefined) {
+          const seconds = Math.round((clock.now() - this.failingSince) / 1000);
+          if (this.failing !== undefined) logger.info('a loop works again', { loop: name, failedForSeconds: seconds });
+        }
+        this.failing = this.failingSince = undefined;
         return result;
       },
       onError: (error, failures) => {
         failed.inc({ loop: name });
-        if (failures === 1 || failures % 10 === 0)
+        const now = clock.now();
+        this.failingSince ??= now;
+        if (now - this.saidAt >= SAY_EVERY_MS) {
+          this.saidAt = now;
           logger.warn('a round of a loop failed', { loop: name, failures, error });
-        if (failures >= TROUBLE_AFTER) this.failing = errorMessage(error);
+        }
+        if (failures >= TROUBLE_AFTER)
+          this.failing = `${errorMessage(error)} (since ${new Date(this.failingSince).toISOString()})`;
       },
     });
   }

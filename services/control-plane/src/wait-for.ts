@@ -52,5 +52,5 @@ export async function waitFor<T>(
 export function databaseMayCome(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (typeof code === 'string') return NETWORK_ERROR_CODES.has(code) || /^(08|53|57|25P04)/.test(code);
-  return typeof message === 'string' && /^(Connection terminated|timeout)/.test(message);
+  return typeof message === 'string' && /^(Connection terminated|timeout|Query read timeout)/.test(message);
 }

@@ -4,53 +4,109 @@ import type { MessagingEvent } from '../messaging.ts';
 
 const SAY_AGAIN_MS = 60_000;
 
-/** Remembers whether the broker can be reached, and says so: at once when it changes, then once a minute, however often it is tried. */
-export class BrokerWatch {
+/**
+ * Says for all parts of one process that the broker is away: at once, then once a minute with how often it was tried, and when the last part has
+ * found it again.
+ */
+export class BrokerVoice {
   private readonly clock: Clock;
   private readonly logger: Logger;
+  /** Parts that miss it. */
+  private readonly missing = new Set<BrokerWatch>();
+  private since = 0;
+  private saidAt: number | undefined;
+  private tries = 0;
+
+  constructor(clock: Clock, logger: Logger) {
+    this.clock = clock;
+    this.logger = logger;
+  }
+
+  lost(part: BrokerWatch, reason: string): void {
+    const now = this.clock.now();
+    if (this.missing.size === 0) {
+      this.since = now;
+      this.tries = 0;
+    }
+    this.missing.add(part);
+    this.tries += 1;
+    // A broker that comes and goes is not said more often than one that is away.
+    if (this.saidAt !== undefined && now - this.saidAt < SAY_AGAIN_MS) return;
+    this.saidAt = now;
+    const forSeconds = Math.round((now - this.since) / 1000);
+    this.logger.warn(forSeconds > 0 ? 'wait for Kafka, still away' : 'wait for Kafka, it is away', {
+      reason,
+      part: part.name,
+      ...(forSeconds > 0 ? { forSeconds, tries: this.tries } : {}),
+    });
+  }
+
+  found(part: BrokerWatch): void {
+    if (!this.missing.delete(part) || this.missing.size > 0) return;
+    this.logger.info('reached Kafka again', {
+      awaySeconds: Math.round((this.clock.now() - this.since) / 1000),
+      tries: this.tries,
+    });
+  }
+}
+
+/** Remembers whether one part reaches the broker, and tells who listens: at once when it changes, then once a minute, however often it is tried. */
+export class BrokerWatch {
+  readonly name: string;
+  private readonly clock: Clock;
+  private readonly voice: BrokerVoice;
   private readonly onEvent: (event: MessagingEvent) => void;
   private readonly onDemand: boolean;
-  private saidAt: number | undefined;
+  private toldAt: number | undefined;
   private lostAt = 0;
-  private away: boolean;
+  private awaySince: number | undefined;
+  private reason = 'not reached yet';
 
   constructor(
+    name: string,
     clock: Clock,
-    logger: Logger,
+    voice: BrokerVoice,
     options: {
       readonly onEvent?: ((event: MessagingEvent) => void) | undefined;
       /** The part calls Kafka only when it is asked to: it starts out well, and old trouble says nothing about today. */
       readonly onDemand: boolean;
     },
   ) {
+    this.name = name;
     this.clock = clock;
-    this.logger = logger;
+    this.voice = voice;
     this.onEvent = options.onEvent ?? (() => undefined);
     this.onDemand = options.onDemand;
-    this.away = !options.onDemand;
+    this.awaySince = options.onDemand ? undefined : clock.now();
   }
 
   /** False before the first contact of a part that keeps calling. */
   get reached(): boolean {
-    return !this.away || (this.onDemand && this.clock.now() - this.lostAt > SAY_AGAIN_MS);
+    return this.awaySince === undefined || (this.onDemand && this.clock.now() - this.lostAt > SAY_AGAIN_MS);
+  }
+
+  /** What is wrong, and since when; undefined when nothing is. */
+  get trouble(): string | undefined {
+    if (this.reached) return undefined;
+    return `${this.name}: ${this.reason} (since ${new Date(this.awaySince!).toISOString()})`;
   }
 
   lost(reason: string): void {
     const now = this.clock.now();
-    const again = this.saidAt !== undefined;
-    this.away = true;
+    this.awaySince ??= now;
     this.lostAt = now;
-    if (this.saidAt !== undefined && now - this.saidAt < SAY_AGAIN_MS) return;
-    this.saidAt = now;
-    this.logger.warn(again ? 'wait for Kafka, still away' : 'wait for Kafka, it is away', { reason });
+    this.reason = reason;
+    this.voice.lost(this, reason);
+    if (this.toldAt !== undefined && now - this.toldAt < SAY_AGAIN_MS) return;
+    this.toldAt = now;
     this.onEvent({ kind: 'broker-away', reason });
   }
 
   found(): void {
-    this.away = false;
-    if (this.saidAt === undefined) return;
-    this.saidAt = undefined;
-    this.logger.info('reached Kafka again');
+    this.awaySince = undefined;
+    this.voice.found(this);
+    if (this.toldAt === undefined) return;
+    this.toldAt = undefined;
     this.onEvent({ kind: 'broker-back' });
   }
 }

@@ -4,7 +4,7 @@ import { SystemClock, SystemIds, SystemRandom, type Clock, type Ids, type Random
 import { MessagingError } from '../errors.ts';
 import { Messaging, type Consumer, type Consumption, type OutgoingMessage, type TopicSpec } from '../messaging.ts';
 import { Administrator } from './administrator.ts';
-import { BrokerWatch } from './broker-watch.ts';
+import { BrokerVoice, BrokerWatch } from './broker-watch.ts';
 import { connectTo, type KafkaConnection } from './client.ts';
 import { KafkaConsumer } from './consumer.ts';
 import { Publisher } from './publisher.ts';
@@ -27,6 +27,7 @@ export class KafkaMessaging extends Messaging {
   private readonly random: Random;
   private readonly ids: Ids;
   private readonly watches = new Set<BrokerWatch>();
+  private readonly voice: BrokerVoice;
   private readonly consumers = new Map<KafkaConsumer, BrokerWatch>();
   private readonly publisher: Publisher;
   private readonly administrator: Administrator;
@@ -40,6 +41,7 @@ export class KafkaMessaging extends Messaging {
     this.clock = options.clock ?? new SystemClock();
     this.random = options.random ?? new SystemRandom();
     this.ids = options.ids ?? new SystemIds();
+    this.voice = new BrokerVoice(this.clock, this.logger);
     this.kafka = connectTo(options, this.logger);
     this.publisher = new Publisher(this.kafka, this.clock, this.random, this.watch('publish'));
     this.administrator = new Administrator(this.kafka, this.clock, this.random, this.watch('administer'));
@@ -71,6 +73,7 @@ export class KafkaMessaging extends Messaging {
         await consumer.stop();
         this.consumers.delete(consumer);
         this.watches.delete(watch);
+        this.voice.found(watch);
       },
     });
   }
@@ -102,6 +105,12 @@ export class KafkaMessaging extends Messaging {
     return !this.closed && [...this.watches].every((watch) => watch.reached);
   }
 
+  override trouble(): string | undefined {
+    if (this.closed) return 'messaging is closed';
+    const [first] = [...this.watches].map((watch) => watch.trouble).filter((trouble) => trouble !== undefined);
+    return first && `Kafka cannot be reached: ${first}`;
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     await Promise.all([...this.consumers.keys()].map((consumer) => consumer.stop()));
@@ -110,7 +119,7 @@ export class KafkaMessaging extends Messaging {
   }
 
   private watch(part: string, consumption?: Consumption): BrokerWatch {
-    const watch = new BrokerWatch(this.clock, this.logger.child({ part }), {
+    const watch = new BrokerWatch(part, this.clock, this.voice, {
       onEvent: consumption?.onEvent,
       onDemand: consumption === undefined,
     });

@@ -41,7 +41,7 @@ async function examineFleet(
   { signal, complain }: CommandContext,
   { json, ...options }: { readonly only?: readonly OracleId[]; readonly quietMs: number; readonly json: boolean },
 ): Promise<Examination> {
-  const pool = createPool(config.databaseUrl, { max: 4, applicationName: 'eci-fleet doctor' });
+  const pool = createPool(config.databaseUrl, { max: 4, applicationName: 'eci-fleet doctor', answerWithinMs: 0 });
   const clock = new SystemClock();
   try {
     const accounts = new AccountDirectory({

@@ -104,6 +104,10 @@ class MeasuredMessaging extends Messaging {
     return this.inner.healthy();
   }
 
+  override trouble(): string | undefined {
+    return this.inner.trouble();
+  }
+
   close(): Promise<void> {
     return this.inner.close();
   }

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
-import { errorMessage } from '#libs/observability';
+import { errorMessage, type Metrics } from '#libs/observability';
 import type { Messaging } from '#libs/messaging';
+import { Loop, type Clock, type Random } from '#libs/runtime';
 import type { RunningRole } from '../parts.ts';
 
 export interface Check {
@@ -8,20 +9,53 @@ export interface Check {
   readonly ok: boolean;
   /** What is wrong, when something is. */
   readonly reason?: string;
+  /** Since when, ISO 8601; to within five seconds. */
+  readonly since?: string;
 }
 
 const PATIENCE_MS = 2_000;
+const LOOK_EVERY_MS = 5_000;
 
-/** Whether this process can do its work now, and if not, why. */
+/** Whether this process can do its work now, and if not, why and since when. It looks by itself as well, so that `since` does not hang on who asks. */
 export class Readiness {
   private readonly pool: Pool;
   private readonly messaging: Messaging;
+  private readonly clock: Clock;
+  private readonly gauge;
+  private readonly since = new Map<string, number>();
+  private readonly looking: Loop;
   private roles: ReadonlyMap<string, RunningRole> | undefined;
   private stopping = false;
 
-  constructor(parts: { readonly pool: Pool; readonly messaging: Messaging }) {
+  constructor(parts: {
+    readonly pool: Pool;
+    readonly messaging: Messaging;
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly metrics: Metrics;
+  }) {
     this.pool = parts.pool;
     this.messaging = parts.messaging;
+    this.clock = parts.clock;
+    this.gauge = parts.metrics.gauge(
+      'eci_fleet_not_ready_seconds',
+      'How long a part that this process needs has not worked; 0 = it works',
+      ['check'],
+    );
+    this.looking = new Loop({
+      name: 'readiness',
+      clock: parts.clock,
+      random: parts.random,
+      idleMs: LOOK_EVERY_MS,
+      step: () => this.checks().then(() => 'idle'),
+      // A check that fails is an answer.
+      onError: () => undefined,
+    });
+    this.looking.start();
+  }
+
+  close(): Promise<void> {
+    return this.looking.stop();
   }
 
   /** All roles have been started. */
@@ -34,16 +68,32 @@ export class Readiness {
   }
 
   async checks(): Promise<readonly Check[]> {
-    const roles = [...(this.roles ?? [])].map(([name, role]) => check(`role ${name}`, role.trouble()));
+    const database = await this.database();
+    const roles = [...(this.roles ?? [])].map(([name, role]) => this.check(`role ${name}`, role.trouble()));
+    const start = this.stopping
+      ? 'stopping'
+      : this.roles === undefined
+        ? 'starting: waiting for what it needs'
+        : undefined;
     return [
-      check('postgresql', await this.database()),
-      check('messaging', this.messaging.healthy() ? undefined : 'the broker does not answer'),
-      check(
-        'start',
-        this.stopping ? 'stopping' : this.roles === undefined ? 'starting: waiting for what it needs' : undefined,
-      ),
+      this.check('postgresql', database),
+      this.check('messaging', this.messaging.trouble()),
+      this.check('start', start),
       ...roles,
     ];
+  }
+
+  private check(name: string, reason: string | undefined): Check {
+    const now = this.clock.now();
+    if (reason === undefined) {
+      this.since.delete(name);
+      this.gauge.set({ check: name }, 0);
+      return { name, ok: true };
+    }
+    const since = this.since.get(name) ?? now;
+    this.since.set(name, since);
+    this.gauge.set({ check: name }, (now - since) / 1000);
+    return { name, ok: false, reason, since: new Date(since).toISOString() };
   }
 
   private async database(): Promise<string | undefined> {
@@ -58,6 +108,3 @@ export class Readiness {
     }
   }
 }
-
-const check = (name: string, reason: string | undefined): Check =>
-  reason === undefined ? { name, ok: true } : { name, ok: false, reason };

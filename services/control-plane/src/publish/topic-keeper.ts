@@ -1,0 +1,37 @@
+import type { Parts, RunningRole } from '../parts.ts';
+import { SupervisedLoop } from '../supervised-loop.ts';
+import { fleetTopics } from './fleet-topics.ts';
+
+const EVERY_MS = 30_000;
+
+/**
+ * Makes the fleet's topics again when they are gone, with the rights on them: brokers that were lost with their data, a topic that somebody removed.
+ * Without it nothing would be made until something is published, and agents would have nowhere to say what they want. Any number of processes
+ * may do it: whoever makes a topic fills it.
+ */
+export function startTopicKeeper(
+  parts: Pick<Parts, 'config' | 'messaging' | 'clusters' | 'topics' | 'clock' | 'random' | 'logger' | 'metrics'>,
+): RunningRole {
+  const { config, messaging, clusters, topics, clock, random, logger, metrics } = parts;
+  const loop = new SupervisedLoop({
+    name: 'topics',
+    clock,
+    random,
+    logger,
+    metrics,
+    idleMs: EVERY_MS,
+    step: async (stopping) => {
+      const made = await messaging.ensureTopics(fleetTopics(config));
+      if (made.length === 0) return 'idle';
+      logger.warn('topics of the fleet were gone; made them again', { topics: made });
+      for (const { id } of await clusters.live()) {
+        if (stopping.aborted) break;
+        await topics.prepare(id);
+      }
+      return 'idle';
+    },
+  });
+  loop.start();
+  // A broker that is away is told by messaging itself.
+  return { stop: () => loop.stop(), trouble: () => undefined };
+}
