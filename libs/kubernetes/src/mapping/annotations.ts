@@ -28,7 +28,11 @@ const pathOf = (key: string): string => child('metadata.annotations', key);
 
 /** Reads by short names (without the prefix); an empty value is as good as none. */
 class Annotations {
-  constructor(private readonly all: Readonly<Record<string, string>>) {}
+  private readonly all: Readonly<Record<string, string>>;
+
+  constructor(all: Readonly<Record<string, string>>) {
+    this.all = all;
+  }
 
   text(...names: readonly string[]): { readonly value: string; readonly at: string } | undefined {
     for (const name of names) {

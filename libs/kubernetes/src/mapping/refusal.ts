@@ -1,11 +1,13 @@
 /** A pod that cannot become a container group: which field, and what to do about it. Caught at the face of the mapping, never seen outside. */
 export class Refusal extends Error {
-  constructor(
-    readonly field: string,
-    readonly reason: string,
-  ) {
+  readonly field: string;
+  readonly reason: string;
+
+  constructor(field: string, reason: string) {
     super(`${field}: ${reason}`);
     this.name = 'Refusal';
+    this.field = field;
+    this.reason = reason;
   }
 }
 
