@@ -48,6 +48,14 @@ export class ProcessorTime {
     const costs = shares.map(([name, ms]) => `${name} ${each(ms)}`).join(', ');
     return `${text}; ${each(used)} ms a ${per.unit}: ${costs}`;
   }
+
+  /** Milliseconds of each part since `begin`; empty on systems that do not say. */
+  spent(): ReadonlyMap<string, number> {
+    const after = read(this.#parts);
+    const before = this.#before;
+    if (after === undefined || before === undefined) return new Map();
+    return new Map([...after.parts].map(([name, ms]) => [name, ms - (before.parts.get(name) ?? 0)]));
+  }
 }
 
 function read(parts: Parts): Times | undefined {

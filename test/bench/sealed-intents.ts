@@ -7,7 +7,15 @@ import { REGION, SECURITY_GROUP, VPC, VSWITCHES } from './rig.ts';
 const TOKEN_VOLUME = 'kube-api-access-x7k2p';
 
 /** An intent as an agent sends it for a small web pod with a Secret, a service account token and a few variables; about 4 KB sealed. */
-export async function sealedIntent(voice: Voice, sequence: number): Promise<OutgoingMessage> {
+export async function sealedIntent(
+  voice: Voice,
+  sequence: number,
+  {
+    sleepSeconds,
+  }: {
+    /** The pod's program ends by itself after so long; default: it runs for ever. */ readonly sleepSeconds?: number;
+  } = {},
+): Promise<OutgoingMessage> {
   const uid = randomUUID();
   const name = `web-${sequence}`;
   const now = new Date();
@@ -27,7 +35,7 @@ export async function sealedIntent(voice: Voice, sequence: number): Promise<Outg
         resourceVersion: String(sequence),
         phase: 'Pending',
         metadata: { name, namespace: 'shop', uid, creationTimestamp: at, labels: { app: 'web' }, annotations: {} },
-        spec: podSpec(),
+        spec: podSpec(sleepSeconds),
       },
       resolved: {
         profileRevision: 'bench',
@@ -66,13 +74,14 @@ function secretsOf(): SealedRunPod {
   };
 }
 
-function podSpec(): Record<string, unknown> {
+function podSpec(sleepSeconds: number | undefined): Record<string, unknown> {
   return {
     containers: [
       {
         name: 'web',
         image: 'nginx:1.27',
         imagePullPolicy: 'IfNotPresent',
+        ...(sleepSeconds === undefined ? {} : { command: ['sleep', String(sleepSeconds)] }),
         env: [
           { name: 'LOG_LEVEL', value: '' },
           { name: 'UPSTREAM', value: '' },
@@ -92,7 +101,7 @@ function podSpec(): Record<string, unknown> {
     nodeName: 'virtual-kubelet',
     preemptionPolicy: 'PreemptLowerPriority',
     priority: 0,
-    restartPolicy: 'Always',
+    restartPolicy: sleepSeconds === undefined ? 'Always' : 'Never',
     schedulerName: 'default-scheduler',
     securityContext: {},
     serviceAccount: 'default',
