@@ -7,7 +7,7 @@ import type { AccessTokens } from './sessions/access-tokens.ts';
 /** Kafka as configured. With `oauthbearer` the control plane shows a token of its own making, renewed by whoever connects. */
 export function kafkaMessaging(
   { kafka, fleet }: Pick<ControlPlaneConfig, 'kafka' | 'fleet'>,
-  tokens: AccessTokens,
+  tokens: Pick<AccessTokens, 'issueForControlPlane'>,
   parts: { readonly clock: Clock; readonly random: Random; readonly logger: Logger },
 ): KafkaMessaging {
   return new KafkaMessaging({

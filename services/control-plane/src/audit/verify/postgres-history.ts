@@ -1,0 +1,154 @@
+import type { Pool } from 'pg';
+import { digestOf, type Cursor, type EventMetadata, type JsonObject } from '#libs/event-store';
+import type { NamedAuditKey } from '../audit-key.ts';
+import { PublicAuditKey, publicAuditKey } from '../audit-key.ts';
+import type { Seal, SealEntry } from '../seal.ts';
+import { entriesOf, RECORDED_AT, SEAL_COLUMNS, sealOf, type SealRow } from '../seal-store.ts';
+import type { Bound, HistoricEvent, History } from './history.ts';
+
+interface EventRow {
+  readonly transaction_id: string;
+  readonly position: string;
+  readonly recorded_at: string;
+  readonly stream_id: string;
+  readonly version: string;
+  readonly event_id: string;
+  readonly type: string;
+  readonly schema_version: number;
+  readonly data: JsonObject;
+  readonly metadata: EventMetadata;
+  readonly digest: string;
+}
+
+const EVENT_COLUMNS = `e.transaction_id::text, e.position::text, ${RECORDED_AT} as recorded_at, e.stream_id, e.version, e.event_id, e.type,
+  e.schema_version, e.data, e.metadata, encode(e.digest, 'hex') as digest`;
+
+/** The store on PostgreSQL, by its tables alone: functions may have been replaced by whoever changed a row. Reads only. */
+export class PostgresHistory implements History {
+  private readonly pool: Pool;
+  private readonly generation: number;
+
+  private constructor(pool: Pool, generation: number) {
+    this.pool = pool;
+    this.generation = generation;
+  }
+
+  static async open(pool: Pool): Promise<PostgresHistory> {
+    const { rows } = await pool.query<{ generation: number }>('select generation from es.log');
+    return new PostgresHistory(pool, rows[0]!.generation);
+  }
+
+  async firstSealFor(bound: Bound): Promise<number | undefined> {
+    const { rows } = await this.pool.query<{ sequence: string }>(
+      'time' in bound
+        ? {
+            text: 'select sequence from es.seal where recorded_to >= $1 order by sequence limit 1',
+            values: [bound.time],
+          }
+        : {
+            text: `select sequence from es.seal where (through_transaction_id, through_position) >= ($1::xid8, $2::bigint) order by sequence limit 1`,
+            values: [bound.cursor.transactionId, bound.cursor.position],
+          },
+    );
+    return rows[0] && Number(rows[0].sequence);
+  }
+
+  async seals(from: number, limit: number): Promise<readonly Seal[]> {
+    const { rows } = await this.pool.query<SealRow>({
+      name: 'verify-seals',
+      text: `select ${SEAL_COLUMNS} from es.seal s where s.sequence >= $1 order by s.sequence limit $2`,
+      values: [from, limit],
+    });
+    return rows.map(sealOf);
+  }
+
+  async entries(sequence: number): Promise<readonly SealEntry[] | undefined> {
+    const { rows } = await this.pool.query<{ entries: string }>('select entries from es.seal where sequence = $1', [
+      sequence,
+    ]);
+    try {
+      return rows[0] && entriesOf(rows[0].entries);
+    } catch {
+      return undefined;
+    }
+  }
+
+  async events(after: Cursor, limit: number): Promise<readonly HistoricEvent[]> {
+    const { rows } = await this.pool.query<EventRow>({
+      name: 'verify-events',
+      text: `select ${EVENT_COLUMNS} from es.event e
+              where (e.transaction_id, e.position) > ($1::xid8, $2::bigint)
+                and e.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+              order by e.transaction_id, e.position limit $3`,
+      values: [after.transactionId, after.position, limit],
+    });
+    return rows.map((row) => this.historic(row));
+  }
+
+  async find(
+    ids: readonly { readonly streamId: string; readonly version: number }[],
+  ): Promise<readonly HistoricEvent[]> {
+    const { rows } = await this.pool.query<EventRow>({
+      name: 'verify-find',
+      text: `select ${EVENT_COLUMNS} from unnest($1::text[], $2::bigint[]) i (stream_id, version)
+               join es.event e on e.stream_id = i.stream_id and e.version = i.version`,
+      values: [ids.map((id) => id.streamId), ids.map((id) => id.version)],
+    });
+    return rows.map((row) => this.historic(row));
+  }
+
+  async headsAstray(
+    after: Cursor,
+  ): Promise<readonly { readonly streamId: string; readonly head: number; readonly last: number }[]> {
+    const { rows } = await this.pool.query<{ stream_id: string; head: string; last: string }>(
+      `select s.stream_id, s.version as head,
+              coalesce((select max(e.version) from es.event e where e.stream_id = s.stream_id), 0) as last
+         from es.stream s
+        where s.last_transaction_id >= $1::xid8 and s.last_transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+          and not exists (select 1 from es.event e where e.stream_id = s.stream_id and e.version = s.version)
+        order by s.stream_id limit 1000`,
+      [after.transactionId],
+    );
+    return rows.map((row) => ({ streamId: row.stream_id, head: Number(row.head), last: Number(row.last) }));
+  }
+
+  private historic(row: EventRow): HistoricEvent {
+    const version = Number(row.version);
+    const { stream_id: streamId, type } = row;
+    return {
+      streamId,
+      version,
+      type,
+      recordedAt: row.recorded_at,
+      digest: computedDigest(row),
+      storedDigest: row.digest,
+      cursor: { generation: this.generation, transactionId: row.transaction_id, position: row.position },
+    };
+  }
+}
+
+/** A row that somebody wrote by hand may hold what no appender could have hashed, a number beyond doubles for example. */
+function computedDigest(row: EventRow): string {
+  try {
+    return digestOf(row.stream_id, Number(row.version), {
+      eventId: row.event_id,
+      type: row.type,
+      schemaVersion: row.schema_version,
+      data: row.data,
+      metadata: row.metadata,
+    }).toString('hex');
+  } catch {
+    return 'nothing: no appender could have written it';
+  }
+}
+
+/** Public keys that have signed, as PostgreSQL tells it. */
+export async function keysInPostgres(pool: Pool): Promise<readonly NamedAuditKey[]> {
+  const { rows } = await pool.query<{ key_id: string; public_jwk: unknown }>(
+    'select key_id, public_jwk from es.audit_key order by first_seen, key_id',
+  );
+  return rows.flatMap((row) => {
+    const key = PublicAuditKey.safeParse(row.public_jwk);
+    return key.success ? [publicAuditKey({ ...key.data, kid: row.key_id })] : [];
+  });
+}

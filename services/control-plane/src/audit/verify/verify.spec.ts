@@ -1,0 +1,267 @@
+import { generateKeyPairSync } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { digestOf } from '#libs/event-store';
+import { AuditKey, AuditKeyRing, AuditSigner } from '../audit-key.ts';
+import type { FullSeal } from '../seal.ts';
+import type { Finding } from './finding.ts';
+import { headsOf, logOf, MemoryHistory, publishedSeals, sealsOf, storedEvent, type StoredEvent } from './for-specs.ts';
+import { verify, type VerifyOptions } from './verify.ts';
+
+const newSigner = (): AuditSigner =>
+  new AuditSigner(AuditKey.parse(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })));
+const signer = newSigner();
+const mallory = newSigner();
+const trusted = new AuditKeyRing([signer.publicKey]);
+const untrusted = new AuditKeyRing([signer.publicKey, mallory.publicKey]);
+const nobody = new AuditKeyRing([]);
+
+const run = (
+  events: readonly StoredEvent[],
+  seals: readonly FullSeal[],
+  more: Partial<VerifyOptions> = {},
+  heads = headsOf(events),
+): ReturnType<typeof verify> =>
+  verify({ history: new MemoryHistory(events, seals, heads), trusted, untrusted, ...more });
+
+const name = (e: { streamId: string; version: number }): string => `${e.streamId}@${e.version}`;
+const namedIn = (findings: readonly Finding[]): string[] =>
+  findings.flatMap(({ kind, event }) => (event ? [`${kind} ${name(event)}`] : []));
+
+type Attack = 'content' | 'type' | 'time' | 'remove' | 'insert' | 'swap';
+
+/** What somebody with every right does to one event; answers what must be named. */
+function attack(events: StoredEvent[], at: number, how: Attack, recomputed: boolean): string[] {
+  const target = events[at]!;
+  const rewrite = (change: Partial<StoredEvent>): void => {
+    const changed = { ...target, ...change };
+    if (recomputed) changed.storedDigest = digestOf(changed.streamId, changed.version, changed.event).toString('hex');
+    events[at] = changed;
+  };
+  switch (how) {
+    case 'content':
+      rewrite({ event: { ...target.event, data: { n: 'forged' } } });
+      return [`changed-event ${name(target)}`];
+    case 'type':
+      rewrite({ event: { ...target.event, type: 'Forged' } });
+      return [`changed-event ${name(target)}`];
+    case 'time':
+      rewrite({ recordedAt: '2025-01-01T00:00:00.000000Z' });
+      return [`changed-event ${name(target)}`];
+    case 'remove':
+      events.splice(at, 1);
+      return [`missing-event ${name(target)}`];
+    case 'insert': {
+      // In the same transaction, before the target: inside the stretch of the target's seal.
+      const forged = storedEvent(at, 's:forged', 1, { ...target.cursor, position: '0' });
+      events.splice(at, 0, forged);
+      return [`inserted-event ${name(forged)}`];
+    }
+    case 'swap': {
+      const next = events[at + 1]!;
+      events[at] = { ...target, cursor: next.cursor };
+      events[at + 1] = { ...next, cursor: target.cursor };
+      return [`moved-event ${name(next)}`];
+    }
+  }
+}
+
+const worlds = fc.record({
+  sizes: fc.array(fc.integer({ min: 2, max: 9 }), { minLength: 1, maxLength: 6 }),
+  pick: fc.nat(),
+  how: fc.constantFrom<Attack>('content', 'type', 'time', 'remove', 'insert', 'swap'),
+  recomputed: fc.boolean(),
+});
+
+/** A sealed log and the place of the attack: an event, its batch, and what comes after it in the batch. */
+function world(sizes: readonly number[], pick: number, how: Attack) {
+  const total = sizes.reduce((a, b) => a + b, 0);
+  const events = logOf(total);
+  const seals = sealsOf(events, sizes, signer);
+  let at = pick % total;
+  let [seal, end] = [1, sizes[0]!];
+  while (at >= end) {
+    end += sizes[seal]!;
+    seal += 1;
+  }
+  // Two of one batch change places.
+  if (how === 'swap' && at === end - 1) at -= 1;
+  return { events, seals, at, seal };
+}
+
+describe('audit verify', () => {
+  it('finds nothing in a log that is as it was sealed, and says what it has proven', async () => {
+    const events = logOf(23);
+    const seals = sealsOf(events, [5, 1, 14], signer);
+    const verified = await run(events, seals, { published: publishedSeals(seals) });
+    expect(verified.findings).toEqual([]);
+    expect(verified).toMatchObject({
+      seals: 3,
+      sealedEvents: 20,
+      events: 23,
+      unsealed: { events: 3, since: events[20]!.recordedAt },
+      compared: { seals: 3, first: 1, last: 3 },
+      signatures: { good: 3, unsigned: 0, last: { sequence: 3 } },
+    });
+  });
+
+  it('names any single event that was changed, removed, inserted or moved, also when its digest was computed anew', () =>
+    fc.assert(
+      fc.asyncProperty(worlds, async ({ sizes, pick, how, recomputed }) => {
+        const { events, seals, at, seal } = world(sizes, pick, how);
+        const heads = headsOf(events);
+        const expected = attack(events, at, how, recomputed);
+        const { findings } = await run(events, seals, {}, how === 'remove' ? heads : headsOf(events));
+        expect([...new Set(namedIn(findings))]).toEqual(expected);
+        expect(findings.every((finding) => finding.seal === undefined || finding.seal === seal)).toBe(true);
+      }),
+      { numRuns: 150 },
+    ));
+
+  it('names the event by the published seals when digests, seals and all that follows were computed anew', () =>
+    fc.assert(
+      fc.asyncProperty(worlds, fc.boolean(), async ({ sizes, pick, how }, resigned) => {
+        const { events, seals, at, seal } = world(sizes, pick, how);
+        const published = publishedSeals(seals);
+        const expected = attack(events, at, how, true);
+        const batch = how === 'remove' ? -1 : how === 'insert' ? 1 : 0;
+        const sorted = events.toSorted((a, b) => Number(a.cursor.transactionId) - Number(b.cursor.transactionId));
+        const forged = sealsOf(
+          sorted,
+          sizes.map((size, i) => (i === seal - 1 ? size + batch : size)),
+          resigned ? mallory : undefined,
+        );
+        const { findings } = await run(events, forged, { published });
+        expect([...new Set(namedIn(findings))]).toEqual(expected);
+        const first = findings.find(({ kind }) => kind === 'changed-seal');
+        expect(first?.seal).toBe(1);
+      }),
+      { numRuns: 100 },
+    ));
+
+  it('names the first batch that the key did not sign when all was computed anew from there on', () =>
+    fc.assert(
+      fc.asyncProperty(worlds, fc.constantFrom('mallory', 'nobody', 'old'), async ({ sizes, pick, how }, who) => {
+        const { events, seals, at, seal } = world(sizes, pick, how);
+        attack(events, at, how, true);
+        const batch = how === 'remove' ? -1 : how === 'insert' ? 1 : 0;
+        const sorted = events.toSorted((a, b) => Number(a.cursor.transactionId) - Number(b.cursor.transactionId));
+        const forged = sealsOf(
+          sorted,
+          sizes.map((size, i) => (i === seal - 1 ? size + batch : size)),
+          (sequence) => (sequence < seal || who === 'old' ? signer : who === 'mallory' ? mallory : undefined),
+        ).map((made, i) => (who === 'old' ? { ...made, signature: seals[i]!.signature! } : made));
+        const { findings } = await run(events, forged);
+        expect(findings[0]).toMatchObject({ kind: who === 'old' ? 'bad-signature' : 'unsigned', seal });
+      }),
+      { numRuns: 60 },
+    ));
+
+  it('names what was cut off at the end, by what was published', async () => {
+    const events = logOf(20);
+    const seals = sealsOf(events, [5, 5, 5, 5], signer);
+    const left = events.slice(0, 13);
+    const { findings } = await run(left, seals.slice(0, 2), { published: publishedSeals(seals) });
+    expect(namedIn(findings)).toEqual(events.slice(13).map((e) => `missing-event ${name(e)}`));
+    expect(findings.filter(({ kind }) => kind === 'missing-seal').map(({ seal }) => seal)).toEqual([3, 4]);
+    // Without the published copies a shorter log is a log: that is why there are copies.
+    expect((await run(left, seals.slice(0, 2))).findings).toEqual([]);
+  });
+
+  it('sees by the head of its stream that an event was cut off which nobody had sealed yet', async () => {
+    const events = logOf(7);
+    const seals = sealsOf(events, [5], signer);
+    const { findings } = await run(events.slice(0, 6), seals, {}, headsOf(events));
+    expect(namedIn(findings)).toEqual([`missing-event ${name(events[6]!)}`]);
+  });
+
+  it('finds a seal that was taken out of the middle, and one that was put together from two', async () => {
+    const events = logOf(15);
+    const seals = sealsOf(events, [5, 5, 5], signer);
+    const without = await run(events, [seals[0]!, seals[2]!]);
+    expect(without.findings[0]).toMatchObject({ kind: 'missing-seal', seal: 2 });
+    const merged = sealsOf(events, [10, 5], undefined);
+    const { findings } = await run(events, merged, { published: publishedSeals(seals) });
+    expect(findings.map(({ kind, seal }) => [kind, seal])).toContainEqual(['changed-seal', 1]);
+    expect(namedIn(findings)).toEqual([]);
+  });
+
+  it.each<[string, (seal: FullSeal) => FullSeal]>([
+    ['time', (seal) => ({ ...seal, sealedAt: '2020-01-01T00:00:00.000Z' })],
+    ['number of events', (seal) => ({ ...seal, events: seal.events + 1 })],
+    ['fleet', (seal) => ({ ...seal, fleet: 'another' })],
+    ['root', (seal) => ({ ...seal, merkleRoot: '11'.repeat(32) })],
+    ['predecessor', (seal) => ({ ...seal, previous: '11'.repeat(32) })],
+    ['end', (seal) => ({ ...seal, through: { ...seal.through, position: '1' } })],
+    ['digest', (seal) => ({ ...seal, digest: '11'.repeat(32) })],
+  ])('finds a seal whose %s was changed', async (_, change) => {
+    const events = logOf(15);
+    const seals = sealsOf(events, [5, 5, 5], signer);
+    const { findings } = await run(events, seals.with(1, change(seals[1]!)), { trusted: nobody });
+    expect(findings.length).toBeGreaterThan(0);
+    expect(findings[0]?.seal).toBe(2);
+  });
+
+  it('says so when the list of a seal was changed with its events', async () => {
+    const events = logOf(10);
+    const seals = sealsOf(events, [5, 5], signer);
+    attack(events, 6, 'content', true);
+    const forged = sealsOf(events, [5, 5], signer)[1]!;
+    const { findings } = await run(events, [seals[0]!, { ...seals[1]!, entries: forged.entries }]);
+    expect(findings).toMatchObject([{ kind: 'changed-seal', seal: 2 }]);
+    expect(findings[0]?.checks[0]).toContain('add up');
+  });
+
+  it('counts seals from before the first signature as proven since then', async () => {
+    const events = logOf(15);
+    const seals = sealsOf(events, [5, 5, 5], (sequence) => (sequence > 2 ? signer : undefined));
+    const { findings, signatures } = await run(events, seals);
+    expect(findings).toEqual([]);
+    expect(signatures).toMatchObject({ good: 1, unsigned: 2, vouchedLate: { seals: 2, since: seals[2]!.sealedAt } });
+  });
+
+  it('keeps a changed key apart from a forged one', async () => {
+    const events = logOf(15);
+    const next = newSigner();
+    const seals = sealsOf(events, [5, 5, 5], (sequence) => (sequence > 1 ? next : signer));
+    const both = new AuditKeyRing([signer.publicKey, next.publicKey]);
+    expect((await run(events, seals, { trusted: both })).findings).toEqual([]);
+    // The old key is gone: what it signed is chained below the new one, and proven since.
+    const newOnly = await run(events, seals, { trusted: new AuditKeyRing([next.publicKey]) });
+    expect(newOnly.findings).toEqual([]);
+    expect(newOnly.signatures.keys).toContainEqual({ keyId: signer.keyId, trusted: false, seals: 1 });
+    const stranger = await run(events, seals, { untrusted: nobody });
+    expect(stranger.findings.map(({ kind }) => kind)).toEqual(['bad-signature', 'bad-signature', 'unsigned']);
+  });
+
+  it('checks a stretch by time or by cursor', async () => {
+    const events = logOf(20);
+    const seals = sealsOf(events, [5, 5, 5, 5], signer);
+    const byTime = await run(events, seals, {
+      from: { time: events[6]!.recordedAt },
+      to: { time: events[12]!.recordedAt },
+    });
+    expect(byTime).toMatchObject({
+      findings: [],
+      seals: 2,
+      sealedEvents: 10,
+      firstSeal: { sequence: 2 },
+      lastSeal: { sequence: 3 },
+    });
+    const byCursor = await run(events, seals, {
+      from: { cursor: events[5]!.cursor },
+      to: { cursor: events[9]!.cursor },
+    });
+    expect(byCursor).toMatchObject({ findings: [], seals: 1, firstSeal: { sequence: 2 } });
+    attack(events, 2, 'content', false);
+    expect((await run(events, seals, { from: { time: events[6]!.recordedAt } })).findings).toEqual([]);
+  });
+
+  it('names a bounded number of events and counts the others', async () => {
+    const events = logOf(1_500);
+    const seals = sealsOf(events, [500, 500, 500], signer);
+    const verified = await run([], seals, {}, new Map());
+    expect(verified.findings).toHaveLength(1_000);
+    expect(verified.unnamed).toBe(500);
+  });
+});
