@@ -3,7 +3,13 @@ import { randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
 import pg from 'pg';
 import { inventoryKey, intentKey, topics, type IntentBody, type RunPod, type SealedRunPod } from '#libs/contracts';
-import { fold, streamIdOf, type ContainerGroupState } from '#libs/domain';
+import {
+  DEFAULT_MASS_DELETE_LIMITS,
+  fold,
+  streamIdOf,
+  type ContainerGroupState,
+  type MassDeleteLimits,
+} from '#libs/domain';
 import { AlibabaEciClients, type AccessKey, type EciClients } from '#libs/eci';
 import { createPool, PostgresEventStore, type EventStore } from '#libs/event-store';
 import { InProcessLog, InProcessMessaging, sealEnvelope, type Messaging } from '#libs/messaging';
@@ -64,6 +70,8 @@ export class LoopsRig {
   readonly clock = new MovableClock();
   /** Where the account may be used; empty = anywhere. */
   regions: readonly string[] = [];
+  /** When stops are held. */
+  limits: MassDeleteLimits = DEFAULT_MASS_DELETE_LIMITS;
   /** Where the account's key comes from; a test may take it away. */
   credential: () => Promise<AccessKey> = () => Promise.resolve(DEMO_CREDENTIAL);
   readonly messaging: Messaging;
@@ -187,8 +195,9 @@ export class LoopsRig {
     return this.send(runPodBody(uid, over), sealedHalf(over.sealed));
   }
 
-  stopPod(uid: string, reason: 'Deleted' | 'ObjectGone' | 'Absent' = 'Deleted'): Promise<void> {
+  stopPod(uid: string, reason: 'Deleted' | 'ObjectGone' | 'Absent' = 'Deleted', disruption?: string): Promise<void> {
     return this.send({
+      ...(disruption !== undefined && { disruption }),
       kind: 'StopPod',
       uid,
       namespace: 'default',

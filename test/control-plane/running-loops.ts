@@ -10,6 +10,9 @@ import { Metrics, silentLogger } from '#libs/observability';
 import { SystemIds, SystemRandom } from '#libs/runtime';
 import { ClusterDirectory } from '../../services/control-plane/src/clusters/cluster-directory.ts';
 import { EffectWorker } from '../../services/control-plane/src/effects/effect-worker.ts';
+import { HoldLoop } from '../../services/control-plane/src/holds/hold-loop.ts';
+import { PostgresHeldStops } from '../../services/control-plane/src/holds/postgres-held-stops.ts';
+import { PostgresStopGuard } from '../../services/control-plane/src/holds/postgres-stop-guard.ts';
 import { GateLoop } from '../../services/control-plane/src/gates/gate-loop.ts';
 import { Intake } from '../../services/control-plane/src/intake/intake.ts';
 import { PostgresInventories } from '../../services/control-plane/src/intake/postgres-inventories.ts';
@@ -72,6 +75,7 @@ export class RunningLoops {
       statuses: new PodStatusPublisher({ store, messaging: rig.messaging, directory: clusters, fleet: FLEET }),
       quarantine: new Quarantine({ pool, clock }),
       inventories: new PostgresInventories({ pool, clock }),
+      guard: tap(new PostgresStopGuard({ pool, limits: rig.limits, logger, metrics }), 'guard'),
       clock,
       logger,
       metrics,
@@ -108,6 +112,14 @@ export class RunningLoops {
       metrics,
     });
     const gateLoop = new GateLoop({ gates, streams, clock, random, logger, metrics });
+    const holds = new HoldLoop({
+      held: tap(new PostgresHeldStops(pool), 'held'),
+      streams,
+      clock,
+      random,
+      logger,
+      metrics,
+    });
     const timers = new TimerLoop({
       timers: new PostgresTimerQueue(pool),
       handlers: {},
@@ -116,10 +128,14 @@ export class RunningLoops {
       logger,
       metrics,
     });
-    this.stops.push(() => intake.stop(), ...[worker, observer, gateLoop, timers].map((loop) => () => loop.stop()));
+    this.stops.push(
+      () => intake.stop(),
+      ...[worker, observer, gateLoop, holds, timers].map((loop) => () => loop.stop()),
+    );
     worker.start();
     observer.start();
     gateLoop.start();
+    holds.start();
     timers.start();
     this.ready = intake.start();
   }

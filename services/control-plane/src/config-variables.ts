@@ -83,6 +83,35 @@ export const VARIABLES: readonly Variable[] = [
   },
   { name: 'FLEET_ACCOUNTS_FILE', meaning: 'file with the accounts' },
   {
+    name: 'FLEET_MASS_DELETE_PERCENT',
+    meaning: "stops that nobody was seen asking for are held when they exceed this part of a cluster's groups, 0–100",
+    default: '20',
+    unit: 'percent',
+  },
+  {
+    name: 'FLEET_MASS_DELETE_COUNT',
+    meaning: '… and exceed this number as well',
+    default: '50',
+    unit: 'stops',
+  },
+  {
+    name: 'FLEET_MASS_DELETE_WINDOW',
+    meaning: '… within this time: a number with s, m, h or d',
+    default: '5m',
+  },
+  {
+    name: 'FLEET_ORPHAN_POLICY',
+    meaning:
+      'what becomes of orphans: quarantine (an operator decides) or remove-after:<duration>, such as remove-after:12h',
+    default: 'quarantine',
+  },
+  {
+    name: 'FLEET_PRICES',
+    meaning:
+      'list prices for estimates: JSON list of {regions, currency, vCpuHour, gibHour}; the first that fits counts',
+    default: 'published on-demand prices of mainland China in CNY, elsewhere in USD',
+  },
+  {
     name: 'ECI_ENDPOINT',
     meaning: 'endpoint of ECI for all accounts, for example http://127.0.0.1:18080',
     default: "each region's own",

@@ -1,11 +1,13 @@
 /** Configuration of the control plane: read once from the environment, checked as a whole, every fault said at once. */
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { DEFAULT_MASS_DELETE_LIMITS, DEFAULT_PRICES, type ListPrice, type MassDeleteLimits } from '#libs/domain';
 import type { LogLevel } from '#libs/observability';
 import { z } from 'zod';
 import { AccountSettings } from './accounts/account-settings.ts';
 import { AuditKey, auditKeyFault } from './audit/audit-key.ts';
 import { VARIABLES } from './config-variables.ts';
+import { FileValues, readText, type ReadFile } from './file-values.ts';
+import { Duration, OrphanPolicySetting, PricesSetting, type OrphanPolicy } from './fleet-settings.ts';
 
 export const ROLES = ['api', 'intake', 'effects', 'observe', 'publish', 'project'] as const;
 export type Role = (typeof ROLES)[number];
@@ -56,6 +58,10 @@ export interface ControlPlaneConfig {
   readonly tokenIssuer: string;
   readonly tokenAudience: string;
   readonly accounts: readonly AccountSettings[];
+  /** When stops of a cluster are held for an operator. */
+  readonly massDelete: MassDeleteLimits;
+  readonly orphanPolicy: OrphanPolicy;
+  readonly prices: readonly ListPrice[];
   /** Overrides the endpoint of every account. */
   readonly eciEndpoint?: string;
   readonly logLevel: LogLevel;
@@ -64,8 +70,6 @@ export interface ControlPlaneConfig {
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-type ReadFile = (path: string) => string;
-const readText: ReadFile = (path) => readFileSync(path, 'utf8');
 
 /** Every fault of a configuration, each a sentence that says where and what to do. */
 export class ConfigurationError extends Error {
@@ -131,6 +135,11 @@ const Schema = z.object({
     .string()
     .regex(/^(https?:\/\/)?[^\s/]+$/, 'must be a host or http(s)://host:port without a path')
     .optional(),
+  FLEET_MASS_DELETE_PERCENT: z.coerce.number().min(0).max(100).default(DEFAULT_MASS_DELETE_LIMITS.percent),
+  FLEET_MASS_DELETE_COUNT: z.coerce.number().int().min(0).default(DEFAULT_MASS_DELETE_LIMITS.count),
+  FLEET_MASS_DELETE_WINDOW: Duration.default(DEFAULT_MASS_DELETE_LIMITS.windowMs),
+  FLEET_ORPHAN_POLICY: OrphanPolicySetting.default({ kind: 'quarantine' }),
+  FLEET_PRICES: PricesSetting.optional(),
   ECI_ACCESS_KEY: z.string().optional(),
   ECI_SECRET_KEY: z.string().optional(),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -181,19 +190,11 @@ export function readConfig(
     throw new ConfigurationError(faults);
 
   const v = parsed.data;
-  const kafkaBrokers = v.KAFKA_BROKERS ?? [];
   return {
     databaseUrl: v.DATABASE_URL,
     databasePoolSize: v.DATABASE_POOL_SIZE,
     migrate: v.DATABASE_MIGRATE === 'true',
-    kafka: {
-      brokers: kafkaBrokers,
-      brokersForAgents: v.KAFKA_BROKERS_FOR_AGENTS ?? kafkaBrokers,
-      security: v.KAFKA_SECURITY,
-      securityForAgents: v.KAFKA_SECURITY_FOR_AGENTS ?? v.KAFKA_SECURITY,
-      tls: v.KAFKA_TLS === 'true',
-      intentPartitions: v.KAFKA_INTENT_PARTITIONS,
-    },
+    kafka: kafkaSettings(v),
     fleet: v.FLEET_NAME,
     roles: [...new Set(v.FLEET_ROLES)],
     http: {
@@ -208,6 +209,13 @@ export function readConfig(
     tokenIssuer: v.FLEET_TOKEN_ISSUER ?? v.FLEET_NAME,
     tokenAudience: v.FLEET_TOKEN_AUDIENCE ?? v.FLEET_NAME,
     accounts,
+    massDelete: {
+      percent: v.FLEET_MASS_DELETE_PERCENT,
+      count: v.FLEET_MASS_DELETE_COUNT,
+      windowMs: v.FLEET_MASS_DELETE_WINDOW,
+    },
+    orphanPolicy: v.FLEET_ORPHAN_POLICY,
+    prices: v.FLEET_PRICES ?? DEFAULT_PRICES,
     ...(v.ECI_ENDPOINT === undefined ? {} : { eciEndpoint: v.ECI_ENDPOINT }),
     logLevel: v.LOG_LEVEL,
     variable: (name) => environment[name],
@@ -220,6 +228,50 @@ export function readTokenKeyConfig(environment: Environment, readFile: ReadFile 
   const key = readTokenKey(new FileValues(namedVariables(environment), readFile, faults), faults);
   if (key === undefined) throw new ConfigurationError(faults);
   return key;
+}
+
+/** What a command needs that checks the audit trail: no master key, no accounts. Brokers may be absent; tokens are needed with `oauthbearer` only. */
+export interface AuditConfig extends Pick<
+  ControlPlaneConfig,
+  'databaseUrl' | 'kafka' | 'fleet' | 'auditKey' | 'tokenIssuer' | 'tokenAudience'
+> {
+  readonly tokenKey?: TokenKey;
+}
+
+export function readAuditConfig(environment: Environment, readFile: ReadFile = readText): AuditConfig {
+  const faults: string[] = [];
+  const raw = namedVariables(environment);
+  const wanted = /^(DATABASE_URL|FLEET_NAME|FLEET_TOKEN_ISSUER|FLEET_TOKEN_AUDIENCE|KAFKA_.*)$/;
+  const parsed = Schema.safeParse(Object.fromEntries(Object.entries(raw).filter(([name]) => wanted.test(name))));
+  for (const issue of parsed.error?.issues ?? [])
+    faults.push(`${String(issue.path[0])}: ${issue.message}${hint(String(issue.path[0]))}`);
+  const fromFile = new FileValues(raw, readFile, faults);
+  const auditKey = readAuditKey(fromFile, faults);
+  const needsToken = parsed.data?.KAFKA_SECURITY === 'oauthbearer' && parsed.data.KAFKA_BROKERS !== undefined;
+  const tokenKey = needsToken ? readTokenKey(fromFile, faults) : undefined;
+  if (faults.length > 0 || !parsed.success) throw new ConfigurationError(faults);
+  const v = parsed.data;
+  return {
+    databaseUrl: v.DATABASE_URL,
+    kafka: kafkaSettings(v),
+    fleet: v.FLEET_NAME,
+    tokenIssuer: v.FLEET_TOKEN_ISSUER ?? v.FLEET_NAME,
+    tokenAudience: v.FLEET_TOKEN_AUDIENCE ?? v.FLEET_NAME,
+    ...(auditKey === undefined ? {} : { auditKey }),
+    ...(tokenKey === undefined ? {} : { tokenKey }),
+  };
+}
+
+function kafkaSettings(v: z.infer<typeof Schema>): ControlPlaneConfig['kafka'] {
+  const kafkaBrokers = v.KAFKA_BROKERS ?? [];
+  return {
+    brokers: kafkaBrokers,
+    brokersForAgents: v.KAFKA_BROKERS_FOR_AGENTS ?? kafkaBrokers,
+    security: v.KAFKA_SECURITY,
+    securityForAgents: v.KAFKA_SECURITY_FOR_AGENTS ?? v.KAFKA_SECURITY,
+    tls: v.KAFKA_TLS === 'true',
+    intentPartitions: v.KAFKA_INTENT_PARTITIONS,
+  };
 }
 
 /** Whether only this machine can reach an address to listen on. */
@@ -241,41 +293,6 @@ function namedVariables(environment: Environment): Record<string, string> {
 function hint(name: string): string {
   const variable = VARIABLES.find((v) => v.name === name);
   return variable ? ` (${variable.meaning})` : '';
-}
-
-/** A value given as `NAME` or as the path of a file in `NAME_FILE`. */
-class FileValues {
-  private readonly raw: Readonly<Record<string, string>>;
-  private readonly readFile: ReadFile;
-  private readonly faults: string[];
-
-  constructor(raw: Readonly<Record<string, string>>, readFile: ReadFile, faults: string[]) {
-    this.raw = raw;
-    this.readFile = readFile;
-    this.faults = faults;
-  }
-
-  /** The value, `undefined` when neither is set, `null` when it could not be read (a fault was noted). */
-  get(name: string): string | null | undefined {
-    const path = this.raw[`${name}_FILE`];
-    const value = this.raw[name];
-    if (value !== undefined && path !== undefined) {
-      this.faults.push(`${name}: is set beside ${name}_FILE: keep one of them`);
-      return null;
-    }
-    return path === undefined ? value : this.file(`${name}_FILE`);
-  }
-
-  file(name: string): string | null | undefined {
-    const path = this.raw[name];
-    if (path === undefined) return undefined;
-    try {
-      return this.readFile(path).trim();
-    } catch (error) {
-      this.faults.push(`${name}: cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
-      return null;
-    }
-  }
 }
 
 function readMasterKey(values: FileValues, faults: string[]): Uint8Array | undefined {

@@ -1,5 +1,8 @@
 import { EffectWorker } from './effects/effect-worker.ts';
 import { GateLoop } from './gates/gate-loop.ts';
+import { HoldLoop } from './holds/hold-loop.ts';
+import { PostgresHeldStops } from './holds/postgres-held-stops.ts';
+import { PostgresStopGuard } from './holds/postgres-stop-guard.ts';
 import { Intake } from './intake/intake.ts';
 import { PostgresInventories } from './intake/postgres-inventories.ts';
 import { Observer } from './observe/observer.ts';
@@ -39,6 +42,7 @@ async function startIntake(parts: Parts): Promise<RunningRole> {
     statuses,
     quarantine,
     inventories: new PostgresInventories(parts),
+    guard: new PostgresStopGuard({ ...parts, limits: config.massDelete }),
     clock,
     logger,
     metrics,
@@ -72,6 +76,7 @@ function startEffects(parts: Parts): Promise<RunningRole> {
   const loops = [
     worker,
     new GateLoop({ gates, streams, clock, random, logger, metrics }),
+    new HoldLoop({ held: new PostgresHeldStops(parts.pool), streams, clock, random, logger, metrics }),
     // No decision asks for a timer yet; one that a newer version has put is said, not lost in silence.
     new TimerLoop({ timers, handlers: {}, clock, random, logger, metrics }),
   ];

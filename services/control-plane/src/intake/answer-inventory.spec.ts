@@ -20,6 +20,7 @@ const ask = (over: Partial<InventoryQuestion>) =>
     pastStreams: new Set(),
     states: new Map(),
     quarantined: new Set(),
+    held: new Set(),
     before: { unknownPods: [], missingPods: [] },
     ...over,
   });
@@ -34,6 +35,13 @@ describe('an inventory', () => {
     const answer = ask({ openStreams: new Map([['a', 3]]), states: new Map([['a', open]]) });
     expect(answer.recheck).toEqual(['a']);
     expect(answer.objectGone).toEqual([]);
+  });
+
+  it('asks for a pod whose stop is held once it is there again', () => {
+    const question = { openStreams: new Map([['a', 3]]), held: new Set(['a']) };
+    expect(ask({ ...question, pods: [pod('a')] }).recheck).toEqual(['a']);
+    const going = pod('a', { deletionTimestamp: at });
+    expect(ask({ ...question, pods: [going], states: new Map([['a', stopped]]) }).recheck).toEqual([]);
   });
 
   it('asks for a pod without a stream when two inventories running show it', () => {

@@ -10,6 +10,8 @@ export interface InventoryQuestion {
   /** States of open streams without a pod here, and of those whose pod carries a deletionTimestamp. */
   readonly states: ReadonlyMap<string, ContainerGroupState>;
   readonly quarantined: ReadonlySet<string>;
+  /** UIDs of pods whose stop waits for an operator. */
+  readonly held: ReadonlySet<string>;
   /** What the inventory before left open. */
   readonly before: { readonly unknownPods: readonly string[]; readonly missingPods: readonly string[] };
 }
@@ -30,7 +32,7 @@ export interface InventoryAnswer {
  * all that follows is to ask again, to say again, or to note what two inventories agree on.
  */
 export function answerInventory(question: InventoryQuestion): InventoryAnswer {
-  const { pods, openStreams, pastStreams, states, quarantined } = question;
+  const { pods, openStreams, pastStreams, states, quarantined, held } = question;
   const unknownBefore = new Set(question.before.unknownPods);
   const missingBefore = new Set(question.before.missingPods);
   const recheck = new Set<string>();
@@ -39,6 +41,8 @@ export function answerInventory(question: InventoryQuestion): InventoryAnswer {
   for (const pod of pods) {
     const version = openStreams.get(pod.uid);
     if (quarantined.has(pod.uid)) recheck.add(pod.uid);
+    // It may be back: the agent's word of it takes the hold away.
+    if (held.has(pod.uid) && pod.deletionTimestamp === undefined) recheck.add(pod.uid);
     if (version === undefined) {
       if (pastStreams.has(pod.uid) || !wantsStream(pod)) continue;
       unknownPods.push(pod.uid);

@@ -25,13 +25,15 @@ export function decideStream(input: {
   /** The stream's data key, when it has one. */
   readonly wrapped: WrappedKey | undefined;
   readonly messages: readonly PodMessage[];
+  /** The mass-delete guard holds stops of this stream that it counts. */
+  readonly hold?: string | undefined;
   readonly at: string;
   /** For people and audits: where the message came from, such as `kafka:<topic>/<partition>@<offset>`. */
   readonly causeOf: (message: PodMessage) => string;
   readonly vault: StreamVault;
   readonly newId: () => string;
 }): StreamDecision {
-  const { streamId, before, messages, at, causeOf, vault, newId } = input;
+  const { streamId, before, messages, hold, at, causeOf, vault, newId } = input;
   const failed: { message: PodMessage; error: unknown }[] = [];
   const events: ContainerGroupEvent[] = [];
   let state = before;
@@ -43,7 +45,7 @@ export function decideStream(input: {
 
   for (const message of messages) {
     try {
-      const command = commandOf(message, state, theKey);
+      const command = commandOf(message, state, theKey, hold);
       if (!command) continue;
       const decided = decideAll([command], state, at);
       if (decided.events.length === 0) continue;
@@ -74,10 +76,13 @@ export function decideStream(input: {
 const replacesIntent = (type: ContainerGroupEvent['type']): boolean =>
   type === 'PodIntentAccepted' || type === 'PodIntentRefreshed';
 
-function commandOf(message: PodMessage, state: ContainerGroupState, key: () => StreamKey) {
-  if (message.kind === 'StopPod') return stopPodCommand(message.clusterId, message.body);
-  const { clusterId, accountId, clear, body, sealed } = message;
-  const { agentEpoch, sequence } = clear;
+function commandOf(message: PodMessage, state: ContainerGroupState, key: () => StreamKey, hold: string | undefined) {
+  const { agentEpoch, sequence } = message.clear;
+  if (message.kind === 'StopPod') {
+    const { clusterId, body } = message;
+    return stopPodCommand({ clusterId, agentEpoch, sequence, body }, hold);
+  }
+  const { clusterId, accountId, body, sealed } = message;
   const run = { clusterId, accountId, agentEpoch, sequence, body, sealed };
   if (!mayMatter(run, state)) return undefined;
   return mayBeRefreshed(state) || !state.intent ? runPodCommand(run, key()) : unrefreshingRunPod(run, state);

@@ -1,9 +1,10 @@
-import { streamIdOf } from '#libs/domain';
+import { isAlive, isCounted, streamIdOf, type ContainerGroupState } from '#libs/domain';
 import { topics } from '#libs/contracts';
 import type { AppendResult, EventStore, InboxMove, StreamAppend } from '#libs/event-store';
 import { deadLetter, type Batch, type IncomingMessage, type Messaging } from '#libs/messaging';
 import type { Logger, Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
+import type { StopGuard } from '../holds/ports.ts';
 import type { StreamVault } from '../keys/stream-vault.ts';
 import { isBadData } from '../streams/group-commit.ts';
 import { stateOfStream } from '../streams/loaded-stream.ts';
@@ -26,6 +27,7 @@ export interface IntakeHandlerParts {
   readonly clusters: ClusterSource;
   readonly quarantine: QuarantineDesk;
   readonly inventories: InventoryDesk;
+  readonly guard: StopGuard;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -125,15 +127,18 @@ export class IntakeHandler {
     const keys = await store.readSealed(
       streamIds.filter((id) => loaded.has(id) && pods.get(id)?.some(({ kind }) => kind === 'RunPod')),
     );
+    const states = new Map(streamIds.map((id) => [id, stateOfStream(loaded.get(id))]));
+    const holds = await this.askGuard(pods, states);
     const at = new Date(clock.now()).toISOString();
     const appends: StreamAppend[] = [];
     const failed: { message: PodMessage; error: unknown }[] = [];
     for (const [streamId, messages] of pods) {
       const decision = decideStream({
         streamId,
-        before: stateOfStream(loaded.get(streamId)),
+        before: states.get(streamId) as ContainerGroupState,
         wrapped: keys.get(streamId),
         messages,
+        hold: holds.get(streamId),
         at,
         causeOf: ({ message }) => `kafka:${batch.topic}/${batch.partition}@${message.offset}`,
         vault,
@@ -143,6 +148,29 @@ export class IntakeHandler {
       failed.push(...decision.failed);
     }
     return { appends, failed };
+  }
+
+  /** Which streams' stops must wait for an operator; answers their holds. Nobody is asked when nothing counts, which is nearly always. */
+  private async askGuard(
+    pods: ReadonlyMap<string, readonly PodMessage[]>,
+    states: ReadonlyMap<string, ContainerGroupState>,
+  ): Promise<ReadonlyMap<string, string>> {
+    const asked = new Map<string, Map<string, string>>();
+    for (const [streamId, messages] of pods) {
+      const stop = messages.find((message) => message.kind === 'StopPod' && isCounted(message.body));
+      const state = states.get(streamId) as ContainerGroupState;
+      const alive = isAlive(state) || (state.version === 0 && messages.some(({ kind }) => kind === 'RunPod'));
+      if (stop?.kind !== 'StopPod' || !alive || state.held) continue;
+      const ofCluster = asked.get(stop.clusterId);
+      if (ofCluster) ofCluster.set(stop.body.uid, streamId);
+      else asked.set(stop.clusterId, new Map([[stop.body.uid, streamId]]));
+    }
+    const holds = new Map<string, string>();
+    for (const [clusterId, streamOf] of asked) {
+      for (const [uid, hold] of await this.parts.guard.admit(clusterId, [...streamOf.keys()]))
+        holds.set(streamOf.get(uid) as string, hold);
+    }
+    return holds;
   }
 
   /** One append; when some stream's data can never be stored, stream by stream, so that only its messages are put aside. */

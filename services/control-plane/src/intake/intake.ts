@@ -3,6 +3,7 @@ import type { EventStore } from '#libs/event-store';
 import type { Consumer, Messaging } from '#libs/messaging';
 import { errorMessage, type Logger, type Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
+import type { StopGuard } from '../holds/ports.ts';
 import type { StreamVault } from '../keys/stream-vault.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { InboxOffsets } from './inbox-offsets.ts';
@@ -29,6 +30,8 @@ export interface IntakeParts {
   readonly statuses: StatusPublisher;
   readonly quarantine: QuarantineDesk;
   readonly inventories: Inventories;
+  /** Holds stops that come in masses and that nobody was seen asking for. */
+  readonly guard: StopGuard;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -2,6 +2,7 @@ import type { Inventory } from '#libs/contracts';
 import { streamIdOf } from '#libs/domain';
 import type { Logger } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
+import type { StopGuard } from '../holds/ports.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { answerInventory } from './answer-inventory.ts';
 import type { AgentCommands, Inventories, InventoryPod, StatusPublisher } from './ports.ts';
@@ -16,6 +17,7 @@ export class InventoryDesk {
   private readonly streams: StreamCommands;
   private readonly agents: AgentCommands;
   private readonly statuses: StatusPublisher;
+  private readonly guard: Pick<StopGuard, 'heldPods'>;
   private readonly clock: Clock;
   private readonly logger: Logger;
 
@@ -24,6 +26,7 @@ export class InventoryDesk {
     readonly streams: StreamCommands;
     readonly agents: AgentCommands;
     readonly statuses: StatusPublisher;
+    readonly guard: Pick<StopGuard, 'heldPods'>;
     readonly clock: Clock;
     readonly logger: Logger;
   }) {
@@ -31,6 +34,7 @@ export class InventoryDesk {
     this.streams = parts.streams;
     this.agents = parts.agents;
     this.statuses = parts.statuses;
+    this.guard = parts.guard;
     this.clock = parts.clock;
     this.logger = parts.logger;
   }
@@ -65,6 +69,7 @@ export class InventoryDesk {
       pastStreams: new Set(strangers.filter((uid) => past.has(idOf(uid)))),
       states,
       quarantined: await this.inventories.quarantined(clusterId, before?.completedAt ?? now - DAY_MS),
+      held: await this.guard.heldPods(clusterId),
       before: before ?? { unknownPods: [], missingPods: [] },
     });
 

@@ -15,7 +15,7 @@ export type ReadMessage =
       readonly sealed: SealedRunPod;
       readonly accountId: string;
     })
-  | (From & { readonly kind: 'StopPod'; readonly body: StopPod })
+  | (From & { readonly kind: 'StopPod'; readonly clear: ClearPart; readonly body: StopPod })
   | (From & { readonly kind: 'Inventory'; readonly body: Inventory })
   | {
       readonly kind: 'misunderstood';
@@ -70,7 +70,7 @@ export class MessageReader {
           accountId: cluster.accountId,
         };
       case 'StopPod':
-        return { ...from, kind: 'StopPod', body };
+        return { ...from, kind: 'StopPod', clear, body };
       case 'Inventory':
         return { ...from, kind: 'Inventory', body };
     }

@@ -1,12 +1,20 @@
 import type { StopPod } from '#libs/contracts';
 import type { ContainerGroupCommand } from '#libs/domain';
 
+export interface StopPodMessage {
+  readonly clusterId: string;
+  readonly agentEpoch: number;
+  readonly sequence: number;
+  readonly body: StopPod;
+}
+
 /**
- * The command for a StopPod. It is never ignored for its age: a UID that was deleted does not come back. A guard against mass deletion belongs
- * between this and the decision: it knows the reason, the disruption and the cluster.
+ * The command for a StopPod. It is never ignored for its age: a UID that was deleted does not come back. `hold`: the mass-delete guard keeps it
+ * for an operator.
  */
-export function stopPodCommand(clusterId: string, body: StopPod): ContainerGroupCommand {
-  const { uid, namespace, name, reason, graceSeconds, deletionTimestamp } = body;
+export function stopPodCommand(message: StopPodMessage, hold: string | undefined): ContainerGroupCommand {
+  const { clusterId, agentEpoch, sequence, body } = message;
+  const { uid, namespace, name, reason, graceSeconds, deletionTimestamp, disruption } = body;
   return {
     type: 'StopPod',
     clusterId,
@@ -15,7 +23,11 @@ export function stopPodCommand(clusterId: string, body: StopPod): ContainerGroup
     name,
     by: `agent:${clusterId}`,
     reason,
+    agentEpoch,
+    sequence,
     ...(graceSeconds !== undefined && { graceSeconds }),
     ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+    ...(disruption !== undefined && { disruption }),
+    ...(hold !== undefined && { hold }),
   };
 }

@@ -1,0 +1,79 @@
+import type { Logger, Metrics } from '#libs/observability';
+import type { Clock, LoopStep, Random } from '#libs/runtime';
+import type { StreamCommands } from '../streams/stream-commands.ts';
+import { SupervisedLoop } from '../supervised-loop.ts';
+import type { DueDecision, HeldStops } from './ports.ts';
+
+/** Streams of one round; a release of thousands goes out in such portions, and the deletes then follow their lane's quota. */
+const AT_ONCE = 200;
+const POLL_MS = 1_000;
+const COUNT_EVERY_MS = 10_000;
+
+/**
+ * Carries out what operators decided of held stops. The decision lies in rows until its event is in the stream, so that none is forgotten; the
+ * stream's version lets each happen once, on however many replicas this runs.
+ */
+export class HoldLoop {
+  private readonly held: HeldStops;
+  private readonly streams: StreamCommands;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly loop: SupervisedLoop;
+  private readonly gauge;
+  private countAt = 0;
+
+  constructor(parts: {
+    readonly held: HeldStops;
+    readonly streams: StreamCommands;
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly logger: Logger;
+    readonly metrics: Metrics;
+  }) {
+    this.held = parts.held;
+    this.streams = parts.streams;
+    this.clock = parts.clock;
+    this.logger = parts.logger;
+    this.gauge = parts.metrics.gauge('eci_fleet_held_stops', 'Stops that wait for an operator', ['cluster']);
+    this.loop = new SupervisedLoop({ ...parts, name: 'holds', idleMs: POLL_MS, step: () => this.step() });
+  }
+
+  start(): void {
+    this.loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.loop.stop();
+  }
+
+  trouble(): string | undefined {
+    return this.loop.trouble();
+  }
+
+  private async step(): Promise<LoopStep> {
+    if (this.clock.now() >= this.countAt) {
+      this.countAt = this.clock.now() + COUNT_EVERY_MS;
+      this.gauge.reset();
+      for (const [cluster, held] of await this.held.counts()) this.gauge.set({ cluster }, held);
+    }
+    const due = await this.held.due(AT_ONCE);
+    const done = await Promise.all(due.map((decision) => this.carryOut(decision)));
+    return done.some(Boolean) ? 0 : 'idle';
+  }
+
+  private async carryOut({ streamId, verdict, by, reason }: DueDecision): Promise<boolean> {
+    const why = reason === undefined ? {} : { reason };
+    try {
+      await this.streams.execute(
+        streamId,
+        verdict === 'release' ? { type: 'ReleaseStop', by, ...why } : { type: 'DenyStop', by, ...why },
+        { actor: by, causationId: `hold:${verdict}` },
+      );
+      return true;
+    } catch (error) {
+      // A stream that cannot be decided on must not keep the others waiting; it stays due.
+      this.logger.warn('could not carry out a decision on a held stop', { streamId, verdict, error });
+      return false;
+    }
+  }
+}

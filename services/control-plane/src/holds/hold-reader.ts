@@ -1,0 +1,121 @@
+import type { Pool } from 'pg';
+import { decodePageCursor, encodePageCursor, pageOf } from '../http/page.ts';
+import type { HeldStopFilter, HeldStopPage, HeldStopView, HoldsList, HoldView } from './hold-view.ts';
+
+const LIST = 'held-stops';
+
+interface HoldRow {
+  readonly cluster_id: string;
+  readonly held: string;
+  readonly denied: string;
+  readonly under_way: string;
+  readonly since: Date | null;
+  readonly id: string | null;
+  readonly fired_at: Date;
+  readonly population: number;
+  readonly allowance: number;
+  readonly passed: number;
+  readonly asked: number;
+}
+
+interface StopRow {
+  readonly stream_id: string;
+  readonly pod_uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly hold_id: string;
+  readonly reason: string;
+  readonly disruption: string | null;
+  readonly since: Date;
+  readonly denied_at: Date | null;
+  readonly denied_by: string | null;
+  readonly denied_reason: string | null;
+  readonly wanted: 'release' | 'deny' | null;
+}
+
+/** Reads holds for people. The rows are kept with the events, so nothing lags. */
+export class HoldReader {
+  private readonly pool: Pool;
+
+  constructor(pool: Pool) {
+    this.pool = pool;
+  }
+
+  /** Clusters with held or denied stops, or whose guard holds; one cluster when it is named. */
+  async list(clusterId?: string): Promise<HoldsList> {
+    const { rows } = await this.pool.query<HoldRow>(
+      `select coalesce(s.cluster_id, h.cluster_id) as cluster_id, coalesce(s.held, 0) as held, coalesce(s.denied, 0) as denied,
+              coalesce(s.under_way, 0) as under_way, s.since, h.id, h.fired_at, h.population, h.allowance, h.passed, h.asked
+         from (select cluster_id, min(since) as since,
+                      count(*) filter (where denied_at is null and wanted is null) as held,
+                      count(*) filter (where denied_at is not null and wanted is null) as denied,
+                      count(*) filter (where wanted is not null) as under_way
+                 from fleet.held_stop group by cluster_id) s
+         full join (select * from fleet.hold where ended_at is null) h on h.cluster_id = s.cluster_id
+        where $1::text is null or coalesce(s.cluster_id, h.cluster_id) = $1
+        order by 1`,
+      [clusterId ?? null],
+    );
+    return { items: rows.map(holdView) };
+  }
+
+  /** Held stops of one cluster, the longest held first. */
+  async stops(clusterId: string, { limit, cursor }: HeldStopFilter): Promise<HeldStopPage> {
+    const [since, streamId] = cursor === undefined ? [null, null] : decodePageCursor(LIST, cursor);
+    const { rows } = await this.pool.query<StopRow>(
+      `select * from fleet.held_stop
+        where cluster_id = $1 and ($2::text is null or (date_trunc('milliseconds', since), stream_id) > ($2::timestamptz, $3))
+        order by date_trunc('milliseconds', since), stream_id limit $4`,
+      [clusterId, since ?? null, streamId ?? null, limit + 1],
+    );
+    const page = pageOf(rows, limit, stopView, (row) =>
+      encodePageCursor(LIST, [row.since.toISOString(), row.stream_id]),
+    );
+    return { ...page, items: [...page.items] };
+  }
+}
+
+function holdView(row: HoldRow): HoldView {
+  return {
+    clusterId: row.cluster_id,
+    held: Number(row.held),
+    denied: Number(row.denied),
+    underWay: Number(row.under_way),
+    ...(row.since === null ? {} : { since: row.since.toISOString() }),
+    ...(row.id === null
+      ? {}
+      : {
+          active: {
+            id: row.id,
+            firedAt: row.fired_at.toISOString(),
+            population: row.population,
+            allowance: row.allowance,
+            passed: row.passed,
+            asked: row.asked,
+          },
+        }),
+  };
+}
+
+function stopView(row: StopRow): HeldStopView {
+  return {
+    streamId: row.stream_id,
+    podUid: row.pod_uid,
+    namespace: row.namespace,
+    name: row.name,
+    hold: row.hold_id,
+    reason: row.reason,
+    since: row.since.toISOString(),
+    ...(row.disruption === null ? {} : { disruption: row.disruption }),
+    ...(row.denied_at === null
+      ? {}
+      : {
+          denied: {
+            at: row.denied_at.toISOString(),
+            by: row.denied_by ?? '',
+            ...(row.denied_reason === null ? {} : { reason: row.denied_reason }),
+          },
+        }),
+    ...(row.wanted === null ? {} : { underWay: row.wanted }),
+  };
+}
