@@ -1,3 +1,6 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Agent, request } from 'undici';
 import { eventually, type KubernetesCluster } from '#libs/testing';
 import { ApiRequests } from './api-requests.ts';
 import { boundPod, inParallel, NODE, startAgent, startCluster, watchRunningPods } from './cluster.ts';
@@ -8,6 +11,7 @@ import { startRig, type Undo } from './rig.ts';
 /** Requests of ours to the API server at the same time. */
 const PARALLEL = 32;
 const WARM_UP = 50;
+const PROFILE_SECONDS = 6;
 
 /** Pods that are bound all at once until the last is Running for everybody who asks the API server. The cloud has no limits and takes no time. */
 export async function running(undo: Undo, pods: number, profile: string | undefined): Promise<readonly Figure[]> {
@@ -43,6 +47,7 @@ export async function running(undo: Undo, pods: number, profile: string | undefi
   const requests = new ApiRequests(cluster);
   await requests.begin();
   time.begin();
+  const profiled = profile === undefined ? undefined : profileApiServer(cluster, profile);
   const wanted = names('run', pods);
   const boundAt = new Map<string, number>();
   const began = performance.now();
@@ -55,6 +60,7 @@ export async function running(undo: Undo, pods: number, profile: string | undefi
   const per = { count: pods, unit: 'pod' };
   const processors = time.end(per);
   const asked = await requests.end(per);
+  await profiled;
   const ms = Math.max(...wanted.map((name) => runs.get(name)!)) - began;
   const each = wanted.map((name) => runs.get(name)! - boundAt.get(name)!);
   const ours = (pods / ms) * 1_000;
@@ -71,6 +77,15 @@ export async function running(undo: Undo, pods: number, profile: string | undefi
     { what: 'requests to the API server', value: asked },
     { what: 'processors', value: processors },
   ];
+}
+
+/** What the API server spends its time on, for `go tool pprof`. */
+async function profileApiServer(cluster: KubernetesCluster, folder: string): Promise<void> {
+  const { server, authority: ca, certificate: cert, key } = cluster.connection;
+  const dispatcher = new Agent({ connect: { ca, cert, key } });
+  const answer = await request(`${server}/debug/pprof/profile?seconds=${PROFILE_SECONDS}`, { dispatcher });
+  await writeFile(join(folder, 'kube-apiserver.pprof'), Buffer.from(await answer.body.arrayBuffer()));
+  await dispatcher.destroy();
 }
 
 /** How many pod statuses this API server can take in a second from one client. The pods are on a node of their own, and are removed. */

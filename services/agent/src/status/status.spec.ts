@@ -54,6 +54,33 @@ describe('the status book', () => {
     expect(book.due('u')).toBeUndefined();
   });
 
+  it('writes nothing for a newer message that asks for the same object', () => {
+    const book = new StatusBook();
+    const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
+    book.accept(message(3, { status, annotations: { a: 'b' } }));
+    book.wrote('u', 3);
+
+    book.accept(message(4, { status: structuredClone(status), annotations: { a: 'b' } }));
+
+    expect(book.due('u')).toBeUndefined();
+    expect(book.written('u')).toBe(4);
+    book.accept(message(5, { status, annotations: { a: 'c' } }));
+    expect(book.due('u')?.revision).toBe(5);
+    book.accept(message(6, { status, annotations: { a: 'c' } }));
+    expect(book.due('u')?.revision).toBe(6);
+  });
+
+  it('still writes again what it was told to write again when a newer message says the same', () => {
+    const book = new StatusBook();
+    book.accept(message(3));
+    book.wrote('u', 3);
+    book.rewrite('u');
+
+    book.accept(message(4));
+
+    expect(book.due('u')?.revision).toBe(4);
+  });
+
   it('forgets a pod at its tombstone', () => {
     const book = new StatusBook();
     book.accept(message(3));
