@@ -22,6 +22,9 @@ export class PostgresTransactions extends TransactionRunner {
 
   async run<T>(work: (tx: SqlClient) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
+    // A connection that dies between two queries says so here, and the next query fails. Without a listener Node ends the process.
+    const onError = (): void => {};
+    client.on('error', onError);
     let broken: Error | boolean = true;
     try {
       await client.query('begin');
@@ -40,6 +43,7 @@ export class PostgresTransactions extends TransactionRunner {
     } finally {
       // A connection that could not even roll back is thrown away.
       client.release(broken);
+      client.off('error', onError);
     }
   }
 }
