@@ -1,0 +1,112 @@
+import type { Random } from '#libs/runtime';
+
+interface Entry {
+  readonly at: number;
+  /** Drawn: what falls due in the same millisecond happens in an order that only the seed knows. */
+  readonly order: number;
+  readonly arrival: number;
+  readonly run: () => void;
+  cancelled: boolean;
+}
+
+/** Takes an event back; harmless once it has happened. */
+export type Cancel = () => void;
+
+/**
+ * The one thing that makes time pass and promises resolve. Everything that a process waits for ends here, so the order of all steps follows from
+ * the seed. Between two events all promise chains run to their next wait.
+ */
+export class Scheduler {
+  /** Epoch milliseconds. */
+  now: number;
+  readonly startedAt: number;
+  /** Events that have happened. */
+  steps = 0;
+  private readonly heap: Entry[] = [];
+  private arrivals = 0;
+  private readonly random: Random;
+
+  constructor(random: Random, startMs = Date.UTC(2026, 0, 5, 8)) {
+    this.random = random;
+    this.now = startMs;
+    this.startedAt = startMs;
+  }
+
+  /** Milliseconds since the beginning. */
+  get elapsed(): number {
+    return this.now - this.startedAt;
+  }
+
+  at(time: number, run: () => void): Cancel {
+    const entry: Entry = {
+      at: Math.max(this.now, time),
+      order: this.random.next(),
+      arrival: this.arrivals++,
+      run,
+      cancelled: false,
+    };
+    push(this.heap, entry);
+    return () => {
+      entry.cancelled = true;
+    };
+  }
+
+  after(ms: number, run: () => void): Cancel {
+    return this.at(this.now + ms, run);
+  }
+
+  /** Lets things happen until `until` (epoch ms) or until `enough` says so; false when nothing is left to happen. */
+  async run(until: number, enough: () => boolean = () => false): Promise<boolean> {
+    for (;;) {
+      const next = this.heap[0];
+      if (!next) return false;
+      if (next.at > until) {
+        this.now = Math.max(this.now, until);
+        return true;
+      }
+      pop(this.heap);
+      if (next.cancelled) continue;
+      this.now = next.at;
+      this.steps += 1;
+      next.run();
+      await settled();
+      if (enough()) return true;
+    }
+  }
+}
+
+/** One turn of the event loop: every promise chain has run to its next wait, for nothing here waits for real I/O. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function before(a: Entry, b: Entry): boolean {
+  if (a.at !== b.at) return a.at < b.at;
+  return a.order !== b.order ? a.order < b.order : a.arrival < b.arrival;
+}
+
+function push(heap: Entry[], entry: Entry): void {
+  let index = heap.push(entry) - 1;
+  while (index > 0) {
+    const parent = (index - 1) >> 1;
+    if (!before(entry, heap[parent]!)) break;
+    heap[index] = heap[parent]!;
+    index = parent;
+  }
+  heap[index] = entry;
+}
+
+function pop(heap: Entry[]): void {
+  const last = heap.pop()!;
+  if (heap.length === 0) return;
+  let index = 0;
+  for (;;) {
+    let child = 2 * index + 1;
+    if (child >= heap.length) break;
+    if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child += 1;
+    if (!before(heap[child]!, last)) break;
+    heap[index] = heap[child]!;
+    index = child;
+  }
+  heap[index] = last;
+}

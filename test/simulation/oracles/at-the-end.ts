@@ -1,0 +1,162 @@
+/** Promises that hold once faults have stopped and everything has come to rest. */
+import { topics } from '#libs/contracts';
+import {
+  finalize,
+  hasGivenUp,
+  isClosed,
+  openGroupIds,
+  parseStreamId,
+  streamIdOf,
+  wantsPlacement,
+  type ContainerGroupState,
+} from '#libs/domain';
+import { podStatusOf } from '#libs/kubernetes';
+import { podStatusRecord } from '../../../services/control-plane/src/publish/pod-status.ts';
+import type { Pod } from '../parts/api-server.ts';
+import { FLEET, type World } from '../world.ts';
+import { isOpen, podOf } from './on-the-way.ts';
+import { Violation } from './violation.ts';
+
+const OVERDUE_MS = 120_000;
+
+/** What still has to happen before the end can be judged; undefined = nothing. Never says more than one thing. */
+export function unsettled(world: World): string | undefined {
+  const { database } = world;
+  const [effect] = database.tables.effects.all();
+  if (effect) {
+    const overdue = database.tables.now() - effect.runAt;
+    return `effect ${effect.kind} ${effect.key} of ${effect.streamId}, due for ${Math.round(overdue / 1000)} s, claimed ${effect.attempts} times`;
+  }
+  for (const streamId of database.tables.parked.keys()) return `${streamId} is parked`;
+  for (const group of world.cloud.groups()) {
+    if (['Scheduling', 'Pending', 'Terminating'].includes(group.status))
+      return `group ${group.containerGroupId} of ${podOf(group)} is ${group.status}`;
+    if (isOpen(group) && !isCurrent(world, group.containerGroupId, podOf(group)))
+      return `group ${group.containerGroupId} of ${podOf(group)} is open and not the current one of its stream`;
+  }
+  for (const api of world.apis) {
+    for (const pod of api.values()) {
+      const why = unsettledPod(world, api.clusterId, pod);
+      if (why !== undefined) return why;
+    }
+  }
+  for (const [streamId, state] of world.streams.states) {
+    const ids = parseStreamId(streamId);
+    const api = world.apis.find(({ clusterId }) => clusterId === ids?.clusterId);
+    if (ids && api?.get(ids.podUid)) continue;
+    if (!isClosed(state) || !state.podObjectGone) return `${streamId} has no pod, and is not history`;
+  }
+  return undefined;
+}
+
+function unsettledPod(world: World, clusterId: string, pod: Pod): string | undefined {
+  const { uid, deletionTimestamp } = pod.metadata;
+  const streamId = streamIdOf(clusterId, uid);
+  const state = world.streams.states.get(streamId);
+  if (!state) return `pod ${uid} has no stream`;
+  if (deletionTimestamp !== undefined) return `pod ${uid} waits for its removal (${state.stop ? 'stopped' : 'not stopped'})`;
+  if (state.stop) return `pod ${uid} is there, and its stream was told to stop`;
+  if (wantsPlacement(state)) return `pod ${uid} waits for a placement`;
+  const wanted = podStatusOf(state)?.phase;
+  if (pod.status?.phase !== wanted) return `pod ${uid} shows ${pod.status?.phase}, its stream says ${String(wanted)}`;
+  return undefined;
+}
+
+const isCurrent = (world: World, id: string, streamId: string): boolean => {
+  const group = world.streams.states.get(streamId)?.group;
+  return group?.containerGroupId === id && group.open;
+};
+
+/** Throws the first promise that is broken. Call it when nothing is unsettled. */
+export function atTheEnd(world: World, stage: 'running' | 'deleted'): void {
+  eachPodHasItsEnd(world, stage);
+  cloudAndStreamsAgree(world);
+  statusesAreTheLast(world);
+  everyGroupIsAccountedFor(world);
+  nothingIsOverdue(world);
+  nothingIsMisunderstood(world);
+}
+
+/** O1 and O9. */
+function eachPodHasItsEnd(world: World, stage: 'running' | 'deleted'): void {
+  for (const api of world.apis) {
+    for (const pod of api.values()) {
+      const { uid } = pod.metadata;
+      if (stage === 'deleted') throw new Violation('O1', `pod ${uid} was deleted and is still there`);
+      const state = world.streams.states.get(streamIdOf(api.clusterId, uid)) as ContainerGroupState;
+      const alive = openGroupIds(state).length === 1;
+      if (!alive && !state.end && !hasGivenUp(state))
+        throw new Violation('O1', `pod ${uid} has neither a group nor an end, and waits for nothing`);
+    }
+  }
+  for (const [streamId, state] of world.streams.states) {
+    if (state.stop && !finalize(state)) throw new Violation('O1', `${streamId} was stopped and is not finalized`);
+  }
+}
+
+/** O2. */
+function cloudAndStreamsAgree(world: World): void {
+  const open = new Map([...world.cloud.groups()].filter(isOpen).map((group) => [group.containerGroupId, podOf(group)]));
+  for (const [streamId, state] of world.streams.states) {
+    for (const id of openGroupIds(state)) {
+      if (open.get(id) !== streamId) throw new Violation('O2', `${streamId} takes ${id} for open, the cloud does not`);
+      open.delete(id);
+    }
+  }
+  for (const [id, streamId] of open) throw new Violation('O2', `${id} of ${streamId} is open, and no stream knows it`);
+}
+
+/** O5: what was published last is what the events say. */
+function statusesAreTheLast(world: World): void {
+  for (const api of world.apis) {
+    const records = world.log.topic(topics(FLEET).cluster(api.clusterId))?.partitions[0]?.records ?? [];
+    const newest = new Map(records.map((record) => [record.key, record.value]));
+    for (const [streamId, state] of world.streams.states) {
+      const ids = parseStreamId(streamId);
+      if (ids?.clusterId !== api.clusterId) continue;
+      const { podUid } = ids;
+      const said = newest.get(podUid);
+      const wanted = podStatusRecord(world.database.events(streamId));
+      if (isClosed(state) && state.podObjectGone) {
+        if (said && !world.lostTombstones.has(podUid))
+          throw new Violation('O5', `${streamId} is history, and its topic holds a status and no tombstone`);
+        continue;
+      }
+      // A crash loop never rests: its newest status may be on its way.
+      if (world.pods.get(podUid)?.kind === 'crash-loop') continue;
+      const pod = api.get(podUid);
+      if (said && wanted?.value && !Buffer.from(said).equals(Buffer.from(wanted.value)))
+        throw new Violation('O5', `${streamId}: the last published status is not what its events say`);
+      if (pod && pod.status?.phase !== podStatusOf(state)?.phase)
+        throw new Violation('O5', `${streamId}: the API server shows ${pod.status?.phase}`);
+    }
+  }
+}
+
+/** O10: every group that ever cost something is named by an event of its stream. */
+function everyGroupIsAccountedFor(world: World): void {
+  const named = new Set<string>();
+  for (const { data } of world.database.log) {
+    if (typeof data['containerGroupId'] === 'string') named.add(data['containerGroupId']);
+  }
+  for (const group of world.cloud.groups()) {
+    const { containerGroupId } = group;
+    if (named.has(containerGroupId) || world.vanished.has(containerGroupId) || world.forgets) continue;
+    // One that a late call made and that ended by itself may be gone before anybody looks.
+    if (world.oneGroup.late.has(containerGroupId) && !isOpen(group)) continue;
+    throw new Violation('O10', `${containerGroupId} of ${podOf(group)} was paid for, and no event names it`);
+  }
+}
+
+function nothingIsOverdue(world: World): void {
+  for (const { kind, streamId, runAt } of world.database.tables.effects.all()) {
+    if (world.database.tables.now() - runAt > OVERDUE_MS) throw new Violation('O1', `${kind} of ${streamId} is overdue`);
+  }
+}
+
+function nothingIsMisunderstood(world: World): void {
+  for (const { key, reason } of world.quarantine.rows.values())
+    throw new Violation('O1', `a message of ${key} was put aside: ${reason}`);
+  for (const row of world.database.tables.subscriptions.values())
+    for (const streamId of row.parked.keys()) throw new Violation('O5', `${streamId} is parked for a subscription`);
+}

@@ -1,0 +1,256 @@
+import { topics } from '#libs/contracts';
+import {
+  InMemoryCheckpoints,
+  InMemoryEffectQueue,
+  InMemoryEventStore,
+  InMemoryGateQueue,
+  InMemoryTimerQueue,
+  type InMemoryDatabase,
+} from '#libs/event-store';
+import type { EciClients } from '#libs/eci';
+import type { Logger } from '#libs/observability';
+import type { Ids, Random } from '#libs/runtime';
+import { EffectWorker } from '../../../services/control-plane/src/effects/effect-worker.ts';
+import { GateLoop } from '../../../services/control-plane/src/gates/gate-loop.ts';
+import { Intake } from '../../../services/control-plane/src/intake/intake.ts';
+import type { ClusterSource, EnvelopeKeySource } from '../../../services/control-plane/src/intake/ports.ts';
+import type { StopGuard } from '../../../services/control-plane/src/holds/ports.ts';
+import type { MasterKey } from '../../../services/control-plane/src/keys/master-key.ts';
+import { StreamVault } from '../../../services/control-plane/src/keys/stream-vault.ts';
+import { Observer } from '../../../services/control-plane/src/observe/observer.ts';
+import { ClusterCommands } from '../../../services/control-plane/src/publish/cluster-commands.ts';
+import { EventPublisher } from '../../../services/control-plane/src/publish/event-publisher.ts';
+import { PodStatusPublisher } from '../../../services/control-plane/src/publish/pod-status.ts';
+import type { KnownClusters } from '../../../services/control-plane/src/publish/ports.ts';
+import { startPublisherLoop } from '../../../services/control-plane/src/publish/publisher-loop.ts';
+import { StreamCommands } from '../../../services/control-plane/src/streams/stream-commands.ts';
+import { TimerLoop } from '../../../services/control-plane/src/timers/timer-loop.ts';
+import type { IdleSleep, Process } from '../engine/process.ts';
+import type { Scheduler } from '../engine/scheduler.ts';
+import type { SimulatedMessaging } from './messaging.ts';
+import { noMetrics } from './no-metrics.ts';
+import type { InventoryTables, OrphanTable, QuarantineTable, ScopeTable } from './tables.ts';
+
+export interface ReplicaParts {
+  readonly fleet: string;
+  readonly scheduler: Scheduler;
+  readonly process: Process;
+  readonly database: InMemoryDatabase;
+  readonly messaging: SimulatedMessaging;
+  readonly clients: EciClients;
+  readonly masterKey: MasterKey;
+  readonly keys: EnvelopeKeySource;
+  readonly clusters: ClusterSource & KnownClusters;
+  readonly tables: {
+    readonly quarantine: QuarantineTable;
+    readonly inventories: InventoryTables;
+    readonly scopes: ScopeTable;
+    readonly orphans: OrphanTable;
+    readonly guard: StopGuard;
+  };
+  /** Calls back at every append of any replica. */
+  readonly onAppend: (listener: () => void) => void;
+  readonly cloudBell: IdleSleep['bell'];
+  readonly idleBell: IdleSleep['bell'];
+  readonly quota: Readonly<Record<'create' | 'delete' | 'describe', { readonly rate: number; readonly burst: number }>>;
+  /** A claim was confirmed for sending. */
+  readonly onConfirm: (process: Process, streamId: string, kind: string, key: string) => void;
+  readonly random: Random;
+  readonly ids: Ids;
+  readonly logger: Logger;
+}
+
+/** Longest sleeps of loops that nothing wakes, milliseconds; the observer's lease ends after 10 s. */
+const LONGEST = { effects: 5_000, gates: 10_000, timers: 60_000, observe: 6_000, publish: 4_000 };
+
+/** One start of one replica of the control plane with all its roles, on ports of the simulation. Nothing in it outlives its process. */
+export async function startReplica(parts: ReplicaParts): Promise<void> {
+  const { fleet, process, database, messaging, clients, random, ids, logger, clusters, tables, scheduler } = parts;
+  const metrics = noMetrics;
+  const inner = new InMemoryEventStore(database, { jitter: () => random.next() });
+  const store = process.port('store', inner, [
+    'loadMany',
+    'append',
+    'readAll',
+    'findByAlias',
+    'readSealed',
+    'inboxOffset',
+    'beginInboxEpoch',
+  ]);
+  const queue = process.port(
+    'queue',
+    new InMemoryEffectQueue(database),
+    [
+      'claim',
+      'dueLanes',
+      'nextDueAt',
+      'confirmClaims',
+      'release',
+      'configureLane',
+      'laneThrottled',
+      'laneAccepted',
+    ],
+    (method, [rows]) => {
+      if (method !== 'confirmClaims') return;
+      for (const row of rows as { streamId: string; kind: string; key: string }[])
+        parts.onConfirm(process, row.streamId, row.kind, row.key);
+    },
+  );
+  const gates = process.port('gates', new InMemoryGateQueue(database), ['dueGates', 'peek', 'look', 'report']);
+  const timers = process.port('timers', new InMemoryTimerQueue(database), ['claimDue', 'remove']);
+  const checkpoints = process.port('checkpoints', new InMemoryCheckpoints(database), ['lease', 'leave']);
+  const scopes = process.port('scopes', tables.scopes, ['ensure', 'all', 'hold', 'note', 'leave', 'knownGroups']);
+  const orphans = process.port('orphans', tables.orphans, ['seen', 'keepOnly']);
+  const inventories = process.port('inventories', tables.inventories, [
+    'keep',
+    'last',
+    'remember',
+    'openStreams',
+    'existing',
+    'quarantined',
+  ]);
+  const quarantine = process.port('quarantine', tables.quarantine, ['add']);
+
+  const until = (at: number | undefined, longest: number): number =>
+    at === undefined ? longest : Math.max(0, Math.min(longest, at - database.tables.now()));
+  const idle = (longest: number, nextAt: () => number | undefined, fromMs = 100) =>
+    process.clockWith({ bell: parts.idleBell, maxMs: () => until(nextAt(), longest), fromMs });
+
+  const streams = new StreamCommands({ store, clock: process.clock, ids });
+  const vault = new StreamVault(parts.masterKey);
+  const agents = new ClusterCommands({ messaging, directory: clusters, fleet });
+  const statuses = new PodStatusPublisher({ store, messaging, directory: clusters, fleet });
+  const wakeUps = {
+    on: (listener: () => void) => {
+      let coming = false;
+      let listening = true;
+      parts.onAppend(() => {
+        if (!process.alive || coming || !listening) return;
+        coming = true;
+        scheduler.after(1 + Math.floor(random.next() * 60), () => {
+          coming = false;
+          process.deliver(listener);
+        });
+      });
+      return () => (listening = false);
+    },
+  };
+  const configureLanes = async (accountId: string, region: string): Promise<void> => {
+    for (const action of ['create', 'delete', 'describe'] as const)
+      await queue.configureLane(`${accountId}/${region}/${action}`, parts.quota[action]);
+  };
+
+  const intake = new Intake({
+    fleet,
+    messaging,
+    store,
+    streams,
+    vault,
+    keys: parts.keys,
+    clusters,
+    agents,
+    statuses,
+    quarantine,
+    inventories,
+    guard: process.port('holds', parts.tables.guard, ['admit', 'heldPods']),
+    clock: process.clock,
+    logger,
+    metrics,
+  });
+  const worker = new EffectWorker({
+    fleet,
+    store,
+    queue,
+    gates,
+    clients,
+    streams,
+    vault,
+    scopes,
+    agents,
+    wakeUps,
+    configureLanes,
+    clock: idle(LONGEST.effects, () => nextEffect(database), 30),
+    random,
+    ids,
+    logger,
+    metrics,
+  });
+  const gateLoop = new GateLoop({
+    gates,
+    streams,
+    clock: idle(LONGEST.gates, () => nextGate(database)),
+    random,
+    logger,
+    metrics,
+  });
+  const timerLoop = new TimerLoop({
+    timers,
+    handlers: {},
+    clock: idle(LONGEST.timers, () => nextTimer(database)),
+    random,
+    logger,
+    metrics,
+  });
+  const observer = new Observer({
+    fleet,
+    store,
+    streams,
+    clients,
+    scopes,
+    orphans,
+    gates,
+    owner: ids.uuid(),
+    configureLanes,
+    clock: process.clockWith({ bell: parts.cloudBell, maxMs: () => LONGEST.observe }),
+    random,
+    logger,
+    metrics,
+  });
+  const publisher = new EventPublisher({ store, messaging, statuses, fleet, metrics });
+  const names = topics(fleet);
+  const prepareTopics = async (): Promise<void> => {
+    await messaging.ensureTopics([
+      { name: names.intents, partitions: 4 },
+      { name: names.events, partitions: 1 },
+      { name: names.deadLetter, partitions: 1 },
+      ...(await clusters.live()).map(({ id }) => ({ name: names.cluster(id), partitions: 1, compacted: true })),
+    ]);
+  };
+  await prepareTopics();
+  await intake.start();
+  for (const loop of [worker, gateLoop, timerLoop, observer]) loop.start();
+  startPublisherLoop({
+    store,
+    checkpoints,
+    publish: (events) => publisher.publish(events),
+    prepareTopics,
+    appended: wakeUps,
+    owner: ids.uuid(),
+    clock: idle(LONGEST.publish, () => undefined),
+    random,
+    logger,
+    metrics,
+  });
+}
+
+function nextEffect(database: InMemoryDatabase): number | undefined {
+  let next: number | undefined;
+  for (const { runAt } of database.tables.effects.all()) if (next === undefined || runAt < next) next = runAt;
+  // Rows that wait for tokens are due already: looking again every 40 ms would only cost time.
+  return next === undefined ? undefined : Math.max(next, database.tables.now() + 150);
+}
+
+function nextGate(database: InMemoryDatabase): number | undefined {
+  let next: number | undefined;
+  for (const { gate } of database.tables.parked.values()) {
+    const at = database.tables.gates.get(gate)?.nextProbeAt ?? database.tables.now();
+    if (next === undefined || at < next) next = at;
+  }
+  return next;
+}
+
+function nextTimer(database: InMemoryDatabase): number | undefined {
+  let next: number | undefined;
+  for (const { runAt } of database.tables.timers.values()) if (next === undefined || runAt < next) next = runAt;
+  return next;
+}

@@ -1,0 +1,180 @@
+/** What the control plane keeps beside the event store, in memory: the same answers as the tables of PostgreSQL. */
+import { parseStreamId, streamIdOf } from '#libs/domain';
+import type { InMemoryDatabase } from '#libs/event-store';
+import type { Clock } from '#libs/runtime';
+import { StopGuard } from '../../../services/control-plane/src/holds/ports.ts';
+import {
+  Inventories,
+  type InventoryPod,
+  type QuarantineDesk,
+  type RememberedInventory,
+} from '../../../services/control-plane/src/intake/ports.ts';
+import {
+  Orphans,
+  Scopes,
+  type Observed,
+  type Orphan,
+  type Scope,
+} from '../../../services/control-plane/src/observe/ports.ts';
+import { aliasOf } from '../../../services/control-plane/src/streams/alias.ts';
+
+export class QuarantineTable implements QuarantineDesk {
+  readonly rows = new Map<string, { readonly clusterId: string; readonly key: string; readonly reason: string; readonly at: number }>();
+  private readonly clock: Clock;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  add(message: Parameters<QuarantineDesk['add']>[0]): Promise<void> {
+    const { topic, epoch, partition, offset, key, reason, clusterId = '' } = message;
+    const id = `${topic}/${epoch}/${partition}/${offset}`;
+    if (!this.rows.has(id)) this.rows.set(id, { clusterId, key, reason, at: this.clock.now() });
+    return Promise.resolve();
+  }
+}
+
+export class InventoryTables extends Inventories {
+  private readonly database: InMemoryDatabase;
+  private readonly quarantine: QuarantineTable;
+  private readonly chunks = new Map<string, Map<number, readonly InventoryPod[]>>();
+  private readonly lasts = new Map<string, RememberedInventory>();
+
+  constructor(database: InMemoryDatabase, quarantine: QuarantineTable) {
+    super();
+    this.database = database;
+    this.quarantine = quarantine;
+  }
+
+  keep(part: {
+    readonly clusterId: string;
+    readonly inventoryId: string;
+    readonly chunk: number;
+    readonly chunks: number;
+    readonly pods: readonly InventoryPod[];
+  }): Promise<readonly InventoryPod[] | undefined> {
+    const { clusterId, inventoryId, chunk, chunks, pods } = part;
+    if (chunks === 1) return Promise.resolve(pods);
+    const name = `${clusterId}/${inventoryId}/${chunks}`;
+    let known = this.chunks.get(name);
+    if (!known) this.chunks.set(name, (known = new Map()));
+    known.set(chunk, known.get(chunk) ?? pods);
+    if (known.size < chunks) return Promise.resolve(undefined);
+    return Promise.resolve([...known].sort(([a], [b]) => a - b).flatMap(([, each]) => each));
+  }
+
+  last(clusterId: string): Promise<RememberedInventory | undefined> {
+    return Promise.resolve(this.lasts.get(clusterId));
+  }
+
+  remember(clusterId: string, inventory: RememberedInventory): Promise<void> {
+    this.lasts.set(clusterId, inventory);
+    for (const name of this.chunks.keys())
+      if (name.startsWith(`${clusterId}/${inventory.inventoryId}/`)) this.chunks.delete(name);
+    return Promise.resolve();
+  }
+
+  openStreams(clusterId: string): Promise<ReadonlyMap<string, number>> {
+    const prefix = streamIdOf(clusterId, '');
+    const open = new Map<string, number>();
+    for (const [streamId, row] of this.database.tables.streams) {
+      if (row.closedAt === undefined && streamId.startsWith(prefix))
+        open.set(parseStreamId(streamId)?.podUid ?? '', row.events.length);
+    }
+    return Promise.resolve(open);
+  }
+
+  existing(streamIds: readonly string[]): Promise<ReadonlySet<string>> {
+    return Promise.resolve(new Set(streamIds.filter((id) => this.database.tables.streams.has(id))));
+  }
+
+  quarantined(clusterId: string, since: number): Promise<ReadonlySet<string>> {
+    const uids = new Set<string>();
+    for (const row of this.quarantine.rows.values()) {
+      if (row.clusterId === clusterId && row.at >= since) uids.add(row.key.slice(row.key.indexOf('/') + 1));
+    }
+    return Promise.resolve(uids);
+  }
+}
+
+export class ScopeTable extends Scopes {
+  private readonly database: InMemoryDatabase;
+  private readonly rows = new Map<
+    string,
+    { readonly scope: Scope; owner?: string | undefined; heldUntil: number; observed: Observed }
+  >();
+
+  constructor(database: InMemoryDatabase) {
+    super();
+    this.database = database;
+  }
+
+  ensure(accountId: string, region: string): Promise<void> {
+    const name = `${accountId}/${region}`;
+    if (!this.rows.has(name)) this.rows.set(name, { scope: { accountId, region }, heldUntil: 0, observed: {} });
+    return Promise.resolve();
+  }
+
+  all(): Promise<readonly Scope[]> {
+    return Promise.resolve([...this.rows.values()].map(({ scope }) => scope));
+  }
+
+  hold({ accountId, region }: Scope, owner: string, leaseMs: number): Promise<Observed | undefined> {
+    const row = this.rows.get(`${accountId}/${region}`);
+    const now = this.database.tables.now();
+    if (!row || (row.owner !== undefined && row.owner !== owner && row.heldUntil >= now))
+      return Promise.resolve(undefined);
+    row.owner = owner;
+    row.heldUntil = now + leaseMs;
+    return Promise.resolve(row.observed);
+  }
+
+  note({ accountId, region }: Scope, owner: string, observed: Observed): Promise<void> {
+    const row = this.rows.get(`${accountId}/${region}`);
+    if (row?.owner === owner) row.observed = { ...row.observed, ...observed };
+    return Promise.resolve();
+  }
+
+  leave({ accountId, region }: Scope, owner: string): Promise<void> {
+    const row = this.rows.get(`${accountId}/${region}`);
+    if (row?.owner === owner) row.owner = undefined;
+    return Promise.resolve();
+  }
+
+  knownGroups({ accountId, region }: Scope): Promise<ReadonlyMap<string, string>> {
+    const prefix = aliasOf(accountId, region, '');
+    const { aliases, streams } = this.database.tables;
+    const known = new Map<string, string>();
+    for (const [alias, streamId] of aliases) {
+      if (alias.startsWith(prefix) && streams.get(streamId)?.closedAt === undefined)
+        known.set(alias.slice(prefix.length), streamId);
+    }
+    return Promise.resolve(known);
+  }
+}
+
+export class OrphanTable extends Orphans {
+  readonly rows = new Map<string, Orphan>();
+
+  seen(orphan: Orphan): Promise<void> {
+    this.rows.set(orphan.containerGroupId, orphan);
+    return Promise.resolve();
+  }
+
+  keepOnly(_scope: Scope, containerGroupIds: readonly string[]): Promise<void> {
+    const kept = new Set(containerGroupIds);
+    for (const id of this.rows.keys()) if (!kept.has(id)) this.rows.delete(id);
+    return Promise.resolve();
+  }
+}
+
+/** Lets every stop through: the clusters here are smaller than what the mass-delete guard begins to count at. */
+export class OpenGuard extends StopGuard {
+  admit(): Promise<ReadonlyMap<string, string>> {
+    return Promise.resolve(new Map());
+  }
+
+  heldPods(): Promise<ReadonlySet<string>> {
+    return Promise.resolve(new Set());
+  }
+}

@@ -1,0 +1,429 @@
+import { createHash } from 'node:crypto';
+import { InMemoryDatabase, type RecordedEvent } from '#libs/event-store';
+import type { OutgoingMessage } from '#libs/messaging';
+import { Clock, SeededIds, SeededRandom, type Random } from '#libs/runtime';
+import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
+import { Coverage } from './coverage.ts';
+import { Bell } from './engine/bell.ts';
+import { Process, type CallFate, type CallFaults } from './engine/process.ts';
+import { Scheduler } from './engine/scheduler.ts';
+import { Trace, TraceLogger } from './engine/trace.ts';
+import { DenseStreams, noSecret, OneGroupEach, WithinQuota } from './oracles/on-the-way.ts';
+import { SimulatedAgent } from './parts/agent.ts';
+import { ApiServer, type Pod } from './parts/api-server.ts';
+import { SimulatedCloud } from './parts/cloud.ts';
+import { SimulatedEciClients } from './parts/eci-client.ts';
+import { SimulatedLog } from './parts/log.ts';
+import { SimulatedMessaging, type MessageFate } from './parts/messaging.ts';
+import { startReplica } from './parts/replica.ts';
+import { InventoryTables, OpenGuard, OrphanTable, QuarantineTable, ScopeTable } from './parts/tables.ts';
+import { ACCOUNT, podSpec, resolvePod, type PodPlan } from './parts/workload.ts';
+
+export const FLEET = 'fleet';
+
+/** What fate the copies of a message meet: milliseconds until each is in the log. Undefined: no opinion. */
+export type MessageRule = (topic: string, message: OutgoingMessage) => readonly number[] | undefined;
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly clusters: readonly string[];
+  readonly replicas: number;
+  readonly pods: readonly PodPlan[];
+  readonly quota: { readonly rate: number; readonly burst: number };
+  readonly inventorySeconds: number;
+  readonly keepTrace: boolean;
+}
+
+/** A replica or an agent over its restarts. */
+interface Member {
+  process: Process;
+  messaging: SimulatedMessaging;
+  restartAfterMs: number;
+  clockOffsetMs: number;
+}
+
+interface ReplicaMember extends Member {
+  readonly index: number;
+}
+
+interface AgentMember extends Member {
+  readonly clusterId: string;
+  readonly api: ApiServer;
+  epoch: number;
+}
+
+/** Everything of one run: replicas, agents, clusters, log, database, cloud; and the faults' handles on them. */
+export class World {
+  readonly scheduler: Scheduler;
+  readonly trace: Trace;
+  readonly coverage = new Coverage();
+  readonly log: SimulatedLog;
+  readonly cloud: SimulatedCloud;
+  readonly database: InMemoryDatabase;
+  readonly quarantine: QuarantineTable;
+  readonly orphans = new OrphanTable();
+  readonly streams = new DenseStreams();
+  readonly oneGroup = new OneGroupEach();
+  /** Pods whose tombstone a fault has taken. */
+  readonly lostTombstones = new Set<string>();
+  /** Groups that a fault took out of the cloud. */
+  readonly vanished = new Set<string>();
+  /** The cloud forgot finished groups at once for a while. */
+  forgets = false;
+  databaseOffsetMs = 0;
+  /** The first promise that was broken; the run ends with it. */
+  broken: Error | undefined;
+  private readonly options: WorldOptions;
+  private readonly replicas: ReplicaMember[] = [];
+  private readonly agents: AgentMember[] = [];
+  private readonly plans = new Map<string, PodPlan>();
+  private readonly rules = new Set<CallFaults>();
+  private readonly messageRules = new Set<MessageRule>();
+  private readonly appendListeners = new Map<Process, (() => void)[]>();
+  private readonly confirmedAt = new Map<string, number>();
+  private readonly effectOfToken = new Map<string, string>();
+  private readonly tables;
+  private readonly masterKey: MasterKey;
+  private readonly idleBell: Bell;
+  private seen = 0;
+
+  constructor(options: WorldOptions) {
+    this.options = options;
+    const { seed } = options;
+    this.scheduler = new Scheduler(this.random('order'));
+    const { scheduler } = this;
+    this.trace = new Trace(scheduler, options.keepTrace);
+    const databaseClock = new (class extends Clock {
+      override now = (): number => scheduler.now + world.databaseOffsetMs;
+      override sleep = (): Promise<void> => Promise.reject(new Error('the database does not sleep'));
+    })();
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- the clock above reads an offset that faults change
+    const world = this;
+    this.database = new InMemoryDatabase({ clock: databaseClock });
+    this.quarantine = new QuarantineTable(databaseClock);
+    this.tables = {
+      quarantine: this.quarantine,
+      inventories: new InventoryTables(this.database, this.quarantine),
+      scopes: new ScopeTable(this.database),
+      orphans: this.orphans,
+      guard: new OpenGuard(),
+    };
+    this.log = new SimulatedLog(scheduler);
+    this.idleBell = new Bell(scheduler);
+    this.masterKey = new MasterKey(createHash('sha256').update(`master ${seed}`).digest());
+    const { rate, burst } = options.quota;
+    const quota = new WithinQuota({ CreateContainerGroup: { rate, burst }, DeleteContainerGroup: { rate, burst } });
+    this.cloud = new SimulatedCloud({
+      scheduler,
+      random: this.random('cloud'),
+      ids: new SeededIds(this.random('cloud ids')),
+      watch: {
+        onCall: (_account, action) => {
+          this.coverage.hit(`call ${action}`);
+          this.guard(() => quota.onCall(action, scheduler.now));
+        },
+        onCreate: (create) => {
+          const { tags, containerGroupId } = create.group;
+          this.trace.note('cloud', `makes ${containerGroupId} for ${tags['eci-fleet-pod-uid']} attempt ${tags['eci-fleet-attempt']}${create.lateMs > 20_000 ? `, ${create.lateMs} ms late` : ''}`);
+          this.guard(() => this.oneGroup.onCreate(create, this.cloud.groups()));
+        },
+        onAnswer: (action, code, fault) => {
+          if (code) this.coverage.hit(`answer ${code}`);
+          if (code ?? fault) this.trace.note('cloud', `${action}: ${code ?? 'done'}${fault ? `, answer spoiled (${fault})` : ''}`);
+          else this.trace.mark('cloud', action);
+        },
+      },
+    });
+    this.cloud.core.change({
+      buckets: {
+        '*': null,
+        CreateContainerGroup: { ratePerSecond: rate, burst },
+        DeleteContainerGroup: { ratePerSecond: rate, burst },
+      },
+    });
+    for (const plan of options.pods) this.plans.set(plan.uid, plan);
+  }
+
+  /** A stream of chance of its own for each purpose, so that one more draw here changes nothing there. */
+  random(purpose: string): Random {
+    return new SeededRandom(createHash('sha256').update(`${this.options.seed} ${purpose}`).digest().readUInt32LE(0));
+  }
+
+  get replicaCount(): number {
+    return this.replicas.length;
+  }
+
+  get agentCount(): number {
+    return this.agents.length;
+  }
+
+  get pods(): ReadonlyMap<string, PodPlan> {
+    return this.plans;
+  }
+
+  replica(index: number): ReplicaMember {
+    return this.replicas[index] as ReplicaMember;
+  }
+
+  agent(index: number): AgentMember {
+    return this.agents[index] as AgentMember;
+  }
+
+  get apis(): readonly ApiServer[] {
+    return this.agents.map(({ api }) => api);
+  }
+
+  isReplica(process: Process): boolean {
+    return process.name.startsWith('replica');
+  }
+
+  /** Runs a check, and ends the run when a promise is broken. */
+  guard(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.broken ??= error as Error;
+      this.trace.note('oracle', (error as Error).message);
+    }
+  }
+
+  hit(fault: string): void {
+    this.coverage.hit(`fault ${fault}`);
+  }
+
+  /** A rule for calls of processes; it ends after `forMs`. */
+  rule(forMs: number, rule: CallFaults): void {
+    this.rules.add(rule);
+    this.scheduler.after(forMs, () => this.rules.delete(rule));
+  }
+
+  messageRule(forMs: number, rule: MessageRule): void {
+    this.messageRules.add(rule);
+    this.scheduler.after(forMs, () => this.messageRules.delete(rule));
+  }
+
+  pause(process: Process, ms: number): void {
+    if (!process.alive || process.paused) return;
+    this.trace.note(process.name, `is stopped for ${ms} ms`);
+    process.pause();
+    const member = [...this.replicas, ...this.agents].find((each) => each.process === process);
+    member?.messaging.silent();
+    this.scheduler.after(ms, () => {
+      this.trace.note(process.name, 'goes on');
+      process.resume();
+      if (process.alive) member?.messaging.back();
+    });
+  }
+
+  deletePod(clusterId: string, uid: string, graceSeconds: number, force: boolean): void {
+    const api = this.agents.find((agent) => agent.clusterId === clusterId)?.api;
+    if (!api?.get(uid)) return;
+    this.trace.note('user', `deletes ${uid}${force ? ' by force' : ''}`);
+    if (force) api.remove(uid, 'user');
+    else api.deleteGracefully(uid, graceSeconds);
+  }
+
+  start(): void {
+    const { clusters, replicas, pods } = this.options;
+    for (const clusterId of clusters) {
+      const api = new ApiServer({
+        clusterId,
+        scheduler: this.scheduler,
+        watch: {
+          onRemoved: (_, pod, by) => this.trace.note('api server', `${pod.metadata.uid} is gone, removed by ${by}`),
+          onStatus: (_, before, after) => this.onStatus(before, after),
+        },
+      });
+      const agent = { clusterId, api, epoch: 0, restartAfterMs: 1_000, clockOffsetMs: 0 } as unknown as AgentMember;
+      this.agents.push(agent);
+      this.startAgent(agent);
+    }
+    for (let index = 0; index < replicas; index++) {
+      const replica = { index, restartAfterMs: 1_000, clockOffsetMs: 0 } as unknown as ReplicaMember;
+      this.replicas.push(replica);
+      this.startReplica(replica);
+    }
+    const apiOf = new Map(this.agents.map(({ clusterId, api }) => [clusterId, api]));
+    for (const plan of pods) {
+      const at = (ms: number | undefined, run: () => void): void => {
+        if (ms !== undefined) this.scheduler.at(this.scheduler.startedAt + ms, run);
+      };
+      at(plan.createAtMs, () => {
+        this.trace.note('user', `makes ${plan.uid} (${plan.kind}) in ${plan.clusterId}`);
+        apiOf.get(plan.clusterId)?.create({ ...plan, ...podSpec(plan) });
+      });
+      at(plan.changeAtMs, () => apiOf.get(plan.clusterId)?.changeImage(plan.uid, 'app:2'));
+      at(plan.deleteAtMs, () => this.deletePod(plan.clusterId, plan.uid, plan.graceSeconds, plan.force));
+    }
+  }
+
+  private startReplica(member: ReplicaMember): void {
+    const { seed } = this.options;
+    const name = `replica ${member.index + 1}`;
+    const random = this.random(`${name} ${this.scheduler.now}`);
+    this.newProcess(member, name, random, () => this.startReplica(member));
+    const { process, messaging } = member;
+    const { rate, burst } = this.options.quota;
+    const keys = this.options.clusters;
+    const live = keys.map((id) => ({ id, accountId: ACCOUNT, live: true }));
+    void startReplica({
+      fleet: FLEET,
+      scheduler: this.scheduler,
+      process,
+      database: this.database,
+      messaging,
+      clients: new SimulatedEciClients({
+        cloud: this.cloud,
+        process,
+        accounts: [ACCOUNT],
+        sentAt: (by, parameters) => this.meantAt(by, parameters),
+      }),
+      masterKey: this.masterKey,
+      keys: { find: (clusterId, kid) => Promise.resolve(kid === 'k1' ? envelopeKey(seed, clusterId) : undefined) },
+      clusters: {
+        find: (id) => Promise.resolve(live.find((each) => each.id === id)),
+        live: () => Promise.resolve(live),
+        forget: () => undefined,
+      },
+      tables: this.tables,
+      onAppend: (listener) => {
+        const listeners = this.appendListeners.get(process) ?? [];
+        listeners.push(listener);
+        this.appendListeners.set(process, listeners);
+      },
+      cloudBell: this.cloud.bell,
+      idleBell: this.idleBell,
+      quota: { create: { rate, burst }, delete: { rate, burst }, describe: { rate: 100, burst: 200 } },
+      onConfirm: (by, streamId, kind, key) =>
+        this.confirmedAt.set(`${by.name} ${streamId} ${kind} ${key}`, this.scheduler.now),
+      random,
+      ids: new SeededIds(random),
+      logger: new TraceLogger(this.trace, name, (text) => this.guard(() => noSecret('a log', text))),
+    }).catch((error: unknown) => {
+      // It could not start: as an orchestrator would, try again.
+      this.trace.note(name, `could not start: ${String(error)}`);
+      process.crash();
+    });
+  }
+
+  private startAgent(member: AgentMember): void {
+    const { clusterId, api } = member;
+    const name = `agent ${clusterId}`;
+    const random = this.random(`${name} ${this.scheduler.now}`);
+    this.newProcess(member, name, random, () => this.startAgent(member));
+    const { process, messaging } = member;
+    member.epoch += 1;
+    void new SimulatedAgent({
+      fleet: FLEET,
+      clusterId,
+      scheduler: this.scheduler,
+      process,
+      messaging,
+      api,
+      resolver: (pod, now) => resolvePod(pod, this.plans.get(pod.metadata.uid), now),
+      epoch: member.epoch,
+      key: { kid: 'k1', key: envelopeKey(this.options.seed, clusterId) },
+      inventorySeconds: this.options.inventorySeconds,
+      random,
+      ids: new SeededIds(random),
+      logger: new TraceLogger(this.trace, name, (text) => this.guard(() => noSecret('a log', text))),
+    })
+      .start()
+      .catch((error: unknown) => {
+        this.trace.note(name, `could not start: ${String(error)}`);
+        process.crash();
+      });
+  }
+
+  private newProcess(member: Member, name: string, random: Random, restart: () => void): void {
+    this.trace.note(name, 'starts');
+    member.process = new Process({
+      name,
+      scheduler: this.scheduler,
+      random,
+      faults: (process, call) => this.fateOf(process, call),
+      onCrash: (process) => {
+        this.trace.note(name, 'dies');
+        this.appendListeners.delete(process);
+        member.messaging.silent();
+        this.scheduler.after(member.restartAfterMs, restart);
+      },
+    });
+    member.process.clockOffsetMs = member.clockOffsetMs;
+    member.messaging = new SimulatedMessaging({
+      log: this.log,
+      process: member.process,
+      random,
+      faults: (_, topic, messages) => messages.map((message) => this.fateOfMessage(topic, message)),
+    });
+  }
+
+  private fateOf(process: Process, call: string): CallFate | undefined {
+    this.trace.mark(process.name, call);
+    for (const rule of this.rules) {
+      const fate = rule(process, call);
+      if (fate) {
+        this.trace.note(process.name, `${call}: ${JSON.stringify(fate, replaceErrors)}`);
+        return fate;
+      }
+      if (!process.alive) return undefined;
+    }
+    return undefined;
+  }
+
+  private fateOfMessage(topic: string, message: OutgoingMessage): MessageFate {
+    this.guard(() => noSecret(`topic ${topic}`, message.value ?? ''));
+    for (const rule of this.messageRules) {
+      const copies = rule(topic, message);
+      if (!copies) continue;
+      this.trace.note('log', `${topic} ${message.key}: ${copies.length === 0 ? 'lost' : `after ${copies.join(', ')} ms`}`);
+      return { message, copiesAfterMs: copies };
+    }
+    return { message, copiesAfterMs: [0] };
+  }
+
+  /** When the sender of a create last made sure that it might send it. */
+  private meantAt(process: Process, parameters: ReadonlyMap<string, string>): number {
+    const effect = this.effectOfToken.get(parameters.get('ClientToken') ?? '');
+    return (effect && this.confirmedAt.get(`${process.name} ${effect}`)) ?? this.scheduler.now;
+  }
+
+  private onStatus(before: Pod, after: Pod): void {
+    const [was, is] = [before.status?.phase, after.status?.phase];
+    if (was !== is) this.trace.note('api server', `${after.metadata.uid} ${was} → ${is}`);
+  }
+
+  /** New events of whatever replica; called at each append. */
+  readEvents(): void {
+    const { log } = this.database;
+    if (this.seen === log.length) return;
+    while (this.seen < log.length) {
+      const event = log[this.seen++] as RecordedEvent;
+      this.onEvent(event);
+    }
+    for (const listeners of this.appendListeners.values()) for (const listener of listeners) listener();
+  }
+
+  private onEvent(event: RecordedEvent): void {
+    const { type, streamId, version, data } = event;
+    this.coverage.hit(`event ${type}`);
+    if (type === 'CreateRefused') this.coverage.hit(`refusal ${String(data['class'])}`);
+    if (type === 'PlacementChosen')
+      this.effectOfToken.set(String(data['clientToken']), `${streamId} Create ${String(data['attempt'])}`);
+    this.trace.note('stream', `${streamId.slice('container_group:'.length)} ${version} ${type}${detail(type, data)}`);
+    this.guard(() => this.streams.onEvent(event));
+    this.guard(() => noSecret('an event', JSON.stringify(data)));
+  }
+}
+
+const replaceErrors = (_: string, value: unknown): unknown => (value instanceof Error ? value.message : value);
+
+const envelopeKey = (seed: number, clusterId: string): Uint8Array =>
+  createHash('sha256').update(`envelope ${seed} ${clusterId}`).digest();
+
+/** What makes a line of the trace worth reading. */
+function detail(type: string, data: RecordedEvent['data']): string {
+  const fields = ['attempt', 'containerGroupId', 'class', 'reason', 'status', 'evidence', 'by'];
+  const said = fields.filter((field) => data[field] !== undefined).map((field) => `${field}=${String(data[field])}`);
+  return said.length > 0 && type !== 'PodIntentAccepted' ? ` ${said.join(' ')}` : '';
+}
