@@ -57,7 +57,9 @@ export function createPool(
     ...PATIENCE,
     query_timeout: answerWithinMs,
   });
-  // Without a listener Node ends the process.
+  // Without a listener Node ends the process: the pool speaks for its idle connections, one that is in use for itself when it dies between two
+  // statements. Whoever uses it learns of it from the next statement.
   pool.on('error', (error) => onIdleError?.(error));
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
