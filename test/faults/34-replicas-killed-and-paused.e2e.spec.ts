@@ -1,6 +1,7 @@
 /**
  * Fault 34, at random: three full replicas under five pods a second, killed and paused (some beyond every lease) 200 times; nothing is lost,
- * doubled, leaked or stuck. `npm test` does 20 of them. A failure prints its seed; FAULT_SEED draws the same kills and pauses again.
+ * doubled, leaked or stuck. `npm test` does 20 of them. A failure prints its seed; FAULT_SEED draws
+ * the same kills and pauses again, FAULT_BLOWS says how many.
  */
 import { SeededRandom, type Random } from '#libs/runtime';
 import { expect, it } from 'vitest';
@@ -8,7 +9,7 @@ import { useFaultFleet, type Replica } from './support/fleet.ts';
 import { judge } from './support/judge.ts';
 import { Load } from './support/load.ts';
 
-const BLOWS = process.env['FAULTS'] === 'all' ? 200 : 20;
+const BLOWS = Number(process.env['FAULT_BLOWS'] ?? (process.env['FAULTS'] === 'all' ? 200 : 20));
 const SEED = Number(process.env['FAULT_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 const fleet = useFaultFleet({ replicas: [{}, {}, {}], clusters: ['alpha', 'beta'] });
