@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest';
-import { createTestDatabase, eventually } from '#libs/testing';
+import { createTestDatabase } from '#libs/testing';
 import { postgresUnderTest } from './contract/postgres.ts';
 import { PostgresTransactions } from './sql-client.ts';
 
 it('survives a connection that dies between two statements of a transaction', async () => {
   const { pool, owner, close } = await postgresUnderTest(await createTestDatabase());
   try {
+    const ended = Promise.withResolvers<void>();
+    pool.once('connect', (client) => client.once('end', ended.resolve));
     // given a transaction that waits for something else
     const waiting = Promise.withResolvers<void>();
     const pid = Promise.withResolvers<number>();
@@ -19,13 +21,7 @@ it('survives a connection that dies between two statements of a transaction', as
 
     // when the server ends its session: without a listener that would end this process
     await owner.query('select pg_terminate_backend($1)', [await pid.promise]);
-    await eventually(
-      async () => {
-        const { rows } = await owner.query('select 1 from pg_stat_activity where pid = $1', [await pid.promise]);
-        return rows.length === 0;
-      },
-      { what: 'the session has ended' },
-    );
+    await ended.promise;
     waiting.resolve();
 
     // then only that transaction fails
