@@ -29,6 +29,7 @@ import { Readiness } from './health/readiness.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { IdempotencyInterceptor } from './http/idempotency.ts';
 import { startServer } from './http/server.ts';
+import { ShedReads } from './http/shed-reads.ts';
 import { kafkaMessaging } from './kafka.ts';
 import { EnvelopeKeys } from './keys/envelope-keys.ts';
 import { MasterKey } from './keys/master-key.ts';
@@ -252,6 +253,7 @@ export async function startControlPlane(
       http: config.http,
       logger,
       idempotency,
+      shedReads: new ShedReads({ connections: config.databasePoolSize, clock, metrics }),
     });
     undo.push(() => server.close());
     logger.info('listen', { url: server.url, roles: config.roles });

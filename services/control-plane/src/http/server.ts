@@ -10,6 +10,7 @@ import type { ControlPlaneConfig } from '../config.ts';
 import { AdminGuard } from './admin.guard.ts';
 import type { IdempotencyInterceptor } from './idempotency.ts';
 import { ProblemFilter } from './problem-filter.ts';
+import type { ShedReads } from './shed-reads.ts';
 import { RequestValidationPipe } from './validation.ts';
 
 export interface RunningServer {
@@ -23,10 +24,17 @@ export interface ServerOptions {
   readonly http: ControlPlaneConfig['http'];
   readonly logger: Logger;
   readonly idempotency: IdempotencyInterceptor;
+  readonly shedReads: ShedReads;
 }
 
 /** Listens; resolves with the address that was taken. Rejects when it cannot, naming the address. */
-export async function startServer({ module, http, logger, idempotency }: ServerOptions): Promise<RunningServer> {
+export async function startServer({
+  module,
+  http,
+  logger,
+  idempotency,
+  shedReads,
+}: ServerOptions): Promise<RunningServer> {
   const app = await NestFactory.create<NestExpressApplication>(module, {
     logger: nestLogger(logger),
     abortOnError: false,
@@ -41,7 +49,7 @@ export async function startServer({ module, http, logger, idempotency }: ServerO
   app.useGlobalGuards(new AdminGuard(http.adminToken));
   app.useGlobalPipes(new RequestValidationPipe());
   app.useGlobalFilters(new ProblemFilter(logger));
-  app.useGlobalInterceptors(idempotency);
+  app.useGlobalInterceptors(shedReads, idempotency);
   documentApi(app, http.adminToken !== undefined);
   try {
     await app.listen(http.port, http.host);
