@@ -56,7 +56,10 @@ it('runs old and new beside each other, and goes back', async () => {
   expect(types.at(-1)).toBe('WrittenInTheFuture');
   const groups = await fleet.simulator.groupsOf(stranger.uid);
   expect(groups.map(({ status }) => status)).toEqual(['Running']);
-  const history = await fleet.api.call('GET', `/container-groups/${encodeURIComponent(fleet.streamOf(stranger.uid))}/history`);
+  const history = await fleet.api.call(
+    'GET',
+    `/container-groups/${encodeURIComponent(fleet.streamOf(stranger.uid))}/history`,
+  );
   expect(JSON.stringify(history)).toContain('WrittenInTheFuture');
 });
 

@@ -1,7 +1,7 @@
 import { isAlive, isCounted, streamIdOf, type ContainerGroupState } from '#libs/domain';
 import { topics } from '#libs/contracts';
 import type { AppendResult, EventStore, InboxMove, StreamAppend } from '#libs/event-store';
-import { deadLetter, type Batch, type IncomingMessage, type Messaging } from '#libs/messaging';
+import { deadLetter, MessagingError, type Batch, type IncomingMessage, type Messaging } from '#libs/messaging';
 import type { Logger, Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
@@ -228,7 +228,12 @@ export class IntakeHandler {
       original: value,
       headers,
     });
-    await messaging.publish(topics(fleet).deadLetter, [deadLetter({ ...message, topic, partition }, reason)]);
+    const letter = deadLetter({ ...message, topic, partition }, reason);
+    await messaging.publish(topics(fleet).deadLetter, [letter]).catch((error: unknown) => {
+      if (!(error instanceof MessagingError) || error.code !== 'too-large') throw error;
+      // Another broker's limit than ours: the letter goes without the bytes, which the quarantine has.
+      return messaging.publish(topics(fleet).deadLetter, [{ ...letter, value: null }]);
+    });
     this.metrics.quarantined.inc();
     logger.warn('put a message into quarantine', { topic, partition, offset, clusterId, reason });
   }
