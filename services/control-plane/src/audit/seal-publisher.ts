@@ -27,10 +27,11 @@ export class SealPublisher {
   async step(): Promise<LoopStep> {
     const { store, messaging, fleet, owner } = this.parts;
     const seals = await store.unpublished(owner, SEALS);
-    const last = seals.at(-1);
-    if (!last) return 'idle';
-    for (const seal of seals) await messaging.publish(topics(fleet).events, [sealMessage(seal)], PUBLISH_TIMEOUT_MS);
-    await store.notePublished(last.sequence);
+    for (const seal of seals) {
+      await messaging.publish(topics(fleet).events, [sealMessage(seal)], PUBLISH_TIMEOUT_MS);
+      // One by one, so that a broker that fails now and then cannot keep us at the same seal for ever.
+      await store.notePublished(seal.sequence);
+    }
     return seals.length === SEALS ? 'busy' : 'idle';
   }
 }

@@ -39,10 +39,15 @@ export class Findings {
 
   add(finding: Omit<Finding, 'checks'>, check: string): void {
     const { kind, event, seal } = finding;
-    const key = event ? `${kind} ${event.version} ${event.streamId}` : `${kind} seal ${seal ?? '-'} ${check}`;
+    // An event that does not belong here may be false in itself as well: that is one finding, the graver one.
+    const isExtra = kind === 'changed-event' || kind === 'inserted-event';
+    const key = event
+      ? `${isExtra ? 'stored' : kind} ${event.version} ${event.streamId}`
+      : `${kind} seal ${seal ?? '-'} ${check}`;
     const known = this.named.get(key);
     if (known) {
       if (!known.checks.includes(check)) known.checks.push(check);
+      if (kind === 'inserted-event') known.finding = { ...known.finding, kind };
     } else if (this.named.size < MAX_NAMED) {
       const checks = [check];
       this.named.set(key, { finding: { ...finding, checks }, checks });
