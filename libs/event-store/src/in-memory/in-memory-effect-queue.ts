@@ -31,12 +31,14 @@ export class InMemoryEffectQueue extends EffectQueue {
       tokens === undefined
         ? request.max
         : Math.min(request.max, Math.floor(tokens + 1e-9), Math.max(1, Math.floor(lane.bucket!.rate)));
-    const chosen = count < 1 ? [] : inTurn(rows, new Set(request.kinds), lane.lastTenant, count, now);
+    const chosen = count < 1 ? [] : inTurn(rows, new Set(request.kinds), lane, count, now);
     if (chosen.length === 0) return [];
 
     lane.tokens = tokens === undefined ? 0 : tokens - chosen.length;
     lane.refilledAt = now;
-    lane.lastTenant = chosen.at(-1)!.tenant;
+    const { tenant } = chosen.at(-1)!;
+    if (tenant <= lane.lastTenant) lane.rounds += 1;
+    lane.lastTenant = tenant;
     return chosen.map((row) => {
       row.claimId = request.claimId;
       row.runAt = now + request.leaseMs;
@@ -151,6 +153,7 @@ export class InMemoryEffectQueue extends EffectQueue {
         factor: 1,
         factorMovedAt: now - 3_600_000,
         lastTenant: '',
+        rounds: 0,
       };
       this.tables.lanes.set(name, lane);
     }
@@ -164,11 +167,11 @@ function tokensOf({ bucket, tokens, factor, refilledAt }: LaneRecord, now: numbe
   return Math.min(burst, tokens + rate * 0.98 * factor * Math.max(0, (now - refilledAt) / 1000));
 }
 
-/** One row of each tenant in turn, from the tenant after the one served last; within one the larger priority, then the longer wait. */
+/** One row of each tenant in turn, from the tenant after the one served last; within one as `oldestAndYoungest` says. */
 function inTurn(
   rows: ReadonlySet<EffectRecord>,
   kinds: ReadonlySet<string>,
-  lastTenant: string,
+  { lastTenant, rounds }: LaneRecord,
   count: number,
   now: number,
 ): readonly EffectRecord[] {
@@ -182,8 +185,7 @@ function inTurn(
   const tenants = [...byTenant.keys()].sort();
   const first = tenants.findIndex((tenant) => tenant > lastTenant);
   const ring = first <= 0 ? tenants : [...tenants.slice(first), ...tenants.slice(0, first)];
-  const queues = ring.slice(0, count).map((tenant) => byTenant.get(tenant)!);
-  for (const queue of queues) queue.sort((a, b) => b.priority - a.priority || a.runAt - b.runAt);
+  const queues = ring.slice(0, count).map((tenant) => oldestAndYoungest(byTenant.get(tenant)!, rounds % 2 === 1));
 
   const chosen: EffectRecord[] = [];
   for (let turn = 0; chosen.length < count; turn++) {
@@ -195,6 +197,14 @@ function inTurn(
     if (chosen.length === before) break;
   }
   return chosen;
+}
+
+/** The larger priority and the longer wait first, and between two of these one of the youngest of the largest priority: a backlog holds nobody up. */
+function oldestAndYoungest(due: readonly EffectRecord[], youngestFirst: boolean): readonly EffectRecord[] {
+  const oldest = due.toSorted((a, b) => b.priority - a.priority || a.runAt - b.runAt);
+  const youngest = oldest.filter(({ priority }) => priority === oldest[0]!.priority).sort((a, b) => b.runAt - a.runAt);
+  const [one, other] = youngestFirst ? [youngest, oldest] : [oldest, youngest];
+  return [...new Set(oldest.flatMap((_, index) => [one[index], other[index]].filter((row) => row !== undefined)))];
 }
 
 function toRow(row: EffectRecord): EffectRow {

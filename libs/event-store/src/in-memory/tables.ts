@@ -36,6 +36,8 @@ export interface LaneRecord {
   factor: number;
   factorMovedAt: number;
   lastTenant: string;
+  /** How often the turn has gone round all tenants. */
+  rounds: number;
 }
 
 export interface GateRecord {
