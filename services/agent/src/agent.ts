@@ -315,7 +315,11 @@ class Agent extends AgentHealth {
           logger,
           periodSeconds: config.inventorySeconds,
           // The revisions of a former start come with the topic; without them everything would be asked for again.
-          ready: firstOf(caughtUp, FIRST_INVENTORY_WITHIN_MS, clock),
+          ready: firstOf(
+            Promise.all([caughtUp, pods.synced()]).then(() => writer.compare()),
+            FIRST_INVENTORY_WITHIN_MS,
+            clock,
+          ),
         });
         const commands = new Commands({
           api,

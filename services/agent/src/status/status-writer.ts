@@ -12,6 +12,7 @@ import {
 import type { Logger, Metrics } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
 import type { EventPace } from '../pods/event-pace.ts';
+import { Outage } from '../outage.ts';
 import { WorkQueue } from '../work-queue.ts';
 import { isProgress, ProgressGate } from './progress-gate.ts';
 import type { StatusBook } from './status-book.ts';
@@ -51,11 +52,13 @@ export class StatusWriter {
   private readonly repairedAt = new Map<string, number>();
   private readonly refused = new Map<string, number>();
   private readonly progress: ProgressGate;
+  private readonly outage: Outage;
 
   constructor(options: StatusWriterOptions) {
     this.options = options;
     const { clock, random, logger } = options;
     this.progress = new ProgressGate(clock);
+    this.outage = new Outage(clock, random);
     const said = (what: string) => (podUid: string, error: unknown, failures: number) => {
       if (failures === 1 || failures % 10 === 0)
         logger.warn(`${what} not written; trying on`, { podUid, error, failures });
@@ -137,6 +140,19 @@ export class StatusWriter {
     }
   }
 
+  /**
+   * Takes note, without a request, of every status that the API server shows already. After a start that is nearly all of them; an inventory
+   * that left before would ask for all of them once more.
+   */
+  compare(): void {
+    const { book, pods } = this.options;
+    for (const uid of book.uids()) {
+      const due = book.due(uid);
+      const pod = pods.get(uid);
+      if (due && pod && !book.mustRewrite(uid) && !statusPatch(pod, due)) book.wrote(uid, due.revision);
+    }
+  }
+
   private look(uid: string): void {
     this.queue.add(uid, this.options.book.written(uid) === undefined);
   }
@@ -146,6 +162,19 @@ export class StatusWriter {
     this.repairedAt.delete(uid);
     this.refused.delete(uid);
     this.progress.forget(uid);
+  }
+
+  /** Every request goes through here: while the API server is away, `outage` lets only a probe through now and then. */
+  private async asking<T>(request: () => Promise<T>): Promise<T> {
+    try {
+      const answer = await request();
+      this.outage.found();
+      return answer;
+    } catch (error) {
+      if (error instanceof KubernetesError && error.status === 0) this.outage.lost();
+      else this.outage.found();
+      throw error;
+    }
   }
 
   private async write(uid: string): Promise<number | undefined> {
@@ -158,59 +187,63 @@ export class StatusWriter {
     const due = book.due(uid);
     if (due) {
       this.events.add(uid);
-      if (!book.mustRewrite(uid) && isProgress(pod, due)) {
-        const waitMs = this.progress.waitMs(uid);
+      const patch = statusPatch(pod, due, book.mustRewrite(uid));
+      if (patch) {
+        // What is to be written is decided anew after every wait.
+        const waitMs = this.progressWaitMs(pod, due) || this.outage.waitMs();
         if (waitMs > 0) return waitMs;
-      } else {
-        this.progress.forget(uid);
       }
-      const outcome = await this.patch(pod, due);
+      const outcome = patch ? await this.patch(pod, due, patch) : 'unchanged';
+      this.count(outcome);
       if (outcome === 'gone') return undefined;
-      if (outcome === 'written') book.wrote(uid, due.revision);
-      else retryMs = REFUSED_RETRY_MS;
+      if (outcome === 'refused') retryMs = REFUSED_RETRY_MS;
+      else book.wrote(uid, due.revision);
     }
     // The object is looked at again: it may have got its deletionTimestamp since.
     const now = pods.get(uid);
     const message = book.newest(uid);
-    if (now && message && this.removable(now, message)) await this.remove(now);
+    if (now && message && this.removable(now, message)) {
+      const waitMs = this.outage.waitMs();
+      if (waitMs > 0) return waitMs;
+      await this.remove(now);
+    }
     // A newer one may have come meanwhile.
     return retryMs ?? (book.due(uid) ? 0 : undefined);
+  }
+
+  private progressWaitMs(pod: Stored<PodObject>, due: PodStatusMessage): number {
+    const { uid } = pod.metadata;
+    if (!this.options.book.mustRewrite(uid) && isProgress(pod, due)) return this.progress.waitMs(uid);
+    this.progress.forget(uid);
+    return 0;
   }
 
   private removable(pod: PodObject, message: PodStatusMessage): boolean {
     return message.finalize && pod.metadata.deletionTimestamp !== undefined;
   }
 
-  private async patch(pod: Stored<PodObject>, message: PodStatusMessage): Promise<'written' | 'gone' | 'refused'> {
+  private async patch(
+    pod: Stored<PodObject>,
+    message: PodStatusMessage,
+    patch: Record<string, unknown>,
+  ): Promise<'written' | 'gone' | 'refused'> {
     const { api, book, logger } = this.options;
     const { uid, namespace, name } = pod.metadata;
-    const patch = statusPatch(pod, message, book.mustRewrite(uid));
-    if (!patch) {
-      this.count('unchanged');
-      return 'written';
-    }
-    const first = book.written(uid) === undefined;
+    const priority = book.written(uid) === undefined ? 'high' : 'normal';
+    const place = { namespace, name, subresource: 'status' };
     try {
-      await api.patch(resources.pods, { namespace, name, subresource: 'status' }, 'strategic', patch, {
-        priority: first ? 'high' : 'normal',
-        // The watch brings it back anyway.
-        blind: true,
-      });
+      // The watch brings the object anyway.
+      await this.asking(() => api.patch(resources.pods, place, 'strategic', patch, { priority, blind: true }));
       this.refused.delete(uid);
-      this.count('written');
       return 'written';
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
       // 404: gone. 409: another pod has the name (the patch has no other precondition). The watch will say so.
-      if (error.notFound || error.conflict) {
-        this.count('gone');
-        return 'gone';
-      }
+      if (error.notFound || error.conflict) return 'gone';
       if (error.status !== 422 && error.status !== 400) {
         this.count('failed');
         throw error;
       }
-      this.count('refused');
       if (this.refused.get(uid) !== message.revision) {
         this.refused.set(uid, message.revision);
         logger.error('the API server refuses the status of a pod', { podUid: uid, revision: message.revision, error });
@@ -223,7 +256,9 @@ export class StatusWriter {
     const { api, logger } = this.options;
     const { uid, namespace, name } = pod.metadata;
     try {
-      await api.delete(resources.pods, { namespace, name }, { uid, gracePeriodSeconds: 0 }, { priority: 'high' });
+      await this.asking(() =>
+        api.delete(resources.pods, { namespace, name }, { uid, gracePeriodSeconds: 0 }, { priority: 'high' }),
+      );
       this.count('removed');
       logger.debug('removed a pod object', { podUid: uid });
     } catch (error) {
@@ -232,21 +267,26 @@ export class StatusWriter {
     }
   }
 
-  private async writeEvents(uid: string): Promise<void> {
+  private async writeEvents(uid: string): Promise<number | undefined> {
     const { api, book, clock, nodeName, pods, eventPace } = this.options;
     const message = book.newest(uid);
-    if (!message || !pods.get(uid)) return;
+    if (!message || !pods.get(uid)) return undefined;
     const told = this.toldEvents.get(uid) ?? new Map<string, number>();
     this.toldEvents.set(uid, told);
     for (const event of message.events) {
       const count = event.count ?? 1;
       if ((told.get(event.id) ?? 0) >= count || clock.now() - Date.parse(event.at) > EVENT_LIFE_MS) continue;
       await eventPace?.turn();
+      const waitMs = this.outage.waitMs();
+      if (waitMs > 0) return waitMs;
       const about = { apiVersion: 'v1', kind: 'Pod', namespace: message.namespace, name: message.name, uid };
-      const outcome = await writeEvent(api, about, event, { name: 'eci-fleet', host: nodeName }, { priority: 'low' });
-      if (outcome === 'gone') return;
+      const outcome = await this.asking(() =>
+        writeEvent(api, about, event, { name: 'eci-fleet', host: nodeName }, { priority: 'low' }),
+      );
+      if (outcome === 'gone') return undefined;
       told.set(event.id, count);
     }
+    return undefined;
   }
 
   private count(outcome: 'written' | 'unchanged' | 'gone' | 'refused' | 'failed' | 'removed'): void {

@@ -1,0 +1,207 @@
+import { describe, expect, it } from 'vitest';
+import type { PodStatusMessage } from '#libs/contracts';
+import { KubernetesError, type KubernetesApi, type PodObject, type Stored } from '#libs/kubernetes';
+import { Logger, Metrics, withoutRepeats } from '#libs/observability';
+import { SeededRandom, VirtualClock } from '#libs/runtime';
+import { StatusBook } from './status-book.ts';
+import { StatusWriter } from './status-writer.ts';
+
+type Patch = { metadata: { uid: string }; status?: { phase?: string } };
+
+class Recorder extends Logger {
+  private readonly said: string[];
+
+  constructor(said: string[]) {
+    super();
+    this.said = said;
+  }
+
+  debug(): void {}
+  info(): void {}
+  child(): Logger {
+    return this;
+  }
+  warn(message: string): void {
+    this.said.push(message);
+  }
+  error(message: string): void {
+    this.said.push(message);
+  }
+}
+
+/** One API server in memory: it takes patches of statuses, and can be away. */
+class World {
+  readonly clock = new VirtualClock();
+  readonly book = new StatusBook();
+  readonly pods = new Map<string, Stored<PodObject>>();
+  readonly patches: { at: number; name: string; phase: string | undefined }[] = [];
+  readonly events: string[] = [];
+  readonly said: string[] = [];
+  away = false;
+  asked = 0;
+  readonly writer: StatusWriter;
+
+  constructor() {
+    const { clock, book, pods } = this;
+    const api = {
+      patch: async (_: unknown, { name }: { name: string }, _kind: unknown, patch: Patch) => {
+        this.ask(`PATCH ${name}`);
+        this.patches.push({ at: clock.now(), name, phase: patch.status?.phase });
+        const pod = pods.get(patch.metadata.uid);
+        if (pod) {
+          const status = { ...pod.status, ...patch.status };
+          pods.set(patch.metadata.uid, { ...pod, status });
+        }
+      },
+      create: async (_: unknown, __: unknown, event: { reason: string }) => {
+        this.ask('POST');
+        this.events.push(event.reason);
+      },
+    } as unknown as KubernetesApi;
+    this.writer = new StatusWriter({
+      api,
+      book,
+      pods: { get: (uid) => pods.get(uid) },
+      clock,
+      random: new SeededRandom(1),
+      logger: withoutRepeats(new Recorder(this.said), () => clock.now()),
+      metrics: new Metrics(),
+      nodeName: 'n',
+    });
+    this.writer.resume();
+  }
+
+  pod(
+    uid: string,
+    status: Record<string, unknown> = { phase: 'Pending' },
+    metadata: Record<string, unknown> = {},
+  ): void {
+    this.pods.set(uid, {
+      metadata: { name: uid, namespace: 'n', uid, resourceVersion: '1', ...metadata },
+      spec: {},
+      status,
+    });
+  }
+
+  say(uid: string, revision: number, phase: string, more: Partial<PodStatusMessage> = {}): void {
+    this.writer.onMessage({
+      kind: 'PodStatus',
+      schemaVersion: 1,
+      podUid: uid,
+      namespace: 'n',
+      name: uid,
+      revision,
+      status: { phase, conditions: [] },
+      annotations: {},
+      finalize: false,
+      events: [],
+      ...more,
+    });
+  }
+
+  private ask(request: string): void {
+    this.asked += 1;
+    if (this.away) throw new KubernetesError({ request, status: 0, reason: 'Unreachable', detail: 'ECONNREFUSED' });
+  }
+}
+
+const LABELLED = { labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } };
+
+describe('the status writer', () => {
+  it('writes the progress of a single pod at once', async () => {
+    const world = new World();
+    world.pod('a');
+
+    world.say('a', 1, 'Pending');
+    await world.clock.advance(0);
+
+    expect(world.patches).toMatchObject([{ name: 'a', phase: 'Pending' }]);
+  });
+
+  it('writes one status for most pods of a storm that run within seconds', async () => {
+    const world = new World();
+    const uids = Array.from({ length: 1_000 }, (_, i) => `p${i}`);
+    for (const uid of uids) world.pod(uid);
+
+    for (const uid of uids) world.say(uid, 1, 'Pending');
+    await world.clock.advance(1_000);
+    for (const uid of uids) world.say(uid, 2, 'Running');
+    await world.clock.advance(10_000);
+
+    expect(world.patches.filter(({ phase }) => phase === 'Running')).toHaveLength(1_000);
+    expect(world.patches.length).toBeLessThan(1_050);
+    expect(world.writer.backlog).toBe(0);
+  });
+
+  it('writes the progress of all pods of a storm that do not run, within seconds', async () => {
+    const world = new World();
+    const uids = Array.from({ length: 1_000 }, (_, i) => `p${i}`);
+    for (const uid of uids) world.pod(uid);
+
+    for (const uid of uids) world.say(uid, 1, 'Pending');
+    await world.clock.advance(0);
+    expect(world.patches).toHaveLength(20);
+    await world.clock.advance(6_000);
+
+    expect(new Set(world.patches.map(({ name }) => name)).size).toBe(1_000);
+    for (const uid of uids) expect(world.book.written(uid)).toBe(1);
+  });
+
+  it('takes note of what the API server shows already, and writes only the rest', async () => {
+    const world = new World();
+    world.writer.pause();
+    world.pod('shown', { phase: 'Running', conditions: [] }, LABELLED);
+    world.pod('old', { phase: 'Pending', conditions: [] }, LABELLED);
+    world.say('shown', 7, 'Running');
+    world.say('old', 8, 'Running');
+    world.say('gone', 9, 'Running');
+
+    world.writer.compare();
+
+    expect(['shown', 'old', 'gone'].map((uid) => world.book.written(uid))).toEqual([7, undefined, undefined]);
+    world.writer.resume();
+    await world.clock.advance(0);
+    expect(world.patches.map(({ name }) => name)).toEqual(['old']);
+  });
+
+  it('tells the story that a newer message adds to a status which is written', async () => {
+    const world = new World();
+    world.pod('a');
+    world.say('a', 1, 'Running');
+    await world.clock.advance(0);
+    const at = new Date(world.clock.now()).toISOString();
+
+    world.say('a', 2, 'Running', { events: [{ id: 'e', type: 'Normal', reason: 'Pulled', message: 'm', at }] });
+    await world.clock.advance(0);
+
+    expect(world.patches).toHaveLength(1);
+    expect(world.events).toEqual(['Pulled']);
+  });
+
+  it('asks an API server that is away rarely, says so once a minute, and writes the newest of every pod after it', async () => {
+    const world = new World();
+    const uids = Array.from({ length: 12 }, (_, i) => `p${i}`);
+    for (const uid of uids) {
+      world.pod(uid);
+      world.say(uid, 1, 'Running');
+    }
+    await world.clock.advance(0);
+    world.away = true;
+    const askedBefore = world.asked;
+
+    for (const uid of uids) world.say(uid, 2, 'Failed');
+    await world.clock.advance(0);
+    await world.clock.advance(600_000);
+
+    expect(world.said.length).toBeGreaterThanOrEqual(8);
+    expect(world.said.length).toBeLessThanOrEqual(11);
+    // A probe every few seconds, beside those that were on their way together.
+    expect(world.asked - askedBefore).toBeLessThanOrEqual(12 + 150);
+    for (const uid of uids) world.say(uid, 3, 'Succeeded');
+    world.away = false;
+    await world.clock.advance(0);
+    await world.clock.advance(60_000);
+    expect(world.patches.filter(({ phase }) => phase === 'Failed')).toEqual([]);
+    for (const uid of uids) expect(world.book.written(uid)).toBe(3);
+  });
+});
