@@ -16,6 +16,7 @@ import { InProcessLog, InProcessMessaging, sealEnvelope, type Messaging } from '
 import { SystemClock } from '#libs/runtime';
 import { createTestDatabase, eventually } from '#libs/testing';
 import { domainEvent } from '../../services/control-plane/src/container-groups/stored-events.ts';
+import type { OrphanPolicy } from '../../services/control-plane/src/fleet-settings.ts';
 import { EnvelopeKeys } from '../../services/control-plane/src/keys/envelope-keys.ts';
 import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
 import {
@@ -72,6 +73,7 @@ export class LoopsRig {
   regions: readonly string[] = [];
   /** When stops are held. */
   limits: MassDeleteLimits = DEFAULT_MASS_DELETE_LIMITS;
+  orphanPolicy: OrphanPolicy = { kind: 'quarantine' };
   /** Where the account's key comes from; a test may take it away. */
   credential: () => Promise<AccessKey> = () => Promise.resolve(DEMO_CREDENTIAL);
   readonly messaging: Messaging;

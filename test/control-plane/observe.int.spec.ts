@@ -1,10 +1,9 @@
 import { lifeOf } from '#libs/domain';
-import { AlibabaEciClient, type EciClient } from '#libs/eci';
 import { eventually } from '#libs/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DEMO_CREDENTIAL } from '../../services/eci-simulator/src/simulator.ts';
 import { LoopsRig } from './loops-rig.ts';
-import { ACCOUNT, CLUSTER, FLEET, REGION, V_SWITCHES } from './names.ts';
+import { CLUSTER } from './names.ts';
+import { makeStrangersGroup } from './stranger.ts';
 
 let rig: LoopsRig;
 afterEach(() => rig.stop());
@@ -13,54 +12,8 @@ const life = async (uid: string): Promise<string> => lifeOf(await rig.state(uid)
 const lives = (uid: string, wanted: string) =>
   eventually(async () => (await life(uid)) === wanted, { what: `pod ${uid} is ${wanted}` });
 
-/** Somebody who makes groups beside us: a process that was paused for long, or another fleet. */
-function stranger(): EciClient {
-  return new AlibabaEciClient({
-    accountId: ACCOUNT,
-    region: REGION,
-    endpoint: { host: new URL(rig.simulator.url).host, protocol: 'http' },
-    credential: () => Promise.resolve(DEMO_CREDENTIAL),
-  });
-}
-
-async function makeGroup(
-  podUid: string,
-  attempt: number,
-  over: { fleet?: string; clusterId?: string } = {},
-): Promise<string> {
-  const client = stranger();
-  const frozen = client.freeze(
-    {
-      name: 'by-somebody',
-      region: REGION,
-      restartPolicy: 'Always',
-      containers: [
-        {
-          name: 'main',
-          image: 'nginx',
-          command: [],
-          args: [],
-          env: [],
-          ports: [],
-          mounts: [],
-          security: { addCapabilities: [] },
-        },
-      ],
-      initContainers: [],
-      volumes: [],
-      securityGroupIds: ['sg-demo'],
-      registryCredentials: [],
-      hostAliases: [],
-      sysctls: [],
-      tags: {},
-    },
-    { clientToken: `late-${podUid}-${attempt}`, vSwitchIds: V_SWITCHES, ordered: true, specs: ['2-4Gi'], spot: false },
-    { fleet: FLEET, clusterId: CLUSTER, podUid, attempt, namespace: 'default', name: 'x', ...over },
-  );
-  const outcome = await client.create(frozen);
-  if (outcome.kind !== 'done') throw new Error(JSON.stringify(outcome));
-  return outcome.containerGroupId;
-}
+const makeGroup = (podUid: string, attempt: number, over: { fleet?: string; clusterId?: string } = {}) =>
+  makeStrangersGroup(rig, podUid, attempt, over);
 
 describe('observing the cloud', () => {
   it('notices a group that somebody else removed, after two lists and a direct read', async () => {

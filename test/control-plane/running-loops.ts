@@ -21,6 +21,10 @@ import type { MasterKey } from '../../services/control-plane/src/keys/master-key
 import { StreamVault } from '../../services/control-plane/src/keys/stream-vault.ts';
 import { Observer } from '../../services/control-plane/src/observe/observer.ts';
 import { PostgresOrphans } from '../../services/control-plane/src/observe/postgres-orphans.ts';
+import { OrphanPolicyLoop } from '../../services/control-plane/src/orphans/orphan-policy.ts';
+import { OrphanStreams } from '../../services/control-plane/src/orphans/orphan-streams.ts';
+import { OrphanWorker } from '../../services/control-plane/src/orphans/orphan-worker.ts';
+import { PostgresOrphanCases } from '../../services/control-plane/src/orphans/postgres-orphan-cases.ts';
 import { PostgresScopes } from '../../services/control-plane/src/observe/postgres-scopes.ts';
 import { ClusterCommands } from '../../services/control-plane/src/publish/cluster-commands.ts';
 import { PodStatusPublisher } from '../../services/control-plane/src/publish/pod-status.ts';
@@ -97,13 +101,39 @@ export class RunningLoops {
       logger,
       metrics,
     });
+    const cases = tap(new PostgresOrphanCases(pool), 'cases');
+    const orphanStreams = new OrphanStreams({ store, clock, ids });
+    const orphanWorker = new OrphanWorker({
+      fleet: FLEET,
+      store,
+      queue,
+      cases,
+      orphanStreams,
+      clients,
+      clock,
+      random,
+      ids,
+      logger,
+      metrics,
+    });
+    const policy = new OrphanPolicyLoop({
+      policy: rig.orphanPolicy,
+      cases,
+      orphanStreams,
+      clock,
+      random,
+      logger,
+      metrics,
+    });
     const observer = new Observer({
       fleet: FLEET,
       store,
       streams,
       clients,
       scopes,
-      orphans: new PostgresOrphans({ pool, clock }),
+      orphans: tap(new PostgresOrphans(pool), 'orphans'),
+      cases,
+      orphanStreams,
       gates,
       owner: ids.uuid(),
       clock,
@@ -130,10 +160,12 @@ export class RunningLoops {
     });
     this.stops.push(
       () => intake.stop(),
-      ...[worker, observer, gateLoop, holds, timers].map((loop) => () => loop.stop()),
+      ...[worker, orphanWorker, observer, policy, gateLoop, holds, timers].map((loop) => () => loop.stop()),
     );
     worker.start();
     observer.start();
+    orphanWorker.start();
+    policy.start();
     gateLoop.start();
     holds.start();
     timers.start();

@@ -8,6 +8,10 @@ import { PostgresInventories } from './intake/postgres-inventories.ts';
 import { Observer } from './observe/observer.ts';
 import { PostgresOrphans } from './observe/postgres-orphans.ts';
 import { PostgresScopes } from './observe/postgres-scopes.ts';
+import { OrphanPolicyLoop } from './orphans/orphan-policy.ts';
+import { OrphanStreams } from './orphans/orphan-streams.ts';
+import { OrphanWorker } from './orphans/orphan-worker.ts';
+import { PostgresOrphanCases } from './orphans/postgres-orphan-cases.ts';
 import type { Parts, RoleStarters, RunningRole } from './parts.ts';
 import { startProject } from './project/role.ts';
 import { startPublish } from './publish/role.ts';
@@ -76,6 +80,20 @@ function startEffects(parts: Parts): Promise<RunningRole> {
   const loops = [
     worker,
     new GateLoop({ gates, streams, clock, random, logger, metrics }),
+    new OrphanWorker({
+      fleet: config.fleet,
+      store,
+      queue: effects,
+      cases: new PostgresOrphanCases(parts.pool),
+      orphanStreams: new OrphanStreams(parts),
+      clients: eci,
+      configureLanes: (accountId, region) => parts.accounts.ensureLanes(accountId, region),
+      clock,
+      random,
+      ids,
+      logger,
+      metrics,
+    }),
     new HoldLoop({ held: new PostgresHeldStops(parts.pool), streams, clock, random, logger, metrics }),
     // No decision asks for a timer yet; one that a newer version has put is said, not lost in silence.
     new TimerLoop({ timers, handlers: {}, clock, random, logger, metrics }),
@@ -92,13 +110,17 @@ function startEffects(parts: Parts): Promise<RunningRole> {
 /** From what the cloud shows to events. */
 function startObserve(parts: Parts): Promise<RunningRole> {
   const { config, store, streams, eci, gates, clock, random, ids, logger, metrics } = parts;
+  const cases = new PostgresOrphanCases(parts.pool);
+  const orphanStreams = new OrphanStreams(parts);
   const observer = new Observer({
     fleet: config.fleet,
     store,
     streams,
     clients: eci,
     scopes: new PostgresScopes(parts),
-    orphans: new PostgresOrphans(parts),
+    orphans: new PostgresOrphans(parts.pool),
+    cases,
+    orphanStreams,
     gates,
     owner: ids.uuid(),
     configureLanes: (accountId, region) => parts.accounts.ensureLanes(accountId, region),
@@ -107,8 +129,23 @@ function startObserve(parts: Parts): Promise<RunningRole> {
     logger,
     metrics,
   });
+  const policy = new OrphanPolicyLoop({
+    policy: config.orphanPolicy,
+    cases,
+    orphanStreams,
+    clock,
+    random,
+    logger,
+    metrics,
+  });
   observer.start();
-  return Promise.resolve({ stop: () => observer.stop(), trouble: () => observer.trouble() });
+  policy.start();
+  return Promise.resolve({
+    trouble: () => observer.trouble() ?? policy.trouble(),
+    async stop() {
+      await Promise.all([observer.stop(), policy.stop()]);
+    },
+  });
 }
 
 /** What each role starts; `api` is the server itself. */

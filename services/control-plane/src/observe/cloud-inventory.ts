@@ -2,12 +2,30 @@ import { isFinalStatus, streamIdOf, type ContainerGroupState } from '#libs/domai
 import type { FoundGroup, GroupIdentity } from '#libs/eci';
 import { Absences, type CompleteList } from './absence.ts';
 import { IDS, type ApplyParts, type ApplySights } from './apply-sights.ts';
-import type { Orphans, Scopes } from './ports.ts';
+import { OrphanDesk } from '../orphans/orphan-desk.ts';
+import type { OrphanStreams } from '../orphans/orphan-streams.ts';
+import type { OrphanCase, OrphanCases } from '../orphans/ports.ts';
+import type { Orphans, Scope, Scopes } from './ports.ts';
 
 /** Streams of one load. */
 const PAGE = 500;
 /** Fewer pages than any quota allows in an hour; a chain that does not end is no complete list. */
 const MOST_PAGES = 20_000;
+
+export interface CloudInventoryParts extends ApplyParts {
+  readonly fleet: string;
+  readonly scopes: Scopes;
+  readonly orphans: Orphans;
+  readonly cases: OrphanCases;
+  readonly orphanStreams: OrphanStreams;
+}
+
+/** Groups that should be in a list and are not, with their streams. */
+interface Missing {
+  /** Since when each is known, epoch milliseconds. */
+  readonly open: ReadonlyMap<string, number>;
+  readonly streamOf: ReadonlyMap<string, string>;
+}
 
 /** How the list went. Only a complete one is evidence. */
 export type Listed = 'complete' | 'incomplete' | 'throttled';
@@ -17,28 +35,27 @@ export type Listed = 'complete' | 'incomplete' | 'throttled';
  * from complete lists only.
  */
 export class CloudInventory {
-  private readonly parts: ApplyParts & { readonly fleet: string; readonly scopes: Scopes; readonly orphans: Orphans };
+  private readonly parts: CloudInventoryParts;
   private readonly apply: ApplySights;
   private readonly absences = new Absences();
+  private readonly desk: OrphanDesk;
 
-  constructor(
-    parts: ApplyParts & { readonly fleet: string; readonly scopes: Scopes; readonly orphans: Orphans },
-    apply: ApplySights,
-  ) {
+  constructor(parts: CloudInventoryParts, apply: ApplySights) {
     this.parts = parts;
     this.apply = apply;
+    this.desk = new OrphanDesk(parts);
   }
 
   /** Some group was missing: the next inventory should not wait long. */
   get suspicious(): boolean {
-    return this.absences.waiting;
+    return this.absences.waiting || this.desk.suspicious;
   }
 
   async take(stopping: AbortSignal): Promise<Listed> {
-    const { client, clock, fleet, metrics, orphans, scope } = this.parts;
+    const { client, clock, fleet, metrics, scope } = this.parts;
     const beganAt = clock.now();
     const seen = new Set<string>();
-    const orphaned: string[] = [];
+    const strangers: FoundGroup[] = [];
     let cursor: string | undefined;
     for (let page = 0; ; page++) {
       if (stopping.aborted || page === MOST_PAGES) return 'incomplete';
@@ -49,54 +66,50 @@ export class CloudInventory {
       // A filter that the cloud did not apply must not make strangers ours.
       const ours = answer.value.groups.filter(({ identity }) => identity?.fleet === fleet);
       for (const { snapshot } of ours) seen.add(snapshot.containerGroupId);
-      orphaned.push(...(await this.page(ours)));
+      strangers.push(...(await this.page(ours)));
       cursor = answer.value.next;
       if (cursor === undefined) break;
     }
-    await orphans.keepOnly(scope, orphaned);
-    metrics.orphans.set({ account: scope.accountId, region: scope.region }, orphaned.length);
-    await this.missing({ beganAt, seen });
+    const list = { beganAt, seen };
+    const missing = await this.missing(list);
+    const cases = await this.desk.openCases();
+    if (!this.isEvidence(list, missing, cases)) return 'complete';
+    await this.recordGone(list, missing);
+    const orphans = await this.desk.judge(strangers, list, cases);
+    if (orphans !== undefined) metrics.orphans.set({ account: scope.accountId, region: scope.region }, orphans);
     metrics.inventorySeconds.observe((clock.now() - beganAt) / 1000);
     return 'complete';
   }
 
-  /** Groups whose stream is not known by their id: adopted, late twins, or nobody's. Answers the ids of the last. */
-  async strangers(groups: readonly FoundGroup[]): Promise<readonly string[]> {
-    const { orphans, scope, streams, sights, clock } = this.parts;
+  /** Groups whose stream is not known by their id: adopted, late twins, or nobody's. Answers the last. */
+  async strangers(groups: readonly FoundGroup[]): Promise<readonly FoundGroup[]> {
+    const { scope, streams, sights, clock } = this.parts;
     const open = groups.filter(({ snapshot }) => !isFinalStatus(snapshot.status));
     const streamOf = ({ identity }: FoundGroup): string | undefined =>
       identity?.clusterId && identity.podUid ? streamIdOf(identity.clusterId, identity.podUid) : undefined;
     const states = await streams.loadMany(open.flatMap((group) => streamOf(group) ?? []));
-    const orphaned: string[] = [];
+    const nobodys: FoundGroup[] = [];
     for (const group of open) {
       const { snapshot, identity = {} } = group;
       const { containerGroupId, status } = snapshot;
       const streamId = streamOf(group);
       const state = streamId === undefined ? undefined : states.get(streamId);
       if (!streamId || !state || state.version === 0) {
-        const createdAt = snapshot.createdAt;
-        await orphans.seen({
-          ...scope,
-          containerGroupId,
-          status,
-          identity,
-          ...(createdAt !== undefined && { createdAt }),
-        });
-        orphaned.push(containerGroupId);
+        nobodys.push(group);
         continue;
       }
       sights.meet(containerGroupId, streamId, clock.now());
       await this.apply.execute(
         containerGroupId,
         streamId,
-        [twinOf(containerGroupId, status, identity), { type: 'Observe', snapshot }],
+        [twinOf(scope, containerGroupId, status, identity), { type: 'Observe', snapshot }],
         state,
       );
     }
-    return orphaned;
+    return nobodys;
   }
 
-  private async page(groups: readonly FoundGroup[]): Promise<readonly string[]> {
+  private async page(groups: readonly FoundGroup[]): Promise<readonly FoundGroup[]> {
     const { sights } = this.parts;
     const unknown = new Set(await this.apply.resolve(groups.map(({ snapshot }) => snapshot.containerGroupId)));
     // The status action says more of a group that has not changed its status; details would only take turns with it.
@@ -111,7 +124,7 @@ export class CloudInventory {
 
   /** Groups that their stream takes for gone or ended, and that a second look still finds open, must not live. */
   private async backFromTheDead(groups: readonly FoundGroup[]): Promise<void> {
-    const { sights, client, streams } = this.parts;
+    const { sights, client, streams, scope } = this.parts;
     const suspects = groups.filter(({ snapshot }) => {
       const sight = sights.get(snapshot.containerGroupId);
       return sight && !sight.open && !isFinalStatus(snapshot.status) && snapshot.status !== 'Terminating';
@@ -131,12 +144,12 @@ export class CloudInventory {
       const now =
         answer.kind === 'done' ? answer.value.find((group) => group.snapshot.containerGroupId === id) : undefined;
       if (!now || isFinalStatus(now.snapshot.status) || now.snapshot.status === 'Terminating') continue;
-      await this.apply.execute(id, streamId, [twinOf(id, now.snapshot.status, identity)]);
+      await this.apply.execute(id, streamId, [twinOf(scope, id, now.snapshot.status, identity)]);
     }
   }
 
-  private async missing(list: CompleteList): Promise<void> {
-    const { scopes, scope, streams, metrics, logger } = this.parts;
+  private async missing(list: CompleteList): Promise<Missing> {
+    const { scopes, scope, streams } = this.parts;
     const known = [...(await scopes.knownGroups(scope))].filter(([id]) => !list.seen.has(id));
     const open = new Map<string, number>();
     for (let start = 0; start < known.length; start += PAGE) {
@@ -149,19 +162,26 @@ export class CloudInventory {
           open.set(id, Date.parse(group.since));
       }
     }
-    const labels = { account: scope.accountId, region: scope.region };
-    if (Absences.provesNothing(list, open.size)) {
-      metrics.frozen.set(labels, 1);
+    return { open, streamOf: new Map(known) };
+  }
+
+  /** An empty list where many groups should be proves nothing, about groups and orphans alike: it is said, and nothing is concluded. */
+  private isEvidence(list: CompleteList, { open }: Missing, cases: readonly OrphanCase[]): boolean {
+    const { scope, metrics, logger } = this.parts;
+    const known = open.size + cases.length;
+    const frozen = Absences.provesNothing(list, known);
+    metrics.frozen.set({ account: scope.accountId, region: scope.region }, frozen ? 1 : 0);
+    if (frozen)
       logger.error('the cloud lists no group although there should be many: nothing is concluded from it', {
         ...scope,
-        known: open.size,
+        known,
       });
-      return;
-    }
-    metrics.frozen.set(labels, 0);
+    return !frozen;
+  }
+
+  private async recordGone(list: CompleteList, { open, streamOf }: Missing): Promise<void> {
     const suspects = this.absences.compare(list, open);
     const witness = [...list.seen].find((id) => this.parts.sights.get(id)?.open);
-    const streamOf = new Map(known);
     for (let start = 0; start < suspects.length; start += IDS - 1) {
       await this.readDirectly(suspects.slice(start, start + IDS - 1), witness, streamOf);
     }
@@ -189,10 +209,17 @@ export class CloudInventory {
   }
 }
 
-const twinOf = (containerGroupId: string, status: FoundGroup['snapshot']['status'], identity: Partial<GroupIdentity>) =>
+const twinOf = (
+  { accountId, region }: Scope,
+  containerGroupId: string,
+  status: FoundGroup['snapshot']['status'],
+  identity: Partial<GroupIdentity>,
+) =>
   ({
     type: 'RecordTwin',
     containerGroupId,
     status,
+    accountId,
+    region,
     ...(identity.attempt !== undefined && { attempt: identity.attempt }),
   }) as const;

@@ -2,6 +2,8 @@ import type { EciClient, EciClients } from '#libs/eci';
 import type { EventStore, GateQueue } from '#libs/event-store';
 import type { Logger, Metrics } from '#libs/observability';
 import type { Clock, LoopStep, Random } from '#libs/runtime';
+import type { OrphanStreams } from '../orphans/orphan-streams.ts';
+import type { OrphanCases } from '../orphans/ports.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 import { observeMetrics } from './metrics.ts';
@@ -16,6 +18,8 @@ export interface ObserverParts {
   readonly clients: EciClients;
   readonly scopes: Scopes;
   readonly orphans: Orphans;
+  readonly cases: OrphanCases;
+  readonly orphanStreams: OrphanStreams;
   readonly gates: Pick<GateQueue, 'report'>;
   /** Names this process in leases; random at each start. */
   readonly owner: string;

@@ -1,5 +1,4 @@
-import type { GroupIdentity } from '#libs/eci';
-import type { GroupStatus } from '#libs/domain';
+import type { OrphanFacts } from '#libs/domain';
 
 /** One account in one region, as it is observed. */
 export interface Scope {
@@ -27,16 +26,10 @@ export abstract class Scopes {
   abstract knownGroups(scope: Scope): Promise<ReadonlyMap<string, string>>;
 }
 
-export interface Orphan extends Scope {
-  readonly containerGroupId: string;
-  readonly status: GroupStatus;
-  readonly identity: Partial<GroupIdentity>;
-  readonly createdAt?: string;
-}
-
-/** Open groups with our tag and without a stream; each is kept once. */
+/** Open groups with our tag and without a stream, as they were seen last; each is kept once. */
 export abstract class Orphans {
-  abstract seen(orphan: Orphan): Promise<void>;
-  /** A complete inventory shows exactly these open orphans: the others are gone or have found their stream. */
+  /** Notes them; answers how old each is, milliseconds by the database's time, since its creation or else since it was first seen. */
+  abstract note(scope: Scope, strangers: readonly OrphanFacts[]): Promise<ReadonlyMap<string, number>>;
+  /** A complete inventory shows exactly these: the others are gone or have found their stream. */
   abstract keepOnly(scope: Scope, containerGroupIds: readonly string[]): Promise<void>;
 }

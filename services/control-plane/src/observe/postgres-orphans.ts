@@ -1,38 +1,33 @@
 import type { Pool } from 'pg';
-import type { Clock } from '#libs/runtime';
-import { Orphans, type Orphan, type Scope } from './ports.ts';
+import type { OrphanFacts } from '#libs/domain';
+import { Orphans, type Scope } from './ports.ts';
 
 export class PostgresOrphans extends Orphans {
   private readonly pool: Pool;
-  private readonly clock: Clock;
 
-  constructor(parts: { readonly pool: Pool; readonly clock: Clock }) {
+  constructor(pool: Pool) {
     super();
-    this.pool = parts.pool;
-    this.clock = parts.clock;
+    this.pool = pool;
   }
 
-  async seen(orphan: Orphan): Promise<void> {
-    const { accountId, region, containerGroupId, status, identity, createdAt } = orphan;
-    await this.pool.query(
-      `insert into fleet.orphan (account_id, region, container_group_id, status, cluster_id, pod_uid, namespace, name, attempt, created_at,
-                                 first_seen_at, last_seen_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
-       on conflict (account_id, region, container_group_id) do update set status = excluded.status, last_seen_at = excluded.last_seen_at`,
-      [
-        accountId,
-        region,
-        containerGroupId,
-        status,
-        identity.clusterId ?? null,
-        identity.podUid ?? null,
-        identity.namespace ?? null,
-        identity.name ?? null,
-        identity.attempt ?? null,
-        createdAt !== undefined && !Number.isNaN(Date.parse(createdAt)) ? new Date(createdAt) : null,
-        new Date(this.clock.now()),
-      ],
+  async note({ accountId, region }: Scope, strangers: readonly OrphanFacts[]): Promise<ReadonlyMap<string, number>> {
+    if (strangers.length === 0) return new Map();
+    const { rows } = await this.pool.query<{ container_group_id: string; age_ms: number }>(
+      `insert into fleet.orphan as o (account_id, region, container_group_id, status, cluster_id, pod_uid, namespace, name, attempt, created_at,
+                                      spec, cpu, memory_gib, first_seen_at, last_seen_at)
+       select $1, $2, x."containerGroupId", x.status, x."clusterId", x."podUid", x.namespace, x.name, x.attempt, x."createdAt",
+              x.spec, x.cpu, x."memoryGiB", n.at, n.at
+         from json_to_recordset($3) as x ("containerGroupId" text, status text, "clusterId" text, "podUid" text, namespace text, name text,
+                attempt integer, "createdAt" timestamptz, spec text, cpu double precision, "memoryGiB" double precision),
+              (select es.now() as at) n
+        order by x."containerGroupId"
+       on conflict (account_id, region, container_group_id) do update
+         set status = excluded.status, last_seen_at = excluded.last_seen_at, spec = excluded.spec, cpu = excluded.cpu,
+             memory_gib = excluded.memory_gib
+       returning o.container_group_id, (extract(epoch from o.last_seen_at - coalesce(o.created_at, o.first_seen_at)) * 1000)::float8 as age_ms`,
+      [accountId, region, JSON.stringify(strangers)],
     );
+    return new Map(rows.map((row) => [row.container_group_id, row.age_ms]));
   }
 
   async keepOnly({ accountId, region }: Scope, containerGroupIds: readonly string[]): Promise<void> {

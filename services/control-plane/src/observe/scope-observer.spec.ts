@@ -4,6 +4,8 @@ import type { EventStore } from '#libs/event-store';
 import { Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { OrphanStreams } from '../orphans/orphan-streams.ts';
+import { OrphanCases } from '../orphans/ports.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';
 import { observeMetrics } from './metrics.ts';
 import { Orphans, Scopes } from './ports.ts';
@@ -56,8 +58,14 @@ class KnownScopes extends Scopes {
 }
 
 class NoOrphans extends Orphans {
-  seen = () => Promise.resolve();
+  note = () => Promise.resolve(new Map());
   keepOnly = () => Promise.resolve();
+}
+
+class NoCases extends OrphanCases {
+  open = () => Promise.resolve([]);
+  overdue = () => Promise.resolve([]);
+  placesAtWork = () => Promise.resolve([]);
 }
 
 describe('watching a place', () => {
@@ -86,6 +94,8 @@ describe('watching a place', () => {
         sights: new Sights(),
         scopes,
         orphans: new NoOrphans(),
+        cases: new NoCases(),
+        orphanStreams: new OrphanStreams({ store, clock, ids: new SeededIds(new SeededRandom(2)) }),
         clock,
         random: new SeededRandom(1),
         logger: silentLogger,

@@ -1,15 +1,12 @@
 import { parseStreamId } from '#libs/domain';
 import type { TagFilter } from '#libs/eci';
 import { backoffMs, type Random } from '#libs/runtime';
-import { IDS, ApplySights, type ApplyParts } from './apply-sights.ts';
-import { CloudInventory } from './cloud-inventory.ts';
-import type { Observed, Orphans, Scopes } from './ports.ts';
+import { IDS, ApplySights } from './apply-sights.ts';
+import { CloudInventory, type CloudInventoryParts } from './cloud-inventory.ts';
+import type { Observed } from './ports.ts';
 import { windowSeconds } from './window.ts';
 
-export interface ScopeObserverParts extends ApplyParts {
-  readonly fleet: string;
-  readonly scopes: Scopes;
-  readonly orphans: Orphans;
+export interface ScopeObserverParts extends CloudInventoryParts {
   readonly random: Random;
 }
 
@@ -160,7 +157,9 @@ export class ScopeObserver {
     if (stillStrange.length === 0) return;
     const answer = await client.describe(stillStrange);
     if (answer.kind === 'done') {
-      await this.inventory.strangers(answer.value.filter(({ identity }) => identity?.fleet === fleet));
+      const nobodys = await this.inventory.strangers(answer.value.filter(({ identity }) => identity?.fleet === fleet));
+      // What belongs to nobody is judged from a complete list only; one should follow soon.
+      if (nobodys.length > 0) this.nextInventoryAt = Math.min(this.nextInventoryAt, now + INVENTORY_AGAIN_MS);
     }
   }
 

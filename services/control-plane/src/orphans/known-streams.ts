@@ -1,0 +1,35 @@
+import { streamIdOf, type OrphanId } from '#libs/domain';
+import type { EventStore } from '#libs/event-store';
+import { aliasOf } from '../streams/alias.ts';
+
+/** A group, and the pod that its tags name. */
+export interface TaggedGroup extends OrphanId {
+  readonly clusterId?: string | undefined;
+  readonly podUid?: string | undefined;
+}
+
+/** Streams that know a group by its id, or the pod of its tags: id of the group → stream. A group in here is no orphan. */
+export async function streamsOf(
+  store: EventStore,
+  groups: readonly TaggedGroup[],
+): Promise<ReadonlyMap<string, string>> {
+  const aliases = new Map(
+    groups.map((group) => [group.containerGroupId, aliasOf(group.accountId, group.region, group.containerGroupId)]),
+  );
+  const pods = new Map(
+    groups.flatMap(({ containerGroupId, clusterId, podUid }) =>
+      clusterId && podUid ? [[containerGroupId, streamIdOf(clusterId, podUid)] as const] : [],
+    ),
+  );
+  const [byAlias, streams] = await Promise.all([
+    store.findByAlias([...aliases.values()]),
+    store.loadMany([...new Set(pods.values())]),
+  ]);
+  const found = new Map<string, string>();
+  for (const { containerGroupId } of groups) {
+    const pod = pods.get(containerGroupId);
+    const stream = byAlias.get(aliases.get(containerGroupId) ?? '') ?? (pod && streams.has(pod) ? pod : undefined);
+    if (stream !== undefined) found.set(containerGroupId, stream);
+  }
+  return found;
+}

@@ -1,0 +1,210 @@
+import { isFinalStatus, parseOrphanStreamId, type OrphanCommand, type OrphanId, type OrphanState } from '#libs/domain';
+import type { DeleteAnswer, EciClient, EciClients, FoundGroup } from '#libs/eci';
+import type { EffectQueue, EffectRow, EventStore } from '#libs/event-store';
+import { errorMessage, type Logger, type Metrics } from '#libs/observability';
+import type { Clock, Ids, LoopStep, Random } from '#libs/runtime';
+import { claimOf, LEASE_MS, Releases } from '../effects/held-effect.ts';
+import { laneName } from '../streams/lanes.ts';
+import { SupervisedLoop } from '../supervised-loop.ts';
+import { streamsOf } from './known-streams.ts';
+import { REMOVE_ORPHAN, type OrphanStreams } from './orphan-streams.ts';
+import type { OrphanCases } from './ports.ts';
+
+export interface OrphanWorkerParts {
+  readonly fleet: string;
+  readonly store: EventStore;
+  readonly queue: EffectQueue;
+  readonly cases: OrphanCases;
+  readonly orphanStreams: OrphanStreams;
+  readonly clients: EciClients;
+  /** Gives the lanes of a place their quota. */
+  readonly configureLanes?: (accountId: string, region: string) => Promise<void>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: Ids;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+const ACTOR = 'control-plane:effects';
+const POLL_MS = 1_000;
+const AT_ONCE = 20;
+/** Two reads this far apart prove that a deleted group is gone when the cloud does not say NotFound. */
+const READS_APART_MS = 10_000;
+/** A group that still runs so long after its delete was accepted is deleted once more. */
+const DELETE_AGAIN_MS = 120_000;
+/** A group that a direct read does not show is looked at again; that it is gone is the inventories' to prove. */
+const NOT_SEEN_MS = 30_000;
+const BUSY = { baseMs: 1_000, capMs: 30_000 };
+
+/**
+ * Removes orphans whose removal was asked for: rows of work beside their streams, claimed with a token of the lane's quota. Just before the call
+ * it is checked once more that the group has our tag, is open, and that no stream knows it; a repeat after an unknown outcome is a second delete
+ * of the same id, which is harmless. Ends with proof of absence. Any number of replicas may run.
+ */
+export class OrphanWorker {
+  private readonly parts: OrphanWorkerParts;
+  private readonly releases: Releases;
+  private readonly loop: SupervisedLoop;
+  private readonly removed;
+
+  constructor(parts: OrphanWorkerParts) {
+    this.parts = parts;
+    this.releases = new Releases(parts.queue, parts.random);
+    this.removed = parts.metrics.counter('eci_fleet_orphans_removed_total', 'Orphans that were removed on request', [
+      'account',
+      'region',
+    ]);
+    this.loop = new SupervisedLoop({ ...parts, name: 'orphans', idleMs: POLL_MS, step: () => this.step() });
+  }
+
+  start(): void {
+    this.loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.loop.stop();
+  }
+
+  trouble(): string | undefined {
+    return this.loop.trouble();
+  }
+
+  private async step(): Promise<LoopStep> {
+    const { cases, queue, ids, configureLanes } = this.parts;
+    for (const { accountId, region } of await cases.placesAtWork()) {
+      await configureLanes?.(accountId, region);
+      const lane = laneName({ accountId, region, action: 'delete' });
+      const rows = await queue.claim({
+        lane,
+        kinds: [REMOVE_ORPHAN],
+        max: AT_ONCE,
+        claimId: ids.uuid(),
+        leaseMs: LEASE_MS,
+      });
+      await Promise.all(rows.map((row) => this.work(row)));
+    }
+    return 'idle';
+  }
+
+  private async work(row: EffectRow): Promise<void> {
+    const { orphanStreams, clients, logger } = this.parts;
+    try {
+      const id = parseOrphanStreamId(row.streamId);
+      if (!id) throw new Error(`${row.streamId} is no stream of an orphan`);
+      const state = await orphanStreams.load(id);
+      if (state.phase !== 'removing') return await this.settle(row, id, undefined);
+      const client = await clients.for(id.accountId, id.region);
+      if (state.removal?.deleteAcceptedAt === undefined) await this.remove(row, id, state, client);
+      else await this.confirm(row, id, Date.parse(state.removal.deleteAcceptedAt), client);
+    } catch (error) {
+      logger.warn('could not remove an orphan; trying again', { streamId: row.streamId, error });
+      // The call may have gone out: whoever claims the row next is told.
+      await this.later(row, this.releases.pause(row.attempts, BUSY), false).catch(() => undefined);
+    }
+  }
+
+  private async remove(row: EffectRow, id: OrphanId, state: OrphanState, client: EciClient): Promise<void> {
+    const { queue } = this.parts;
+    const seen = await this.read(row, id, client);
+    if (seen === 'unanswered') return;
+    // A delete that may have gone out was of this very group: repeating it needs no second look at its tags.
+    if (!seen && !row.mayHaveBeenSent) return this.later(row, NOT_SEEN_MS, true);
+    const closed = seen && (await this.noOrphanAnyMore(id, state, seen));
+    if (closed) return this.settle(row, id, closed);
+    const held = await queue.confirmClaims([row], LEASE_MS);
+    if (held.length === 0) return;
+    const answer = await this.delete(client, id);
+    switch (answer.kind) {
+      case 'done':
+        await this.settle(row, id, { type: 'RecordDelete', requestId: answer.requestId });
+        return queue.laneAccepted(row.lane);
+      case 'not-found':
+        return this.gone(row, id, 'the cloud answered NotFound to our delete');
+      case 'throttled':
+        await queue.laneThrottled(row.lane);
+        return this.later(row, this.releases.pause(row.attempts, BUSY), true);
+      case 'conflict':
+        return this.later(row, this.releases.pause(row.attempts, BUSY), true);
+      case 'refused':
+        this.parts.logger.error('the delete of an orphan was refused', { ...id, code: answer.code });
+        return this.later(row, this.releases.pause(row.attempts, { baseMs: 5_000, capMs: 60_000 }), true);
+      case 'unknown':
+        return this.later(row, this.releases.pause(row.attempts, BUSY), false);
+    }
+  }
+
+  /** What became of it since it was quarantined; undefined while it still is an open group of ours that no stream knows. */
+  private async noOrphanAnyMore(
+    id: OrphanId,
+    state: OrphanState,
+    { snapshot, identity }: FoundGroup,
+  ): Promise<OrphanCommand | undefined> {
+    if (isFinalStatus(snapshot.status)) return { type: 'Close', reason: 'ended', evidence: `it is ${snapshot.status}` };
+    if (identity?.fleet !== this.parts.fleet)
+      return { type: 'Close', reason: 'not-ours', evidence: 'it does not carry our tag any more' };
+    const pods = [identity, state.facts].map((tags) => ({
+      ...id,
+      clusterId: tags?.clusterId,
+      podUid: tags?.podUid,
+    }));
+    for (const group of pods) {
+      const streamId = (await streamsOf(this.parts.store, [group])).get(id.containerGroupId);
+      if (streamId !== undefined) return { type: 'Close', reason: 'claimed', evidence: 'a stream knows it', streamId };
+    }
+    return undefined;
+  }
+
+  private async confirm(row: EffectRow, id: OrphanId, acceptedAt: number, client: EciClient): Promise<void> {
+    const { clock } = this.parts;
+    const seen = await this.read(row, id, client);
+    if (seen === 'unanswered') return;
+    if (!seen) return this.missing(row, id, client);
+    const { status } = seen.snapshot;
+    if (isFinalStatus(status)) return this.gone(row, id, `after our delete it is ${status}`);
+    const waited = clock.now() - acceptedAt;
+    if (waited > DELETE_AGAIN_MS && status !== 'Terminating') await this.delete(client, id);
+    return this.later(row, waited < 15_000 ? 1_000 : waited < DELETE_AGAIN_MS ? 3_000 : 30_000, true);
+  }
+
+  /** Not in the answer of a read: proven gone by NotFound to a second delete, or by a second read. */
+  private async missing(row: EffectRow, id: OrphanId, client: EciClient): Promise<void> {
+    const now = this.parts.clock.now();
+    const missedAt = typeof row.data['missedAt'] === 'number' ? row.data['missedAt'] : undefined;
+    if (missedAt === undefined && (await this.delete(client, id)).kind === 'not-found')
+      return this.gone(row, id, 'the cloud answered NotFound to a second delete');
+    if (missedAt !== undefined && now - missedAt >= READS_APART_MS)
+      return this.gone(row, id, 'after our delete two reads by id, 10 s apart, did not return it');
+    const afterMs = (missedAt ?? now) + READS_APART_MS + 100 - now;
+    await this.releases.release(row, { afterMs, notSent: true, data: { missedAt: missedAt ?? now } });
+  }
+
+  private async gone(row: EffectRow, id: OrphanId, evidence: string): Promise<void> {
+    await this.settle(row, id, { type: 'RecordRemoved', evidence });
+    this.removed.inc({ account: id.accountId, region: id.region });
+    this.parts.logger.info('removed an orphan', { ...id, evidence });
+  }
+
+  private async settle(row: EffectRow, id: OrphanId, command: OrphanCommand | undefined): Promise<void> {
+    await this.parts.orphanStreams.execute(id, command, { actor: ACTOR, claim: claimOf(row) });
+  }
+
+  /** The group as it is now; undefined when the read does not show it; `unanswered`: the row was given back. */
+  private async read(row: EffectRow, id: OrphanId, client: EciClient): Promise<FoundGroup | undefined | 'unanswered'> {
+    const answer = await client.describe([id.containerGroupId]);
+    if (answer.kind === 'done')
+      return answer.value.find(({ snapshot }) => snapshot.containerGroupId === id.containerGroupId);
+    await this.later(row, this.releases.pause(row.attempts, BUSY), true);
+    return 'unanswered';
+  }
+
+  private delete(client: EciClient, { containerGroupId }: OrphanId): Promise<DeleteAnswer> {
+    return client
+      .delete(containerGroupId)
+      .catch((error: unknown): DeleteAnswer => ({ kind: 'unknown', reason: errorMessage(error) }));
+  }
+
+  private later(row: EffectRow, afterMs: number, notSent: boolean): Promise<void> {
+    return this.releases.release(row, { afterMs, notSent });
+  }
+}
