@@ -39,6 +39,30 @@ describe('the work queue', () => {
     expect(queue.size).toBe(0);
   });
 
+  it('takes the youngest beside the oldest, when asked to', async () => {
+    const order: string[] = [];
+    const clock = new VirtualClock();
+    const queue = new WorkQueue({
+      clock,
+      random: new SeededRandom(1),
+      concurrency: 1,
+      youngestToo: true,
+      work: async (key) => void order.push(key),
+      onError: () => undefined,
+    });
+    for (const key of ['1', '2', '3', '4', '5', '6']) queue.add(key);
+    queue.drop('5');
+    queue.add('urgent', true);
+    queue.resume();
+    await clock.advance(0);
+
+    expect(order).toEqual(['urgent', '1', '6', '2', '4', '3']);
+    for (let round = 0; round < 1_000; round++) queue.add(`later-${round}`);
+    await clock.advance(0);
+    expect(queue.size).toBe(0);
+    expect(new Set(order).size).toBe(order.length);
+  });
+
   it('takes urgent keys first', async () => {
     const order: string[] = [];
     const { clock, queue } = queueWith(async (key) => void order.push(key), 1);

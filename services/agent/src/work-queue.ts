@@ -8,6 +8,8 @@ export interface WorkQueueOptions {
   /** Works on one key. A number = look at it again after that many milliseconds. Throwing = again after a back-off. */
   readonly work: (key: string, signal: AbortSignal) => Promise<number | void>;
   readonly onError: (key: string, error: unknown, failures: number) => void;
+  /** Every other key is the one that was added last, so that a backlog holds nobody up. Default: all in their order. */
+  readonly youngestToo?: boolean;
 }
 
 /**
@@ -18,6 +20,9 @@ export class WorkQueue {
   private readonly options: WorkQueueOptions;
   private readonly waiting = new Map<string, boolean>();
   private readonly urgent = new Set<string>();
+  /** Waiting keys in the order of their adding; those that have gone meanwhile are passed over. */
+  private recent: string[] = [];
+  private youngestsTurn = false;
   private readonly active = new Set<string>();
   private readonly again = new Set<string>();
   private readonly failures = new Map<string, number>();
@@ -55,6 +60,7 @@ export class WorkQueue {
       return;
     }
     if (urgent) this.urgent.add(key);
+    if (this.options.youngestToo && !this.waiting.has(key)) this.note(key);
     this.waiting.set(key, true);
     this.pump();
   }
@@ -81,13 +87,28 @@ export class WorkQueue {
 
   private pump(): void {
     while (!this.paused && !this.stopping.signal.aborted && this.active.size < this.options.concurrency) {
-      const key = first(this.urgent) ?? first(this.waiting.keys());
+      const key = first(this.urgent) ?? this.next();
       if (key === undefined) return;
       this.urgent.delete(key);
       this.waiting.delete(key);
       this.active.add(key);
       void this.run(key);
     }
+  }
+
+  private next(): string | undefined {
+    const youngest = this.youngestsTurn;
+    this.youngestsTurn = this.options.youngestToo === true && !youngest;
+    while (youngest && this.recent.length > 0) {
+      const key = this.recent.pop()!;
+      if (this.waiting.has(key)) return key;
+    }
+    return first(this.waiting.keys());
+  }
+
+  private note(key: string): void {
+    if (this.recent.length > 2 * this.waiting.size + 100) this.recent = [...this.waiting.keys()];
+    this.recent.push(key);
   }
 
   private async run(key: string): Promise<void> {

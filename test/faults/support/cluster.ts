@@ -9,6 +9,13 @@ import { FaultProxy } from './proxy.ts';
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type KubernetesObject = any;
 
+export interface AgentRequest {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly verb: string;
+  readonly kind: string;
+}
+
 /** A pod that a user made. */
 export interface Made {
   readonly name: string;
@@ -27,6 +34,8 @@ export class FaultCluster {
   /** The newest agent first started is first; a scenario of two agents adds the second. */
   readonly agents: TestProcess[] = [];
   readonly kubeconfigFile: string;
+  /** What agents have asked the API server, oldest first. */
+  readonly requests: readonly AgentRequest[];
   /** Every pod that a user made or removed, for the judge: what should be there now. */
   readonly wanted = new Map<string, Made>();
   readonly removed = new Map<string, Made>();
@@ -36,7 +45,13 @@ export class FaultCluster {
 
   private constructor(
     id: string,
-    parts: { server: DemoCluster; proxy: FaultProxy; folder: TemporaryFolder; kubeconfig: string },
+    parts: {
+      server: DemoCluster;
+      proxy: FaultProxy;
+      folder: TemporaryFolder;
+      kubeconfig: string;
+      requests: AgentRequest[];
+    },
     trouble: { refuse: RefuseRequest },
   ) {
     this.id = id;
@@ -44,17 +59,27 @@ export class FaultCluster {
     this.proxy = parts.proxy;
     this.#folder = parts.folder;
     this.kubeconfigFile = parts.kubeconfig;
+    this.requests = parts.requests;
     this.#trouble = trouble;
   }
 
   static async start(id: string): Promise<FaultCluster> {
     const trouble: { refuse: RefuseRequest } = { refuse: () => undefined };
-    const server = await startDemoCluster({ onError: () => undefined, refuse: (request) => trouble.refuse(request) });
+    const requests: AgentRequest[] = [];
+    const server = await startDemoCluster({
+      onError: () => undefined,
+      refuse: (request) => {
+        const { verb, kind, userAgent } = request;
+        if (!userAgent.startsWith('eci-fleet-agent')) return undefined;
+        requests.push({ at: Date.now(), verb, kind });
+        return trouble.refuse(request);
+      },
+    });
     const proxy = await FaultProxy.start(await freePort(), Number(new URL(server.url).port));
     const folder = temporaryFolder(`cluster-${id}`);
     const kubeconfig = join(folder.path, 'kubeconfig');
     await writeFile(kubeconfig, server.kubeconfig.replaceAll(server.url, `http://127.0.0.1:${proxy.port}`));
-    return new FaultCluster(id, { server, proxy, folder, kubeconfig }, trouble);
+    return new FaultCluster(id, { server, proxy, folder, kubeconfig, requests }, trouble);
   }
 
   get agent(): TestProcess {
@@ -68,7 +93,7 @@ export class FaultCluster {
     return this.proxy.refuse();
   }
 
-  /** It answers requests that `which` names like this, until `back`; default: everything but reads of the version with 500. */
+  /** It answers those of the agent's requests that `which` names like this, until `back`; default: all with 500. */
   refuse(
     which: (request: Parameters<RefuseRequest>[0]) => boolean = () => true,
     answer: Refusal = { code: 500, reason: 'InternalError', message: 'etcdserver: request timed out' },

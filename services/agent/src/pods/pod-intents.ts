@@ -42,6 +42,8 @@ export class PodIntents {
       clock: options.clock,
       random: options.random,
       concurrency: CONCURRENCY,
+      // After an hour without a broker there may be thousands; a pod that comes now does not stand behind them.
+      youngestToo: true,
       work: (uid) => this.work(uid),
       onError: (uid, error, failures) => {
         if (error instanceof NotSent) return;

@@ -29,6 +29,7 @@ export type RefuseRequest = (request: {
   readonly verb: string;
   readonly kind: string;
   readonly path: string;
+  readonly userAgent: string;
 }) => Refusal | undefined;
 
 /** List, watch, get, create, update, patch and delete over HTTP, for what an agent uses. No authentication: loopback only. */
@@ -73,7 +74,12 @@ export class ApiServer {
       if (/^\/(readyz|livez|healthz)$/.test(url.pathname)) return void response.writeHead(200).end('ok');
       const target = targetOf(url.pathname);
       if (!target) throw new ApiError(404, 'NotFound', `the demo cluster has no resource at ${url.pathname}`);
-      const refusal = this.refuse({ verb: verbOf(request, target, url), kind: target.type.kind, path: url.pathname });
+      const refusal = this.refuse({
+        verb: verbOf(request, target, url),
+        kind: target.type.kind,
+        path: url.pathname,
+        userAgent: request.headers['user-agent'] ?? '',
+      });
       if (refusal) throw new ApiError(refusal.code, refusal.reason, refusal.message);
       const body = request.method === 'GET' ? undefined : await bodyOf(request);
       if (request.method === 'GET' && !target.name && url.searchParams.get('watch'))
