@@ -3,6 +3,8 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { AccountDirectory } from './accounts/account-directory.ts';
 import { AccountsController } from './accounts/accounts.controller.ts';
 import { AddAccountHandler, GetAccountHandler, ListAccountsHandler } from './accounts/accounts.ts';
+import { AuditController } from './audit/audit.controller.ts';
+import { SEAL_HANDLERS, SealReader } from './audit/read-seals.ts';
 import {
   ClusterReader,
   GetClusterHandler,
@@ -42,6 +44,7 @@ export interface Services {
   readonly feed: EventFeed;
   readonly finder: StreamFinder;
   readonly quarantineReader: QuarantineReader;
+  readonly sealReader: SealReader;
   readonly join: AgentJoin;
   readonly sessions: AgentSessions;
   readonly fleetMetrics: FleetMetrics;
@@ -61,6 +64,7 @@ export class AppModule {
       { provide: EventFeed, useValue: services.feed },
       { provide: StreamFinder, useValue: services.finder },
       { provide: QuarantineReader, useValue: services.quarantineReader },
+      { provide: SealReader, useValue: services.sealReader },
       { provide: AgentJoin, useValue: services.join },
       { provide: AgentSessions, useValue: services.sessions },
       { provide: FleetMetrics, useValue: services.fleetMetrics },
@@ -77,6 +81,7 @@ export class AppModule {
         AccountsController,
         ContainerGroupsController,
         QuarantineController,
+        AuditController,
       ],
       providers: [
         ...given,
@@ -95,6 +100,7 @@ export class AppModule {
         ReadEventsHandler,
         ListQuarantineHandler,
         GetQuarantinedHandler,
+        ...SEAL_HANDLERS,
       ],
     };
   }

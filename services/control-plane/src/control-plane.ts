@@ -15,6 +15,8 @@ import { AccountDirectory } from './accounts/account-directory.ts';
 import { Credentials } from './accounts/credential.ts';
 import { ObservedEciClients } from './accounts/observed-eci.ts';
 import { AppModule } from './app.module.ts';
+import { publicAuditKey } from './audit/audit-key.ts';
+import { SealReader } from './audit/read-seals.ts';
 import { ClusterDirectory } from './clusters/cluster-directory.ts';
 import { ClusterReader } from './clusters/clusters.ts';
 import { ClusterRegistration } from './clusters/registration.ts';
@@ -228,6 +230,7 @@ export async function startControlPlane(
           feed: new EventFeed({ store, pool }),
           finder: new StreamFinder({ store, pool }),
           quarantineReader: new QuarantineReader(pool),
+          sealReader: new SealReader({ pool, key: config.auditKey && publicAuditKey(config.auditKey) }),
           join: new AgentJoin({
             pool,
             clock,
