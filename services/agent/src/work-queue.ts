@@ -12,6 +12,9 @@ export interface WorkQueueOptions {
   readonly youngestToo?: boolean;
 }
 
+/** A reason that exists already: without one, every abort makes an exception with a stack. */
+const LOOKED_AT = new Error('it need not be waited for any more');
+
 /**
  * Keys that want to be looked at. A key is worked on by one worker at a time; added meanwhile, it is looked at once more, so no change is
  * missed and none is worked on twice. Urgent keys go first. What a key means is read when its turn comes, so the queue holds no data.
@@ -53,7 +56,7 @@ export class WorkQueue {
 
   add(key: string, urgent = false): void {
     if (this.stopping.signal.aborted) return;
-    this.delayed.get(key)?.abort();
+    this.delayed.get(key)?.abort(LOOKED_AT);
     this.delayed.delete(key);
     if (this.active.has(key)) {
       this.again.add(key);
@@ -67,7 +70,7 @@ export class WorkQueue {
 
   /** Forgets a key that is waiting. */
   drop(key: string): void {
-    this.delayed.get(key)?.abort();
+    this.delayed.get(key)?.abort(LOOKED_AT);
     this.delayed.delete(key);
     this.waiting.delete(key);
     this.urgent.delete(key);
@@ -80,7 +83,7 @@ export class WorkQueue {
     this.stopping.abort();
     this.waiting.clear();
     this.urgent.clear();
-    for (const d of this.delayed.values()) d.abort();
+    for (const d of this.delayed.values()) d.abort(LOOKED_AT);
     this.delayed.clear();
     if (this.active.size > 0) await new Promise<void>((resolve) => this.idle.add(resolve));
   }

@@ -34,10 +34,10 @@ describe('the gate of progress', () => {
     const waits = Array.from({ length: 100 }, (_, i) => gate.waitMs(`u${i}`));
 
     expect(waits.filter((ms) => ms === 0)).toHaveLength(20);
-    expect(waits.at(-1)).toBe(5_000);
+    expect(waits.at(-1)).toBe(10_000);
   });
 
-  it('holds none for more than five seconds, whatever comes and however often it is asked', async () => {
+  it('holds none for more than ten seconds, whatever comes and however often it is asked', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(fc.nat(30), fc.integer({ min: 1, max: 800 })), { maxLength: 60 }),
@@ -49,7 +49,7 @@ describe('the gate of progress', () => {
             const uid = `u${pod}`;
             const wait = gate.waitMs(uid);
             const since = heldSince.get(uid) ?? clock.now();
-            expect(clock.now() + wait).toBeLessThanOrEqual(Math.max(clock.now(), since + 5_000));
+            expect(clock.now() + wait).toBeLessThanOrEqual(Math.max(clock.now(), since + 10_000));
             if (wait === 0) heldSince.delete(uid);
             else heldSince.set(uid, since);
             await clock.advance(ms);

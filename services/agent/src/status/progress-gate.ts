@@ -3,7 +3,7 @@ import type { PodObject } from '#libs/kubernetes';
 import type { Clock } from '#libs/runtime';
 
 /** How long a status that only reports progress may wait for the one that makes it needless. */
-const HOLD_MS = 5_000;
+const HOLD_MS = 10_000;
 const AT_ONCE = 20;
 const PER_SECOND = 10;
 
@@ -23,7 +23,7 @@ export function isProgress(pod: PodObject, { status }: Pick<PodStatusMessage, 's
 
 /**
  * Statuses that only report progress go out at once while they are few. In a storm of pods they would cost the API server as much as the
- * statuses that matter, so there each waits up to five seconds: by then most pods run, and only that is written.
+ * statuses that matter, so there each waits up to ten seconds: by then most pods run, and only that is written.
  */
 export class ProgressGate {
   private readonly clock: Clock;
