@@ -15,6 +15,9 @@ import type { EffectChange, InboxMove, NewEvent, StreamAppend } from './event-st
 /** Parameters of `es.append_2`, in their order, but for the inbox and the jitter. */
 export type AppendRequest = readonly (Buffer | string | null)[];
 
+/** Rows beside the streams, in the order of the parameters. */
+const BESIDE = ['put', 'removed', 'timers', 'parked', 'aliases', 'sealed'] as const;
+
 export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
   const seen = new Set<string>();
   const events = new EventColumns();
@@ -22,6 +25,8 @@ export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
   const claims: ((StreamAppend['claim'] & { readonly putAgain: boolean }) | undefined)[] = [];
   const beside: { [table: string]: object[] } = {};
   const lay = (table: string, row: object): void => void (beside[table] ??= []).push(row);
+  const blobs: Uint8Array[] = [];
+  const blob = (bytes: Uint8Array): number => blobs.push(bytes);
 
   streams.forEach((stream, index) => {
     const s = index + 1;
@@ -47,7 +52,10 @@ export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
     touched.push(effects.length > 0 || claim !== undefined);
     const putAgain = (e: EffectChange): boolean => e.op === 'put' && e.kind === claim?.kind && e.key === claim.key;
     claims.push(claim && { ...claim, putAgain: effects.some(putAgain) });
-    for (const effect of effects) lay('effects', effectRow(s, effect));
+    for (const effect of effects) {
+      if (effect.op === 'put') lay('put', putRow(s, effect, blob));
+      else lay('removed', { s, kind: effect.kind, key: effect.key, unless_claimed: effect.unlessClaimed });
+    }
     for (const timer of new Map((stream.timers ?? []).map((t) => [t.name, t])).values()) {
       lay(
         'timers',
@@ -61,12 +69,12 @@ export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
     if (stream.sealed === 'destroy') lay('sealed', { s });
     else if (stream.sealed) {
       const { wrappedKey, keyId, sealed } = stream.sealed.put;
-      lay('sealed', { s, key_id: keyId, wrapped_key: bytea(wrappedKey), sealed: bytea(sealed) });
+      lay('sealed', { s, key_id: keyId, wrapped: blob(wrappedKey), blob: blob(sealed) });
     }
   });
 
-  const besideText = Object.keys(beside).length > 0 ? JSON.stringify(beside) : null;
-  refuseNul(besideText, streams);
+  const rows = BESIDE.map((table) => (beside[table] ? JSON.stringify(beside[table]) : null));
+  for (const text of rows) refuseNul(text, streams);
   for (const text of [...events.data, ...events.metadata]) refuseNul(text, streams);
   for (const { streamId } of streams) if (streamId.includes('\0')) refuseNul(JSON.stringify(streamId), streams);
   for (const type of events.types) if (type.includes('\0')) refuseNul(JSON.stringify(type), streams);
@@ -82,7 +90,8 @@ export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
     someClaim ? textArray(claims.map((claim) => claim?.claimId ?? null)) : null,
     someClaim ? boolArray(claims.map((claim) => claim?.putAgain === true)) : null,
     ...events.arrays(),
-    besideText,
+    ...rows,
+    blobs.length > 0 ? byteaArray(blobs) : null,
   ];
 }
 
@@ -129,12 +138,9 @@ class EventColumns {
   }
 }
 
-function effectRow(s: number, effect: EffectChange): object {
-  if (effect.op === 'remove')
-    return { s, op: 'remove', kind: effect.kind, key: effect.key, unless_claimed: effect.unlessClaimed };
+function putRow(s: number, effect: Extract<EffectChange, { op: 'put' }>, blob: (bytes: Uint8Array) => number): object {
   return {
     s,
-    op: 'put',
     kind: effect.kind,
     key: effect.key,
     lane: effect.lane,
@@ -142,7 +148,7 @@ function effectRow(s: number, effect: EffectChange): object {
     priority: effect.priority,
     after_ms: effect.afterMs,
     data: effect.data,
-    sealed: effect.sealed && bytea(effect.sealed),
+    blob: effect.sealed && blob(effect.sealed),
     claim_id: effect.claim?.claimId,
     lease_ms: effect.claim?.leaseMs,
   };
@@ -151,10 +157,6 @@ function effectRow(s: number, effect: EffectChange): object {
 /** One change for each row: the last that was said of it. */
 export function lastOfEach(effects: readonly EffectChange[]): readonly EffectChange[] {
   return effects.length < 2 ? effects : [...new Map(effects.map((e) => [JSON.stringify([e.kind, e.key]), e])).values()];
-}
-
-function bytea(bytes: Uint8Array): string {
-  return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`;
 }
 
 /** PostgreSQL's text cannot hold the character 0; said here, where the stream is known. */

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { appendRequest, inboxJson } from './append-request.ts';
+import { int8Array } from './binary-array.ts';
 import { CursorOfAnotherLog } from './cursor.ts';
 import {
   EventStore,
@@ -12,6 +13,8 @@ import {
   type RecordedEvent,
   type StreamAppend,
 } from './event-store.ts';
+import { KnownStreams } from './known-streams.ts';
+import { LogTail } from './log-tail.ts';
 import { Nudge } from './nudge.ts';
 
 export interface PostgresStoreOptions {
@@ -66,6 +69,16 @@ interface EventColumns {
   readonly metadata: EventMetadata;
 }
 
+interface HeadColumns {
+  readonly head_stream: string;
+  readonly head_version: string;
+}
+
+/** Streams whose events are kept in memory: those of pods on their way through a storm, at some 20 KB each. */
+const KNOWN_STREAMS = 2_000;
+/** Events that readers of the log share. */
+const TAIL_EVENTS = 1_000;
+
 const COLUMNS = `(select generation from es.log) as generation, e.transaction_id::text as transaction_id, e.position, e.recorded_at, e.stream_id,
   e.version, e.event_id, e.type, e.schema_version, e.data, e.metadata`;
 
@@ -75,8 +88,9 @@ interface Outcome {
   readonly removed: readonly string[] | null;
 }
 
+const LOAD = `select e.head_stream, e.head_version, ${COLUMNS} from es.load_after($1, $2) e`;
 const WRITTEN = { outcome: 'ok', removed: null } as const;
-const APPEND = `select s, outcome, removed from es.append_2(${Array.from({ length: 20 }, (_, index) => `$${index + 1}`).join(', ')})`;
+const APPEND = `select s, outcome, removed from es.append_2(${Array.from({ length: 26 }, (_, index) => `$${index + 1}`).join(', ')})`;
 
 /** How often streams are tried again that met a younger transaction, or an append that the server undid. */
 const FRESH_TRANSACTIONS = 5;
@@ -85,6 +99,8 @@ const FRESH_TRANSACTIONS = 5;
 export class PostgresEventStore extends EventStore {
   /** Told after every append of this process. */
   readonly appended = new Nudge();
+  private readonly known = new KnownStreams(KNOWN_STREAMS);
+  private readonly tail = new LogTail(TAIL_EVENTS);
   private readonly pool: Pool;
   private readonly jitter: () => number;
 
@@ -95,21 +111,46 @@ export class PostgresEventStore extends EventStore {
   }
 
   async loadMany(streamIds: readonly string[]): Promise<ReadonlyMap<string, readonly RecordedEvent[]>> {
-    const streams = new Map<string, RecordedEvent[]>();
-    if (streamIds.length === 0) return streams;
-    // The head's window of time leaves only the partitions in which the stream has events.
-    const { rows } = await this.pool.query<EventColumns>({
-      name: 'es-load',
-      text: `select ${COLUMNS} from es.load($1) e`,
-      values: [[...new Set(streamIds)]],
-    });
-    for (const row of rows) {
-      const event = toEvent(row);
-      const events = streams.get(event.streamId);
-      if (events) events.push(event);
-      else streams.set(event.streamId, [event]);
-    }
+    const streams = new Map<string, readonly RecordedEvent[]>();
+    const ids = [...new Set(streamIds)];
+    // What is asked for by the thousand will not be asked for again soon.
+    const known = ids.length <= KNOWN_STREAMS / 4 ? this.known : new KnownStreams(0);
+    const unsettled = await this.loadNews(ids, known, streams);
+    if (unsettled.length > 0) await this.loadNews(unsettled, new KnownStreams(0), streams);
     return streams;
+  }
+
+  /** Reads what is not known yet; answers the streams of which what is known was wrong. */
+  private async loadNews(
+    ids: readonly string[],
+    known: KnownStreams,
+    streams: Map<string, readonly RecordedEvent[]>,
+  ): Promise<readonly string[]> {
+    if (ids.length === 0) return [];
+    const after = new Map(ids.map((id) => [id, known.version(id)]));
+    const { rows } = await this.pool.query<HeadColumns & EventColumns>({
+      name: 'es-load-after',
+      text: LOAD,
+      values: [ids, int8Array([...after.values()])],
+    });
+    const heads = new Map<string, { readonly version: number; readonly generation: number; added: RecordedEvent[] }>();
+    for (const row of rows) {
+      let head = heads.get(row.head_stream);
+      if (!head) {
+        head = { version: Number(row.head_version), generation: row.generation, added: [] };
+        heads.set(row.head_stream, head);
+      }
+      if (row.position !== null) head.added.push(toEvent(row));
+    }
+    const unsettled: string[] = [];
+    for (const [streamId, head] of heads) {
+      const events = known.complete(streamId, head, head.added);
+      if (events) streams.set(streamId, events);
+      else if (after.get(streamId) !== 0) unsettled.push(streamId);
+      // Nothing was presumed, so months of it were archived: this is what there is.
+      else if (head.added.length > 0) streams.set(streamId, head.added);
+    }
+    return unsettled;
   }
 
   async append(streams: readonly StreamAppend[], inbox?: InboxMove): Promise<readonly AppendResult[]> {
@@ -163,14 +204,20 @@ export class PostgresEventStore extends EventStore {
     after: Cursor,
     limit: number,
   ): Promise<{ readonly events: readonly RecordedEvent[]; readonly next: Cursor }> {
+    const known = this.tail.after(after, limit) ?? [];
+    const from = known.at(-1)?.cursor ?? after;
+    if (known.length > 0 && known.length >= limit) return { events: known, next: from };
     const { rows } = await this.pool.query<EventColumns>({
       name: 'es-read-all',
       text: `select ${COLUMNS} from (values (1)) one left join lateral es.read_all($1, $2, $3) e on true order by e.transaction_id, e.position`,
-      values: [after.transactionId, after.position, limit],
+      values: [from.transactionId, from.position, limit - known.length],
     });
     const generation = rows[0]!.generation;
-    if (after.generation !== 0 && after.generation !== generation) throw new CursorOfAnotherLog(after, generation);
-    const events = rows.filter((row) => row.position !== null).map(toEvent);
+    if (from.generation !== 0 && from.generation !== generation) throw new CursorOfAnotherLog(from, generation);
+    const read = rows.filter((row) => row.position !== null).map(toEvent);
+    // News are about to be asked for stream by stream; a reader of old days is not to drive them out.
+    if (this.tail.add(from, read)) for (const event of read) this.known.add(event);
+    const events = known.length === 0 ? read : [...known, ...read];
     return { events, next: events.at(-1)?.cursor ?? { ...after, generation } };
   }
 
@@ -265,7 +312,14 @@ function toEvent(row: EventColumns): RecordedEvent {
     eventId: row.event_id,
     type: row.type,
     schemaVersion: row.schema_version,
-    data: row.data,
-    metadata: row.metadata,
+    data: frozen(row.data),
+    metadata: frozen(row.metadata),
   };
+}
+
+/** Events that were read are shared by their readers. */
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const inside of Object.values(value)) frozen(inside);
+  return Object.freeze(value);
 }
