@@ -25,7 +25,11 @@ export async function startCluster(undo: Undo): Promise<Cluster> {
 }
 
 /** The agent as it runs in a cluster, under exactly the role of its manifests. Ready when its node is. */
-export async function startAgent(rig: Rig, cluster: KubernetesCluster, controlPlaneUrl: string): Promise<void> {
+export async function startAgent(
+  rig: Rig,
+  cluster: KubernetesCluster,
+  controlPlaneUrl: string,
+): Promise<{ readonly healthUrl: string }> {
   const [healthPort, webhookPort] = (await freePorts(2)) as [number, number];
   await rig.service('agent', {
     metricsUrl: `http://127.0.0.1:${healthPort}/metrics`,
@@ -52,6 +56,7 @@ export async function startAgent(rig: Rig, cluster: KubernetesCluster, controlPl
       HEALTH_PORT: String(healthPort),
     },
   });
+  return { healthUrl: `http://127.0.0.1:${healthPort}` };
 }
 
 /** A small web pod that is bound to a node from the start; the API server puts in its token, as for any pod. */

@@ -3,6 +3,7 @@ import { RigUnavailable } from '#libs/testing';
 import { append } from './append.ts';
 import { table, type Figure } from './figures.ts';
 import { intents } from './intents.ts';
+import { memory } from './memory.ts';
 import { HELP, readOptions, WrongOptions, type Bench, type Options } from './options.ts';
 import { Undo } from './rig.ts';
 import { running } from './running.ts';
@@ -15,6 +16,7 @@ const RUNS: Readonly<Record<Bench, { readonly title: string; readonly pods: numb
   intents: { title: 'intents → events', pods: 10_000, run: intents },
   wire: { title: 'bound → CreateContainerGroup on the wire', pods: 600, run: wire },
   running: { title: 'bound → Running in the API server', pods: 1_000, run: running },
+  memory: { title: 'resident memory of the agent', pods: 1_000, run: memory },
 };
 
 const undo = new Undo();

@@ -10,7 +10,8 @@ import { startRig, type Undo } from './rig.ts';
 
 /** Requests of ours to the API server at the same time. */
 const PARALLEL = 32;
-const WARM_UP = 50;
+/** Enough that every process runs compiled code, as services do that have been up for a while. */
+const WARM_UP = 300;
 const PROFILE_SECONDS = 6;
 
 /** Pods that are bound all at once until the last is Running for everybody who asks the API server. The cloud has no limits and takes no time. */

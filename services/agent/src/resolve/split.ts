@@ -38,7 +38,8 @@ export function splitPod(pod: PodObject): SplitPod {
   }
   if (pod.metadata.annotations) metadata.annotations = clearAnnotations;
 
-  const spec = structuredClone(pod.spec) as Json;
+  // It came as JSON; this copies it several times faster than `structuredClone`.
+  const spec = JSON.parse(JSON.stringify(pod.spec)) as Json;
   for (const list of ['containers', 'initContainers', 'ephemeralContainers'] as const) {
     for (const container of objects(spec[list])) {
       objects(container.env).forEach((variable, index) => {
