@@ -1,7 +1,7 @@
 import type { ContainerGroupState, JsonObject } from '#libs/domain';
 import { conditionsOf } from './conditions.ts';
 import { containerStatusesOf } from './container-statuses.ts';
-import { phaseOf, reasonOf } from './phase.ts';
+import { phaseOf, reasonOf, type Phase } from './phase.ts';
 import type { PodStatus } from './pod-status-shape.ts';
 import { qosClassOf } from './qos-class.ts';
 import { seconds } from './times.ts';
@@ -11,9 +11,8 @@ import { seconds } from './times.ts';
  * being looked up). Pure: the same state gives the same bytes.
  */
 export function podStatusOf(state: ContainerGroupState): JsonObject | undefined {
-  const { intent, group, end } = state;
-  if (!intent) return undefined;
-  if (intent.lookUpFirst && !end && (group?.status ?? null) === null) return undefined;
+  const { intent, group } = state;
+  if (!intent || !hasStatus(state)) return undefined;
   const { containers, initContainers } = containerStatusesOf(state);
   const qosClass = qosClassOf(intent.clearPod['spec']);
   const startTime = intent.lookUpFirst && group?.startedAt ? group.startedAt : intent.acceptedAt;
@@ -29,6 +28,16 @@ export function podStatusOf(state: ContainerGroupState): JsonObject | undefined 
     ...(qosClass && { qosClass }),
   };
   return status as unknown as JsonObject;
+}
+
+/** The phase of that status, without the rest of it. */
+export function podPhaseOf(state: ContainerGroupState): Phase | undefined {
+  return hasStatus(state) ? phaseOf(state) : undefined;
+}
+
+function hasStatus({ intent, group, end }: ContainerGroupState): boolean {
+  if (!intent) return false;
+  return !(intent.lookUpFirst && !end && (group?.status ?? null) === null);
 }
 
 const SIZE = /^(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)Gi$/;

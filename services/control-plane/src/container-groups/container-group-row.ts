@@ -1,12 +1,17 @@
 import { isClosed, lifeOf, parseStreamId, type ContainerGroupState } from '#libs/domain';
-import type { RecordedEvent } from '#libs/event-store';
-import { podStatusOf } from '#libs/kubernetes';
+import { podPhaseOf } from '#libs/kubernetes';
 import type { ContainerGroupRecord } from './container-group.entity.ts';
 import { groupTimes } from './group-times.ts';
-import { domainEvent, stateOf } from './stored-events.ts';
+import { domainEvent, stateOf, type Fact } from './stored-events.ts';
+
+/** An event with its place. */
+export interface PlacedFact extends Fact {
+  readonly streamId: string;
+  readonly version: number;
+}
 
 /** The row of a stream; `recorded` = all of its events, in order, at least one. Pure: no ids, no clock, so a rebuild gives the same row. */
-export function containerGroupRow(recorded: readonly RecordedEvent[]): ContainerGroupRecord {
+export function containerGroupRow(recorded: readonly PlacedFact[]): ContainerGroupRecord {
   const first = recorded[0];
   const last = recorded.at(-1);
   if (first === undefined || last === undefined) throw new Error('a stream without events has no row');
@@ -24,7 +29,7 @@ export function containerGroupRow(recorded: readonly RecordedEvent[]): Container
     namespace: intent?.pod.namespace ?? state.stop?.namespace ?? '',
     name: intent?.pod.name ?? state.stop?.name ?? '',
     life: lifeOf(state),
-    phase: phaseOf(state),
+    phase: podPhaseOf(state) ?? null,
     closed: isClosed(state),
     podObjectGone: state.podObjectGone,
     containerGroupId: group?.containerGroupId ?? null,
@@ -64,11 +69,6 @@ function reasonOf({ end, parked, attempt, stop }: ContainerGroupState): {
   if (parked) return { reason: parked.reason, message: parked.message };
   if (attempt?.refusal) return { reason: attempt.refusal.class, message: attempt.refusal.message };
   return { reason: null, message: null };
-}
-
-function phaseOf(state: ContainerGroupState): string | null {
-  const phase = podStatusOf(state)?.['phase'];
-  return typeof phase === 'string' ? phase : null;
 }
 
 const dateOf = (at: number | undefined): Date | null => (at === undefined ? null : new Date(at));

@@ -1,0 +1,212 @@
+import { randomUUID } from 'node:crypto';
+import type { Pool, PoolClient } from 'pg';
+import { asSqlClient } from '#libs/event-store';
+import { inTransaction } from '../transaction.ts';
+import { containerGroupStreams } from '../container-groups/stored-events.ts';
+import { foldStreams, type FailedStream } from './fold-streams.ts';
+import { fillRows, SHADOW, writeRows } from './write-rows.ts';
+
+/** A place in the log; see the event store's rules of order. */
+export interface Place {
+  readonly generation: number;
+  readonly transactionId: string;
+  readonly position: string;
+}
+
+/** Another rebuild has begun: this one writes nothing more. */
+export class RebuildReplaced extends Error {
+  override readonly name = 'RebuildReplaced';
+}
+
+/** Events of one catch-up transaction: well under a second. */
+const CATCH_UP_EVENTS = 5_000;
+/** Streams of one statement. */
+const STREAMS = 500;
+
+interface PlaceRow {
+  readonly generation: number;
+  readonly transaction_id: string;
+  readonly position: string;
+}
+
+const placeOf = (row: PlaceRow): Place => ({
+  generation: row.generation,
+  transactionId: row.transaction_id,
+  position: row.position,
+});
+
+const asReplaced = (error: unknown): unknown =>
+  (error as { code?: unknown }).code === 'RB001' ? new RebuildReplaced((error as Error).message) : error;
+
+/** The tables that are filled beside those that serve, and the place in the log to which they have come. Every write checks that no later rebuild began. */
+export class ShadowTables {
+  readonly id: string;
+  /** Streams that could not be folded: their rows are taken over as they serve now. */
+  readonly failed = new Map<string, FailedStream>();
+  place: Place;
+  private readonly pool: Pool;
+
+  private constructor(pool: Pool, id: string, place: Place) {
+    this.pool = pool;
+    this.id = id;
+    this.place = place;
+  }
+
+  /** Empty tables, standing where the reader of the read model stands; whatever an earlier rebuild left is dropped. */
+  static async begin(pool: Pool): Promise<ShadowTables> {
+    const id = randomUUID();
+    const { rows } = await pool.query<PlaceRow>(
+      `select generation, last_transaction_id::text as transaction_id, last_position::text as position from fleet.begin_rebuild($1)`,
+      [id],
+    );
+    return new ShadowTables(pool, id, placeOf(rows[0]!));
+  }
+
+  /** Streams opened after `after` and not after `until`, in the order of their opening: rows written in this order grow lists at their end. */
+  async openedStreams(
+    after: Place,
+    until: Place,
+    limit: number,
+  ): Promise<{ readonly streamIds: readonly string[]; readonly last: Place | undefined }> {
+    const { rows } = await this.pool.query<{ stream_id: string; transaction_id: string; position: string }>(
+      `select e.stream_id, e.transaction_id::text as transaction_id, e.position::text as position from es.event e
+        where (e.transaction_id, e.position) > ($1::text::xid8, $2) and (e.transaction_id, e.position) <= ($3::text::xid8, $4) and e.version = 1
+        order by e.transaction_id, e.position limit $5`,
+      [after.transactionId, after.position, until.transactionId, until.position, limit],
+    );
+    const last = rows.at(-1);
+    return {
+      streamIds: containerGroupStreams(rows.map(({ stream_id }) => ({ streamId: stream_id }))),
+      last: last && { generation: until.generation, transactionId: last.transaction_id, position: last.position },
+    };
+  }
+
+  /** Writes the rows of streams that have none here yet; one transaction. Answers how many events they have. */
+  async fill(streamIds: readonly string[]): Promise<number> {
+    const client = { query: async (text: string, values?: unknown[]) => (await this.pool.query(text, values)).rows };
+    const { rows, failed, events } = await foldStreams(client, streamIds);
+    for (const stream of failed) this.failed.set(stream.streamId, stream);
+    await this.write((connection) => fillRows(asSqlClient(connection), SHADOW, rows));
+    return events;
+  }
+
+  /** Brings the shadow to where the reader of the read model stands now; answers the events that were between. */
+  async catchUp(): Promise<number> {
+    const { rows } = await this.pool.query<PlaceRow>(
+      `select s.generation, s.last_transaction_id::text as transaction_id, s.last_position::text as position from es.subscription s where s.name = 'project'`,
+    );
+    if (!rows[0]) return 0;
+    const until = placeOf(rows[0]);
+    let all = 0;
+    for (;;) {
+      const events = await this.write((connection) => this.step(connection, until));
+      all += events;
+      if (events < CATCH_UP_EVENTS) return all;
+    }
+  }
+
+  /** The same in the caller's transaction. `tooFar`: more was between than may be done under a lock; nothing was written. */
+  async catchUpIn(connection: PoolClient, until: Place, most: number): Promise<'done' | 'too-far'> {
+    const { rows } = await connection.query<{ events: string }>(
+      `select count(*) as events from (select 1 from es.event e where (e.transaction_id, e.position) > ($1::text::xid8, $2)
+         and (e.transaction_id, e.position) <= ($3::text::xid8, $4) limit $5) x`,
+      [this.place.transactionId, this.place.position, until.transactionId, until.position, most + 1],
+    );
+    if (Number(rows[0]?.events) > most) return 'too-far';
+    await this.step(connection, until);
+    return 'done';
+  }
+
+  /** Folds these streams anew, wherever they stand. */
+  async refold(streamIds: readonly string[]): Promise<void> {
+    for (let start = 0; start < streamIds.length; start += STREAMS)
+      await this.write((connection) => this.fold(connection, streamIds.slice(start, start + STREAMS)));
+  }
+
+  /** Makes every index that the serving table has or should have, each in a transaction of its own. */
+  async index(progress: (line: string) => void): Promise<void> {
+    const { rows } = await this.pool.query<{ name: string }>('select * from fleet.missing_shadow_indexes() as name');
+    for (const { name } of rows) {
+      await this.pool.query('select fleet.make_shadow_index($1, $2)', [this.id, name]).catch((error: unknown) => {
+        throw asReplaced(error);
+      });
+      progress(`index ${name}`);
+    }
+  }
+
+  async analyze(): Promise<void> {
+    await this.pool.query('select fleet.analyze_shadow()');
+  }
+
+  /** Counts what was filled; nobody else writes here, so that reading and writing may be two steps and the second a short one. */
+  async count(): Promise<void> {
+    const { rows } = await this.pool.query<{ cluster_id: string; life: string; zone: string; groups: string }>(
+      `select cluster_id, life, coalesce(zone, '') as zone, count(*) as groups from ${SHADOW.groups} group by 1, 2, 3`,
+    );
+    await this.write((connection) =>
+      connection.query(
+        `insert into ${SHADOW.counts} (cluster_id, life, zone, groups) select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])`,
+        [
+          rows.map((row) => row.cluster_id),
+          rows.map((row) => row.life),
+          rows.map((row) => row.zone),
+          rows.map((row) => row.groups),
+        ],
+      ),
+    );
+  }
+
+  /** Counts anew, after rows were put in by other means. */
+  async recount(): Promise<void> {
+    await this.write((connection) => connection.query(`delete from ${SHADOW.counts}`));
+    await this.count();
+  }
+
+  async drop(): Promise<void> {
+    await this.pool.query('select fleet.drop_rebuild($1)', [this.id]);
+  }
+
+  private async step(connection: PoolClient, until: Place): Promise<number> {
+    const { rows } = await connection.query<{ stream_id: string; transaction_id: string; position: string }>(
+      `select e.stream_id, e.transaction_id::text as transaction_id, e.position::text as position from es.event e
+        where (e.transaction_id, e.position) > ($1::text::xid8, $2) and (e.transaction_id, e.position) <= ($3::text::xid8, $4)
+        order by e.transaction_id, e.position limit $5`,
+      [this.place.transactionId, this.place.position, until.transactionId, until.position, CATCH_UP_EVENTS],
+    );
+    const last = rows.at(-1);
+    const complete = rows.length < CATCH_UP_EVENTS || !last;
+    const to = complete ? until : { ...until, transactionId: last.transaction_id, position: last.position };
+    const streamIds = containerGroupStreams(rows.map(({ stream_id }) => ({ streamId: stream_id })));
+    for (let start = 0; start < streamIds.length; start += STREAMS)
+      await this.fold(connection, streamIds.slice(start, start + STREAMS));
+    await connection.query('select fleet.move_rebuild($1, $2::text::xid8, $3)', [
+      this.id,
+      to.transactionId,
+      to.position,
+    ]);
+    this.place = to;
+    return rows.length;
+  }
+
+  private async fold(connection: PoolClient, streamIds: readonly string[]): Promise<void> {
+    const client = asSqlClient(connection);
+    const { rows, failed } = await foldStreams(client, streamIds);
+    for (const row of rows) this.failed.delete(row.streamId);
+    for (const stream of failed) this.failed.set(stream.streamId, stream);
+    await writeRows(client, SHADOW, rows);
+  }
+
+  /** One transaction; the place goes back when it is undone. */
+  private async write<T>(work: (connection: PoolClient) => Promise<T>): Promise<T> {
+    const before = this.place;
+    try {
+      return await inTransaction(this.pool, async (connection) => {
+        await connection.query('select fleet.refuse_other_rebuild($1)', [this.id]);
+        return work(connection);
+      });
+    } catch (error) {
+      this.place = before;
+      throw asReplaced(error);
+    }
+  }
+}
