@@ -23,6 +23,7 @@ export interface SealStore {
   /** The first `limit` events after the checkpoint that every reader may see; no entries: none. */
   unsealed(from: Cursor, limit: number): Promise<Unsealed>;
   newest(): Promise<Seal | undefined>;
+  seal(sequence: number): Promise<Seal | undefined>;
   /** False: the checkpoint was not ours any more; nothing was written. */
   append(owner: string, seal: FullSeal): Promise<boolean>;
   knowKey(key: NamedAuditKey): Promise<void>;
@@ -175,6 +176,13 @@ export class PostgresSealStore implements SealStore {
     const { rows } = await this.pool.query<SealRow>(
       `select ${SEAL_COLUMNS} from es.seal s order by s.sequence desc limit 1`,
     );
+    return rows[0] && sealOf(rows[0]);
+  }
+
+  async seal(sequence: number): Promise<Seal | undefined> {
+    const { rows } = await this.pool.query<SealRow>(`select ${SEAL_COLUMNS} from es.seal s where s.sequence = $1`, [
+      sequence,
+    ]);
     return rows[0] && sealOf(rows[0]);
   }
 

@@ -216,6 +216,18 @@ describe('the sealer', () => {
     await expect(sealer('two').step()).rejects.toThrow(ChainChanged);
   });
 
+  it('remembers what it has seen when all seals are gone and the checkpoint with them', async () => {
+    await append(3);
+    const one = sealer('one');
+    await sealAll(one);
+    const superuser = await owner.connect();
+    await superuser.query('set session_replication_role = replica');
+    await superuser.query('delete from es.seal');
+    await superuser.query(`update es.subscription set last_position = 0, last_transaction_id = '0'`);
+    superuser.release(true);
+    await expect(one.step()).rejects.toThrow('which we have seen');
+  });
+
   it('leaves no way round it to the application', async () => {
     await append(3);
     await sealAll(sealer('one'));

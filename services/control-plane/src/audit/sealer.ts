@@ -24,7 +24,7 @@ export class Sealer {
   private readonly parts;
   private readonly sealed;
   private readonly events;
-  /** The newest seal that we have seen to be sound. */
+  /** The newest seal that we have seen to be sound. Memory of this process, which no superuser of PostgreSQL can change. */
   private known: Seal | undefined;
   private keyIsKnown = false;
 
@@ -49,19 +49,13 @@ export class Sealer {
   async step(): Promise<LoopStep> {
     const { store, owner, leaseMs, maxEvents = MAX_EVENTS, fleet, signer } = this.parts;
     const from = await store.lease(owner, leaseMs);
-    if (!from) {
-      this.known = undefined;
-      return 'idle';
-    }
+    if (!from) return 'idle';
     const unsealed = await store.unsealed(from, maxEvents);
     if (unsealed.entries.length === 0) return 'idle';
-    const previous = this.checked(await store.newest(), from);
+    const previous = await this.checked(await store.newest(), from);
     await this.announceKey();
     const seal = makeSeal({ fleet, signer, previous, ...unsealed, sealedAt: unsealed.now });
-    if (!(await store.append(owner, seal))) {
-      this.known = undefined;
-      return 'idle';
-    }
+    if (!(await store.append(owner, seal))) return 'idle';
     this.known = seal;
     this.sealed.inc({ signed: String(signer !== undefined) });
     this.events.inc(unsealed.entries.length);
@@ -74,19 +68,22 @@ export class Sealer {
   }
 
   /** @throws ChainChanged */
-  private checked(newest: Seal | undefined, from: Cursor): Seal | undefined {
-    // Another process sealed while we were paused or had lost the lease: what we knew is old, and no reproach.
-    if (this.known && compareCursors(this.known.through, from) !== 0) this.known = undefined;
+  private async checked(newest: Seal | undefined, from: Cursor): Promise<Seal | undefined> {
     const { known } = this;
-    if (known && (newest?.sequence !== known.sequence || newest.digest !== known.digest))
-      throw new ChainChanged(
-        `seal ${known.sequence} was the newest and is so no more, though nobody has sealed since: ${ADVICE}`,
-      );
+    const since = known && compareCursors(from, known.through);
+    if (known && since !== undefined) {
+      if (since < 0)
+        throw new ChainChanged(`the sealer stands before seal ${known.sequence}, which we have seen: ${ADVICE}`);
+      // Others may have sealed while we were paused or had lost the lease; what we have seen is there all the same.
+      const still = since === 0 ? newest : await this.parts.store.seal(known.sequence);
+      if (still?.digest !== known.digest || still.sequence !== known.sequence)
+        throw new ChainChanged(`seal ${known.sequence} is not there any more as we have seen it: ${ADVICE}`);
+    }
     if (compareCursors(newest?.through ?? BEGINNING, from) !== 0)
       throw new ChainChanged(
         `the newest seal (${newest?.sequence ?? 'there is none'}) does not end where the sealer stands: ${ADVICE}`,
       );
-    if (newest) this.check(newest, known !== undefined);
+    if (newest) this.check(newest, newest.digest === known?.digest);
     this.known = newest;
     return newest;
   }

@@ -70,6 +70,7 @@ export const auditVerifyCommand: FleetCommand = {
         trusted: new AuditKeyRing(trusted),
         untrusted: new AuditKeyRing(await keysInPostgres(pool)),
         findings,
+        now: new Date(started).toISOString(),
         signal: context.signal,
         ...(copy && { published: copy }),
         ...(options.from && { from: options.from }),

@@ -66,6 +66,10 @@ function provenLines(facts: ReportFacts): string[] {
       `            from cursor ${encodeCursor(firstSeal.from)} to ${encodeCursor(lastSeal.through)}; newest seal made ${lastSeal.sealedAt}`,
     );
   else lines.push('Checked     no seal: nothing is sealed in this range');
+  if (verified.late)
+    lines.push(
+      `            ${count(verified.late.seals, 'seal')} made over a minute after their events were recorded: proven only since they were made, the last at ${verified.late.until}`,
+    );
   lines.push(...signatureLines(facts));
   if (!published)
     lines.push(
@@ -157,6 +161,7 @@ export function reportJson(facts: ReportFacts): object {
       keys: signatures.keys,
     },
     published: published ? { ...published, seals: verified.compared } : null,
+    ...(verified.late && { late: verified.late }),
     unsealed: verified.unsealed,
     seconds: elapsedMs / 1000,
     eventsPerSecond: Math.round(verified.events / seconds),

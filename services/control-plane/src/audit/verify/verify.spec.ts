@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '#libs/event-store';
 import { AuditKey, AuditKeyRing, AuditSigner } from '../audit-key.ts';
-import type { FullSeal } from '../seal.ts';
+import { makeSeal, type FullSeal } from '../seal.ts';
 import type { Finding } from './finding.ts';
 import { headsOf, logOf, MemoryHistory, publishedSeals, sealsOf, storedEvent, type StoredEvent } from './for-specs.ts';
 import { verify, type VerifyOptions } from './verify.ts';
@@ -232,6 +232,19 @@ describe('audit verify', () => {
     expect(newOnly.signatures.keys).toContainEqual({ keyId: signer.keyId, trusted: false, seals: 1 });
     const stranger = await run(events, seals, { untrusted: nobody });
     expect(stranger.findings.map(({ kind }) => kind)).toEqual(['bad-signature', 'bad-signature', 'unsigned']);
+  });
+
+  it('says which seals came late, and finds that there are none where there should be', async () => {
+    const events = logOf(10);
+    const seals = sealsOf(events, [5, 5], signer);
+    const late = '2026-03-01T12:00:00.000Z';
+    const sealed = sealsOf(events, [5], signer);
+    const lateSeal = makeSeal({ ...seals[1]!, previous: sealed[0], sealedAt: late, signer });
+    expect((await run(events, [sealed[0]!, lateSeal])).late).toEqual({ seals: 1, until: late });
+    expect((await run(events, seals)).late).toBeUndefined();
+    expect((await run(events, [], { now: late })).findings).toMatchObject([{ kind: 'missing-seal' }]);
+    expect((await run(events, [], { now: events[0]!.recordedAt })).findings).toEqual([]);
+    expect((await run(events, [], { now: late, trusted: nobody })).findings).toEqual([]);
   });
 
   it('checks a stretch by time or by cursor', async () => {

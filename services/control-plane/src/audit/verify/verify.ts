@@ -11,6 +11,9 @@ import type { PublishedSeals } from './published-copy.ts';
 
 const SEALS = 200;
 
+/** A seal is made within seconds; one that comes later than this says less. */
+const LATE_MS = 60_000;
+
 /** Events of one batch beyond what its seal says that are still named one by one. */
 const MOST_INSERTED = 1_000;
 
@@ -23,6 +26,8 @@ export interface VerifyOptions {
   readonly published?: PublishedSeals;
   readonly from?: Bound;
   readonly to?: Bound;
+  /** Time of the check, ISO; with it an old log without any seal is a finding, when there are keys to trust. */
+  readonly now?: string;
   readonly signal?: AbortSignal;
   /** Told now and then how many events were checked. */
   readonly onProgress?: (events: number) => void;
@@ -43,6 +48,8 @@ export interface Verified {
   readonly signatures: Signatures;
   /** Seals compared with their published copies. */
   readonly compared: { readonly seals: number; readonly first: number | undefined; readonly last: number | undefined };
+  /** Seals that were made over a minute after their oldest event: proven unchanged since `until` at the latest, not since they were recorded. */
+  readonly late: { readonly seals: number; readonly until: string } | undefined;
   /** Events after the last seal: nothing but their own digests vouches for them yet. */
   readonly unsealed: { readonly events: number; readonly since: string | undefined };
 }
@@ -66,6 +73,7 @@ class Walk {
   private events = 0;
   private sealedEvents = 0;
   private compared = 0;
+  private late: Verified['late'];
   private firstCompared: number | undefined;
   private lastCompared: number | undefined;
 
@@ -99,6 +107,7 @@ class Walk {
       sealedEvents: this.sealedEvents,
       signatures,
       compared: { seals: this.compared, first: this.firstCompared, last: this.lastCompared },
+      late: this.late,
       unsealed,
     };
   }
@@ -235,6 +244,8 @@ class Walk {
     this.first ??= seal;
     this.previous = seal;
     this.seals += 1;
+    if (Date.parse(seal.sealedAt) - Date.parse(seal.recordedFrom) > LATE_MS)
+      this.late = { seals: (this.late?.seals ?? 0) + 1, until: seal.sealedAt };
   }
 
   private isBeyond({ from, recordedFrom }: Seal): boolean {
@@ -260,6 +271,17 @@ class Walk {
           { kind: 'missing-event', event: { streamId, version, type: 'unknown', recordedAt: 'unknown' } },
           `the head of its stream says ${head} events, and they end at ${last}`,
         );
+    if (this.seals === 0 && since !== undefined && this.options.trusted.size > 0) this.noSeal(since);
     return { events, since };
+  }
+
+  /** A log is sealed within seconds, so an old one without a seal has lost them, or nobody seals. */
+  private noSeal(since: string): void {
+    const { now } = this.options;
+    if (now !== undefined && Date.parse(now) - Date.parse(since) > LATE_MS)
+      this.findings.add(
+        { kind: 'missing-seal' },
+        `there is no seal, though there are events since ${since}: seals were removed, or no process has role publish`,
+      );
   }
 }
