@@ -68,15 +68,24 @@ class NoCases extends OrphanCases {
   placesAtWork = () => Promise.resolve([]);
 }
 
+/** Somebody sets it. */
+class SettableClock extends VirtualClock {
+  setBy = 0;
+
+  override now(): number {
+    return super.now() + this.setBy;
+  }
+}
+
 describe('watching a place', () => {
-  let clock: VirtualClock;
+  let clock: SettableClock;
   let cloud: ScriptedCloud;
   let scopes: KnownScopes;
   let observer: ScopeObserver;
   const never = new AbortController().signal;
 
   beforeEach(() => {
-    clock = new VirtualClock();
+    clock = new SettableClock();
     cloud = new ScriptedCloud(clock);
     scopes = new KnownScopes();
     const store = {
@@ -137,6 +146,27 @@ describe('watching a place', () => {
     await clock.advance(120_000);
     await step();
     expect(cloud.asked.at(-1)?.since).toBeGreaterThan(120);
+  });
+
+  it('goes on when the clock is set back, or jumps ahead in the middle of a sweep', async () => {
+    await step();
+    await step();
+    const before = cloud.asked.length;
+    clock.setBy -= 300_000;
+    await step();
+    await clock.advance(2_000);
+    await step();
+    expect(cloud.asked.length).toBeGreaterThan(before);
+
+    // an hour passes while one page is read: the next sweep does not wait for half an hour
+    cloud.takesMs = 3_600_000;
+    await clock.advance(5_000);
+    await step();
+    cloud.takesMs = 0;
+    const then = cloud.asked.length;
+    await clock.advance(31_000);
+    await step();
+    expect(cloud.asked.length).toBeGreaterThan(then);
   });
 
   it('splits a chain that takes long by cluster', async () => {

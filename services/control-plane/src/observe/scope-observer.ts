@@ -24,6 +24,9 @@ const INVENTORY_AGAIN_MS = 65_000;
 /** A group without a stream may be one whose create has not been recorded yet. */
 const STRANGER_AFTER_MS = 20_000;
 const READS_A_STEP = IDS * 10;
+/** A clock that was set makes a sweep look long, or the next one far away: no wait that it explains is longer than this. */
+const LONGEST_PAUSE_MS = 30_000;
+const LONGEST_WAIT_MS = 2_000;
 const THROTTLED = { baseMs: 2_000, capMs: 60_000 };
 
 /** Watches one place of the cloud: sweeps for changes, reads groups on their way by id, and takes full inventories. */
@@ -65,13 +68,23 @@ export class ScopeObserver {
   /** Does what is due; answers the milliseconds until something is due again. */
   async step(stopping: AbortSignal): Promise<number> {
     const { clock, sights } = this.parts;
+    this.doubtFarTimes(clock.now());
     if (clock.now() >= this.nextSweepAt) await this.sweep(stopping);
     if (stopping.aborted) return 0;
     await this.readOnTheirWay();
     if (clock.now() >= this.nextInventoryAt) this.beginInventory(stopping);
     const now = clock.now();
     sights.forgetOld(now);
-    return Math.max(50, Math.min(this.nextSweepAt, this.nextInventoryAt > now ? this.nextInventoryAt : Infinity) - now);
+    const next = Math.min(this.nextSweepAt, this.nextInventoryAt > now ? this.nextInventoryAt : Infinity);
+    return Math.max(50, Math.min(next - now, LONGEST_WAIT_MS));
+  }
+
+  /** The clock was set back: what was planned by the time before is due now. */
+  private doubtFarTimes(now: number): void {
+    if (this.nextSweepAt - now > THROTTLED.capMs + LONGEST_PAUSE_MS) this.nextSweepAt = now;
+    const inventoryIn = this.nextInventoryAt - now;
+    if (inventoryIn !== Infinity && inventoryIn > INVENTORY_EVERY_MS + LONGEST_PAUSE_MS) this.nextInventoryAt = now;
+    if (this.sweptAt !== undefined && this.sweptAt > now) this.sweptAt = undefined;
   }
 
   async finish(): Promise<void> {
@@ -99,7 +112,7 @@ export class ScopeObserver {
     if (sights.expecting || this.strangers.size > 0) this.busyUntil = ended + BUSY_FOR_MS;
     const pause = ended < this.busyUntil ? SWEEP_BUSY_MS : SWEEP_QUIET_MS;
     // A sweep that takes long must not follow itself without a pause.
-    this.nextSweepAt = Math.max(began + pause, clock.now() + this.sweepMs / 2);
+    this.nextSweepAt = Math.max(began + pause, clock.now() + Math.min(this.sweepMs / 2, LONGEST_PAUSE_MS));
   }
 
   /** One page after another; true when the chain came to its end. */
