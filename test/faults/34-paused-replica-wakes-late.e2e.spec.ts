@@ -1,6 +1,6 @@
 /** Fault 34: a replica is paused for longer than its leases and wakes up late; the store refuses what it still wants to write, and no extra group is open. */
 import { eventually } from '#libs/testing';
-import { expect, it } from 'vitest';
+import { it } from 'vitest';
 import { useFaultFleet } from './support/fleet.ts';
 import { judge } from './support/judge.ts';
 import { expectOneGroup, names, untilEvents } from './support/one-group.ts';

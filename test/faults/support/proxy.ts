@@ -26,6 +26,7 @@ export class FaultProxy {
   #targets: readonly number[];
   #next = 0;
   #server: Server | undefined;
+  readonly #clients = new Set<Socket>();
   readonly #pairs = new Set<Pair>();
   readonly #ways: Record<'up' | 'down', Way> = { up: open(), down: open() };
   #opened = 0;
@@ -59,6 +60,7 @@ export class FaultProxy {
 
   /** Ends every open connection at once (RST). New ones are taken: a server that restarted. */
   cut(): void {
+    for (const client of this.#clients) client.resetAndDestroy();
     for (const pair of this.#pairs) pair.cut();
   }
 
@@ -132,7 +134,9 @@ export class FaultProxy {
         void pair.ended.finally(() => this.#pairs.delete(pair));
       });
     };
+    this.#clients.add(client);
     client.on('error', () => client.destroy());
+    client.on('close', () => this.#clients.delete(client));
     attempt();
   }
 }
