@@ -1,5 +1,13 @@
 /** What the control plane keeps beside the event store, in memory: the same answers as the tables of PostgreSQL. */
-import { parseStreamId, streamIdOf } from '#libs/domain';
+import {
+  foldOrphan,
+  isOpenOrphan,
+  parseOrphanStreamId,
+  parseStreamId,
+  streamIdOf,
+  type OrphanEvent,
+  type OrphanFacts,
+} from '#libs/domain';
 import type { InMemoryDatabase } from '#libs/event-store';
 import type { Clock } from '#libs/runtime';
 import { StopGuard } from '../../../services/control-plane/src/holds/ports.ts';
@@ -13,13 +21,17 @@ import {
   Orphans,
   Scopes,
   type Observed,
-  type Orphan,
   type Scope,
 } from '../../../services/control-plane/src/observe/ports.ts';
+import { domainEvent } from '../../../services/control-plane/src/container-groups/stored-events.ts';
+import { OrphanCases, type OrphanCase } from '../../../services/control-plane/src/orphans/ports.ts';
 import { aliasOf } from '../../../services/control-plane/src/streams/alias.ts';
 
 export class QuarantineTable implements QuarantineDesk {
-  readonly rows = new Map<string, { readonly clusterId: string; readonly key: string; readonly reason: string; readonly at: number }>();
+  readonly rows = new Map<
+    string,
+    { readonly clusterId: string; readonly key: string; readonly reason: string; readonly at: number }
+  >();
   private readonly clock: Clock;
 
   constructor(clock: Clock) {
@@ -84,8 +96,11 @@ export class InventoryTables extends Inventories {
     return Promise.resolve(open);
   }
 
-  existing(streamIds: readonly string[]): Promise<ReadonlySet<string>> {
-    return Promise.resolve(new Set(streamIds.filter((id) => this.database.tables.streams.has(id))));
+  existing(streamIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const { streams } = this.database.tables;
+    return Promise.resolve(
+      new Map(streamIds.flatMap((id) => (streams.has(id) ? [[id, streams.get(id)!.events.length]] : []))),
+    );
   }
 
   quarantined(clusterId: string, since: number): Promise<ReadonlySet<string>> {
@@ -154,17 +169,62 @@ export class ScopeTable extends Scopes {
 }
 
 export class OrphanTable extends Orphans {
-  readonly rows = new Map<string, Orphan>();
+  readonly rows = new Map<string, { readonly facts: OrphanFacts; readonly since: number }>();
+  private readonly database: InMemoryDatabase;
 
-  seen(orphan: Orphan): Promise<void> {
-    this.rows.set(orphan.containerGroupId, orphan);
-    return Promise.resolve();
+  constructor(database: InMemoryDatabase) {
+    super();
+    this.database = database;
+  }
+
+  note(_scope: Scope, strangers: readonly OrphanFacts[]): Promise<ReadonlyMap<string, number>> {
+    const now = this.database.tables.now();
+    const ages = new Map<string, number>();
+    for (const facts of strangers) {
+      const { containerGroupId, createdAt } = facts;
+      const created = createdAt === undefined ? NaN : Date.parse(createdAt);
+      const since = this.rows.get(containerGroupId)?.since ?? (Number.isNaN(created) ? now : created);
+      this.rows.set(containerGroupId, { facts, since });
+      ages.set(containerGroupId, now - since);
+    }
+    return Promise.resolve(ages);
   }
 
   keepOnly(_scope: Scope, containerGroupIds: readonly string[]): Promise<void> {
     const kept = new Set(containerGroupIds);
     for (const id of this.rows.keys()) if (!kept.has(id)) this.rows.delete(id);
     return Promise.resolve();
+  }
+}
+
+/** Orphans as their streams say; no policy asks for the removal of any. */
+export class CasesOfStreams extends OrphanCases {
+  private readonly database: InMemoryDatabase;
+
+  constructor(database: InMemoryDatabase) {
+    super();
+    this.database = database;
+  }
+
+  open(place: Scope): Promise<readonly OrphanCase[]> {
+    const cases: OrphanCase[] = [];
+    for (const [streamId, { events }] of this.database.tables.streams) {
+      const id = parseOrphanStreamId(streamId);
+      if (id?.accountId !== place.accountId || id.region !== place.region) continue;
+      const state = foldOrphan(events.map((event) => domainEvent(event) as unknown as OrphanEvent));
+      const { phase, facts, quarantinedAt } = state;
+      if (isOpenOrphan(state) && facts && quarantinedAt !== undefined)
+        cases.push({ ...id, phase, facts, quarantinedAt: Date.parse(quarantinedAt) });
+    }
+    return Promise.resolve(cases);
+  }
+
+  overdue(): Promise<readonly never[]> {
+    return Promise.resolve([]);
+  }
+
+  placesAtWork(): Promise<readonly never[]> {
+    return Promise.resolve([]);
   }
 }
 

@@ -127,5 +127,4 @@ export type ContainerGroupCommand =
       readonly accountId?: string;
       readonly region?: string;
     }
-  | { readonly type: 'Unpark'; readonly by: string }
-  | { readonly type: 'RecordPodObjectGone'; readonly reason: string };
+  | { readonly type: 'Unpark'; readonly by: string };

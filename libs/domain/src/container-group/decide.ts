@@ -4,7 +4,7 @@ import { evolve } from './evolve.ts';
 import { observe } from './observe.ts';
 import { same } from '../same.ts';
 import { isCounted } from '../guard/mass-delete-guard.ts';
-import { attemptInDoubt, isAlive, isClosed, isFinalStatus, nextAttempt, wantsPlacement } from './questions.ts';
+import { attemptInDoubt, isAlive, isFinalStatus, nextAttempt, wantsPlacement } from './questions.ts';
 import type { ContainerGroupState, HeldStop } from './state.ts';
 
 /** No events = nothing to do: it was said before, or comes too late. */
@@ -89,10 +89,6 @@ function eventsOf(command: ContainerGroupCommand, state: ContainerGroupState): O
     }
     case 'Unpark':
       return state.parked ? [{ type: 'Unparked', data: { by: command.by } }] : [];
-    case 'RecordPodObjectGone':
-      return isClosed(state) && !state.podObjectGone
-        ? [{ type: 'PodObjectGone', data: { reason: command.reason } }]
-        : [];
   }
 }
 

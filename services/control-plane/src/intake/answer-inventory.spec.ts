@@ -17,7 +17,7 @@ const ask = (over: Partial<InventoryQuestion>) =>
   answerInventory({
     pods: [],
     openStreams: new Map(),
-    pastStreams: new Set(),
+    pastStreams: new Map(),
     states: new Map(),
     quarantined: new Set(),
     held: new Set(),
@@ -28,13 +28,13 @@ const ask = (over: Partial<InventoryQuestion>) =>
 describe('an inventory', () => {
   it('asks nothing when cluster and streams agree', () => {
     const answer = ask({ pods: [pod('a')], openStreams: new Map([['a', 3]]) });
-    expect(answer).toEqual({ recheck: [], republish: [], objectGone: [], unknownPods: [], missingPods: [] });
+    expect(answer).toEqual({ recheck: [], republish: [], unknownPods: [], missingPods: [] });
   });
 
   it('asks for pods of open streams that it lacks, and stops none of them', () => {
     const answer = ask({ openStreams: new Map([['a', 3]]), states: new Map([['a', open]]) });
     expect(answer.recheck).toEqual(['a']);
-    expect(answer.objectGone).toEqual([]);
+    expect(answer.missingPods).toEqual(['a']);
   });
 
   it('asks for a pod whose stop is held once it is there again', () => {
@@ -88,16 +88,17 @@ describe('an inventory', () => {
     expect(ask({ pods: [pod('a')], quarantined: new Set(['a', 'elsewhere']) }).recheck).toEqual(['a']);
   });
 
-  it('takes the object of a closed stream for gone when two inventories lack it', () => {
+  it('asks for the pod of a closed stream when two inventories lack it, and takes none for gone: both may be older than the pod', () => {
     const question = { openStreams: new Map([['a', 1]]), states: new Map([['a', stopped]]) };
-    expect(ask(question)).toMatchObject({ recheck: [], objectGone: [], missingPods: ['a'] });
-    expect(ask({ ...question, before: { unknownPods: [], missingPods: ['a'] } })).toMatchObject({
-      objectGone: ['a'],
-      missingPods: [],
-    });
+    expect(ask(question)).toMatchObject({ recheck: [], missingPods: ['a'] });
+    const again = ask({ ...question, before: { unknownPods: [], missingPods: ['a'] } });
+    expect(again).toMatchObject({ recheck: ['a'], missingPods: ['a'] });
   });
 
-  it('leaves a pod alone whose stream is history', () => {
-    expect(ask({ pods: [pod('a')], pastStreams: new Set(['a']) })).toMatchObject({ unknownPods: [], recheck: [] });
+  it('says again how a pod is that is there though its stream is history: its agent would never let it go', () => {
+    const pastStreams = new Map([['a', 4]]);
+    const pods = [pod('a', { deletionTimestamp: at, revision: undefined })];
+    expect(ask({ pods, pastStreams })).toMatchObject({ republish: ['a'], unknownPods: [], recheck: [] });
+    expect(ask({ pods: [pod('a', { revision: 4 })], pastStreams })).toMatchObject({ republish: [], unknownPods: [] });
   });
 });

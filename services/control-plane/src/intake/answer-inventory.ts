@@ -5,8 +5,8 @@ export interface InventoryQuestion {
   readonly pods: readonly InventoryPod[];
   /** Version of each stream whose pod may still exist, by pod UID. */
   readonly openStreams: ReadonlyMap<string, number>;
-  /** UIDs among the pods whose stream exists but is history. */
-  readonly pastStreams: ReadonlySet<string>;
+  /** Version of each stream that is history, its pod object taken for gone, by the UID of a pod that is here all the same. */
+  readonly pastStreams: ReadonlyMap<string, number>;
   /** States of open streams without a pod here, and of those whose pod carries a deletionTimestamp. */
   readonly states: ReadonlyMap<string, ContainerGroupState>;
   readonly quarantined: ReadonlySet<string>;
@@ -21,15 +21,14 @@ export interface InventoryAnswer {
   readonly recheck: readonly string[];
   /** The agent has not written their newest status. */
   readonly republish: readonly string[];
-  /** Closed, and twice not there: the pod object is gone. */
-  readonly objectGone: readonly string[];
   readonly unknownPods: readonly string[];
+  /** Of streams that count on a pod object, those whose pod is not here. */
   readonly missingPods: readonly string[];
 }
 
 /**
- * Compares one complete inventory with the streams of its cluster. It never stops anything: an inventory may be older than what was said since, so
- * all that follows is to ask again, to say again, or to note what two inventories agree on.
+ * Compares one complete inventory with the streams of its cluster. It never stops or concludes anything: an inventory may be older than what was
+ * said since, by far when its partition had to wait, so all that follows is to ask the agent, which reads the API server, or to say again.
  */
 export function answerInventory(question: InventoryQuestion): InventoryAnswer {
   const { pods, openStreams, pastStreams, states, quarantined, held } = question;
@@ -39,35 +38,33 @@ export function answerInventory(question: InventoryQuestion): InventoryAnswer {
   const republish: string[] = [];
   const unknownPods: string[] = [];
   for (const pod of pods) {
-    const version = openStreams.get(pod.uid);
+    const version = openStreams.get(pod.uid) ?? pastStreams.get(pod.uid);
     if (quarantined.has(pod.uid)) recheck.add(pod.uid);
     // It may be back: the agent's word of it takes the hold away.
     if (held.has(pod.uid) && pod.deletionTimestamp === undefined) recheck.add(pod.uid);
     if (version === undefined) {
-      if (pastStreams.has(pod.uid) || !wantsStream(pod)) continue;
+      if (!wantsStream(pod)) continue;
       unknownPods.push(pod.uid);
       if (unknownBefore.has(pod.uid)) recheck.add(pod.uid);
       continue;
     }
-    if (pod.deletionTimestamp !== undefined && !states.get(pod.uid)?.stop) recheck.add(pod.uid);
+    if (pod.deletionTimestamp !== undefined && openStreams.has(pod.uid) && !states.get(pod.uid)?.stop)
+      recheck.add(pod.uid);
+    // With a tombstone on its topic the agent knows nothing of a pod that came back, or never left, and would never let it go.
     if (pod.revision === undefined || pod.revision < version) republish.push(pod.uid);
   }
 
   const here = new Set(pods.map((pod) => pod.uid));
-  const objectGone: string[] = [];
   const missingPods: string[] = [];
   for (const uid of openStreams.keys()) {
     if (here.has(uid)) continue;
     const state = states.get(uid);
-    if (!state || !isClosed(state)) {
-      recheck.add(uid);
-    } else if (missingBefore.has(uid)) {
-      objectGone.push(uid);
-    } else {
-      missingPods.push(uid);
-    }
+    // Of a closed stream the object's end is mostly on its way to us, or the inventory is older than the pod.
+    const onItsWay = state !== undefined && isClosed(state) && !missingBefore.has(uid);
+    if (!onItsWay) recheck.add(uid);
+    missingPods.push(uid);
   }
-  return { recheck: [...recheck], republish, objectGone, unknownPods, missingPods };
+  return { recheck: [...recheck], republish, unknownPods, missingPods };
 }
 
 /** A pod that waits for nothing, and has not ended or waits to be removed, should have been sent. */

@@ -12,7 +12,7 @@ import type { StreamCommands } from '../streams/stream-commands.ts';
 import { decideStream, type PodMessage } from './decide-stream.ts';
 import type { InventoryDesk } from './inventory-desk.ts';
 import { intakeMetrics, type IntakeMetrics } from './metrics.ts';
-import type { ClusterSource, EnvelopeKeySource, QuarantineDesk } from './ports.ts';
+import type { ClusterSource, EnvelopeKeySource, QuarantineDesk, StatusPublisher } from './ports.ts';
 import { MessageReader, type ReadMessage } from './read-message.ts';
 
 export interface IntakeHandlerParts {
@@ -27,6 +27,7 @@ export interface IntakeHandlerParts {
   readonly clusters: ClusterSource;
   readonly quarantine: QuarantineDesk;
   readonly inventories: InventoryDesk;
+  readonly statuses: StatusPublisher;
   readonly guard: StopGuard;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -129,6 +130,7 @@ export class IntakeHandler {
     );
     const states = new Map(streamIds.map((id) => [id, stateOfStream(loaded.get(id))]));
     const holds = await this.askGuard(pods, states);
+    await this.takeBackStatuses(pods, states);
     const at = new Date(clock.now()).toISOString();
     const appends: StreamAppend[] = [];
     const failed: { message: PodMessage; error: unknown }[] = [];
@@ -148,6 +150,19 @@ export class IntakeHandler {
       failed.push(...decision.failed);
     }
     return { appends, failed };
+  }
+
+  /** An object that came back after its tombstone has gone again: what was said of it meanwhile is taken from its topic. */
+  private async takeBackStatuses(
+    pods: ReadonlyMap<string, readonly PodMessage[]>,
+    states: ReadonlyMap<string, ContainerGroupState>,
+  ): Promise<void> {
+    const gone = [...pods].filter(
+      ([streamId, messages]) =>
+        states.get(streamId)?.podObjectGone &&
+        messages.some((each) => each.kind === 'StopPod' && each.body.reason !== 'Deleted'),
+    );
+    if (gone.length > 0) await this.parts.statuses.publish(gone.map(([streamId]) => streamId));
   }
 
   /** Which streams' stops must wait for an operator; answers their holds. Nobody is asked when nothing counts, which is nearly always. */

@@ -66,25 +66,22 @@ export class InventoryDesk {
     const answer = answerInventory({
       pods,
       openStreams,
-      pastStreams: new Set(strangers.filter((uid) => past.has(idOf(uid)))),
+      pastStreams: new Map(
+        strangers.flatMap((uid) => (past.has(idOf(uid)) ? [[uid, past.get(idOf(uid)) as number]] : [])),
+      ),
       states,
       quarantined: await this.inventories.quarantined(clusterId, before?.completedAt ?? now - DAY_MS),
       held: await this.guard.heldPods(clusterId),
       before: before ?? { unknownPods: [], missingPods: [] },
     });
 
-    const at = new Date(now).toISOString();
+    let page = 0;
     for (const uids of pages(answer.recheck)) {
+      // Agents take a command of a time that they have seen for one that they have done.
+      const at = new Date(now + page++).toISOString();
       await this.agents.sendCommand(clusterId, { kind: 'Command', name: 'Recheck', at, uids: [...uids] });
     }
-    for (const uids of pages(answer.republish)) await this.statuses.publish(uids.map(idOf));
-    for (const uid of answer.objectGone) {
-      await this.streams.execute(
-        idOf(uid),
-        { type: 'RecordPodObjectGone', reason: 'two complete inventories do not hold the pod' },
-        { actor: 'control-plane:intake', causationId: `inventory:${inventoryId}` },
-      );
-    }
+    for (const uids of pages(answer.republish)) await this.statuses.publish(uids.map(idOf), { objectIsThere: true });
     const { unknownPods, missingPods } = answer;
     await this.inventories.remember(clusterId, { inventoryId, completedAt: now, unknownPods, missingPods });
     this.logger.info('answered an inventory', {
@@ -94,7 +91,6 @@ export class InventoryDesk {
       streams: openStreams.size,
       rechecked: answer.recheck.length,
       republished: answer.republish.length,
-      gone: answer.objectGone.length,
     });
   }
 }

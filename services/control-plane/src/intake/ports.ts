@@ -17,8 +17,11 @@ export interface AgentCommands {
 }
 
 export interface StatusPublisher {
-  /** Publishes the present status of these streams once more. */
-  publish(streamIds: readonly string[]): Promise<void>;
+  /**
+   * Publishes the present status of these streams once more. `objectIsThere`: their cluster shows the pods, so that also a stream that takes its
+   * object for gone says how the pod is, not that there is nothing more to say.
+   */
+  publish(streamIds: readonly string[], options?: { readonly objectIsThere?: boolean }): Promise<void>;
 }
 
 /** Where messages wait for somebody to look at them. Idempotent per (topic, epoch, partition, offset). */
@@ -51,6 +54,7 @@ export interface RememberedInventory {
   /** Epoch milliseconds. */
   readonly completedAt: number;
   readonly unknownPods: readonly string[];
+  /** Pods of streams that count on one, and that it did not hold. */
   readonly missingPods: readonly string[];
 }
 
@@ -69,8 +73,8 @@ export abstract class Inventories {
   abstract remember(clusterId: string, inventory: RememberedInventory): Promise<void>;
   /** Version of every stream of the cluster whose pod may still exist, by pod UID. */
   abstract openStreams(clusterId: string): Promise<ReadonlyMap<string, number>>;
-  /** Those of the streams that exist, open or not. */
-  abstract existing(streamIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Version of those of the streams that exist, open or not, by stream id. */
+  abstract existing(streamIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** UIDs of pods with messages in quarantine since then (epoch milliseconds). */
   abstract quarantined(clusterId: string, since: number): Promise<ReadonlySet<string>>;
 }

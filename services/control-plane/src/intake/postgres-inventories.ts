@@ -78,13 +78,13 @@ export class PostgresInventories extends Inventories {
     return new Map(rows.map((row) => [parseStreamId(row.stream_id)?.podUid ?? '', Number(row.version)]));
   }
 
-  async existing(streamIds: readonly string[]): Promise<ReadonlySet<string>> {
-    if (streamIds.length === 0) return new Set();
-    const { rows } = await this.pool.query<{ stream_id: string }>(
-      'select stream_id from es.stream where stream_id = any ($1)',
+  async existing(streamIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    if (streamIds.length === 0) return new Map();
+    const { rows } = await this.pool.query<{ stream_id: string; version: string }>(
+      'select stream_id, version from es.stream where stream_id = any ($1)',
       [streamIds],
     );
-    return new Set(rows.map((row) => row.stream_id));
+    return new Map(rows.map((row) => [row.stream_id, Number(row.version)]));
   }
 
   async quarantined(clusterId: string, since: number): Promise<ReadonlySet<string>> {

@@ -6,13 +6,19 @@ import type { Messaging, OutgoingMessage } from '#libs/messaging';
 import type { KnownClusters } from './ports.ts';
 import { domainEvent, stateOf } from '../container-groups/stored-events.ts';
 
-/** What a cluster's topic should hold for one stream: the complete status, or nothing more once the pod object is gone for good. */
-export function podStatusRecord(recorded: readonly RecordedEvent[]): OutgoingMessage | undefined {
+/**
+ * What a cluster's topic should hold for one stream: the complete status, or nothing more once the pod object is gone for good (unless the
+ * cluster shows it: `objectIsThere`).
+ */
+export function podStatusRecord(
+  recorded: readonly RecordedEvent[],
+  { objectIsThere = false } = {},
+): OutgoingMessage | undefined {
   const last = recorded.at(-1);
   const ids = last && parseStreamId(last.streamId);
   if (!last || !ids) return undefined;
   const state = stateOf(recorded);
-  if (hasTombstone(state)) return { key: ids.podUid, value: null };
+  if (!objectIsThere && hasTombstone(state)) return { key: ids.podUid, value: null };
   const status = podStatusOf(state);
   const message: PodStatusMessage = {
     kind: 'PodStatus',
@@ -54,15 +60,18 @@ export class PodStatusPublisher {
   }
 
   /** Publishes the present status of these streams, one batch a cluster; streams of clusters that cannot be spoken to are left out. */
-  async publish(streamIds: readonly string[]): Promise<void> {
-    await this.publishLoaded(await this.store.loadMany(await this.reachable(streamIds)));
+  async publish(streamIds: readonly string[], options: { readonly objectIsThere?: boolean } = {}): Promise<void> {
+    await this.publishLoaded(await this.store.loadMany(await this.reachable(streamIds)), options);
   }
 
   /** The same for streams that were loaded already. */
-  async publishLoaded(streams: ReadonlyMap<string, readonly RecordedEvent[]>): Promise<void> {
+  async publishLoaded(
+    streams: ReadonlyMap<string, readonly RecordedEvent[]>,
+    options: { readonly objectIsThere?: boolean } = {},
+  ): Promise<void> {
     const batches = new Map<string, OutgoingMessage[]>();
     for (const streamId of await this.reachable([...streams.keys()])) {
-      const message = podStatusRecord(streams.get(streamId) ?? []);
+      const message = podStatusRecord(streams.get(streamId) ?? [], options);
       const clusterId = parseStreamId(streamId)?.clusterId;
       if (message === undefined || clusterId === undefined) continue;
       batches.set(clusterId, [...(batches.get(clusterId) ?? []), message]);
