@@ -337,7 +337,6 @@ export class Cloud {
 }
 
 function digestOf(parameters: ReadonlyMap<string, string>): string {
-  const hash = createHash('sha256');
-  for (const name of [...parameters.keys()].sort()) hash.update(JSON.stringify([name, parameters.get(name)]));
-  return hash.digest('hex');
+  const parts = [...parameters.keys()].sort().map((name) => JSON.stringify([name, parameters.get(name)]));
+  return createHash('sha256').update(parts.join('')).digest('hex');
 }

@@ -111,7 +111,10 @@ function encode(value: string): string {
   );
 }
 
+const OF_NOTHING = createHash('sha256').digest('hex');
+
 function sha256(data: string | Buffer): string {
+  if (data.length === 0) return OF_NOTHING;
   return createHash('sha256').update(data).digest('hex');
 }
 

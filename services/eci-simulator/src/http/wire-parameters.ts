@@ -18,5 +18,6 @@ function read(text: string, into: Map<string, string>): void {
 
 /** Throws URIError for a broken escape. */
 function decode(text: string): string {
-  return decodeURIComponent(text.includes('+') ? text.replaceAll('+', ' ') : text);
+  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text;
+  return spaced.includes('%') ? decodeURIComponent(spaced) : spaced;
 }
