@@ -6,6 +6,7 @@ import { conflict } from '../http/problem.ts';
 import {
   AccountSettings,
   bucketOf,
+  laneBucketOf,
   LANE_ACTIONS,
   laneOf,
   type CredentialReference,
@@ -115,7 +116,7 @@ export class AccountDirectory {
     const [row] = rows;
     if (row === undefined) return;
     for (const action of LANE_ACTIONS)
-      await this.effects.configureLane(laneOf(accountId, region, action), bucketOf(action, row.quotas));
+      await this.effects.configureLane(laneOf(accountId, region, action), laneBucketOf(bucketOf(action, row.quotas)));
     this.lanes.add(key);
   }
 

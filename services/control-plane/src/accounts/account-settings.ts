@@ -86,6 +86,21 @@ export function bucketOf(action: LaneAction, quotas: Quotas | undefined): { rate
   return { rate: perMinute / 60, burst };
 }
 
+/** By so much one call may be longer on its way than another, in a storm on a busy machine. */
+const JITTER_S = 0.5;
+
+/**
+ * The bucket of a lane: not all that the cloud saves up. The first call of a storm may reach the cloud late, whose bucket is full until then, while
+ * ours refills already; what we would be ahead is left out, or the end of the first burst would be throttled. At least half of it: a bucket
+ * that is full between two looks at it loses quota.
+ */
+export function laneBucketOf({ rate, burst }: { readonly rate: number; readonly burst: number }): {
+  rate: number;
+  burst: number;
+} {
+  return { rate, burst: Math.max(1, burst / 2, burst - rate * JITTER_S) };
+}
+
 export const LANE_ACTIONS: readonly LaneAction[] = ['create', 'delete', 'describe', 'status'];
 
 export const laneOf = (accountId: string, region: string, action: LaneAction): string =>

@@ -162,7 +162,7 @@ describe('accounts', () => {
       body: { id: 'second', source: 'api', quotas: { create: { perMinute: 120, burst: 7 } } },
     });
     const { rows } = await pool.query(`select lane, rate, burst from es.lane where lane = 'second/cn-beijing/create'`);
-    expect(rows).toEqual([{ lane: 'second/cn-beijing/create', rate: 2, burst: 7 }]);
+    expect(rows).toEqual([{ lane: 'second/cn-beijing/create', rate: 2, burst: 6 }]);
     expect(await post('/api/v1/accounts', { id: 'second', credential: reference, regions: [] })).toMatchObject({
       status: 409,
     });
