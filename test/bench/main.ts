@@ -3,8 +3,10 @@ import { RigUnavailable } from '#libs/testing';
 import { append } from './append.ts';
 import { table, type Figure } from './figures.ts';
 import { intents } from './intents.ts';
+import { list } from './list.ts';
 import { memory } from './memory.ts';
 import { HELP, readOptions, WrongOptions, type Bench, type Options } from './options.ts';
+import { rebuild } from './rebuild.ts';
 import { Undo } from './rig.ts';
 import { running } from './running.ts';
 import { wire } from './wire.ts';
@@ -17,6 +19,8 @@ const RUNS: Readonly<Record<Bench, { readonly title: string; readonly pods: numb
   wire: { title: 'bound → CreateContainerGroup on the wire', pods: 600, run: wire },
   running: { title: 'bound → Running in the API server', pods: 1_000, run: running },
   memory: { title: 'resident memory of the agent', pods: 1_000, run: memory },
+  rebuild: { title: 'rebuild of the read model', pods: 1_000_000, run: rebuild },
+  list: { title: 'a page of the list', pods: 10_000_000, run: list },
 };
 
 const undo = new Undo();

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const BENCHES = ['append', 'intents', 'wire', 'running', 'memory'] as const;
+export const BENCHES = ['append', 'intents', 'wire', 'running', 'memory', 'rebuild', 'list'] as const;
 export type Bench = (typeof BENCHES)[number];
 
 export interface Options {
@@ -15,13 +15,15 @@ export const HELP = `How fast the fleet is, on real parts, each figure beside a 
 
   npm run bench                      All of it: about three minutes
   npm run bench -- --only wire       One or some of: ${BENCHES.join(', ')}
-  npm run bench -- --pods 500        Pods of each bench. Default: append 40000 events, intents 10000, wire 600, running and memory 1000
+  npm run bench -- --pods 500        Pods of each bench. Default: append 40000 events, intents 10000, wire 600, running and memory 1000, rebuild 1000000 events, list 10000000 rows
   npm run bench -- --profile FOLDER  Writes CPU profiles and metrics of control plane and agent there (browsers' developer tools open profiles)
 
   append   Events appended 50 streams a call over 8 connections. Baseline: a plain insert of the same events.
   intents  A backlog of sealed intents of about 4 KB in Kafka → events in PostgreSQL. Baseline: a plain insert of the same rows.
   wire     Pods bound at 20 a second → CreateContainerGroup at the cloud. Baseline: round trip of one create by the bare SDK.
   running  Pods bound all at once → all Running in the API server. Baseline: status patches a second of the same API server.
+  rebuild  The read model made anew from a million events. Baseline: reading the same events in order.
+  list     Pages of the list of container groups at ten million rows. Baseline: one row by its primary key.
   memory   Resident memory of an agent with so many pods on its node, all Running.
 `;
 

@@ -54,24 +54,32 @@ export class ListContainerGroupsHandler implements IQueryHandler<ListContainerGr
     const position = filter.cursor === undefined ? undefined : decodePageCursor(LIST, filter.cursor);
     // Taken before the rows, so that a reader who goes on with the feed hears some things twice rather than miss one.
     const asOf = position === undefined ? await this.feed.projected() : String(position[2]);
-    const query = this.dataSource.getRepository(ContainerGroupRecord).createQueryBuilder('g');
-    narrow(query, filter);
-    if (position !== undefined) {
-      query.andWhere('(g.requested_at, g.stream_id) < (:at, :id)', {
-        at: new Date(Number(position[0])),
-        id: String(position[1]),
-      });
-    }
-    const rows = await query
-      .orderBy('g.requestedAt', 'DESC')
-      .addOrderBy('g.streamId', 'DESC')
-      .limit(filter.limit + 1)
-      .getMany();
+    const rows = await listQuery(this.dataSource, filter).getMany();
     const page = pageOf(rows, filter.limit, containerGroupView, (row) =>
       encodePageCursor(LIST, [row.requestedAt.getTime(), row.streamId, asOf]),
     );
     return { ...page, items: [...page.items], asOf };
   }
+}
+
+/**
+ * One page and one row more, in the list's order. Every filter has an index that ends in that order (0050_read_models.sql), so that the page is
+ * read off the index: the cost does not grow with the table. A spec and a bench look at this very query.
+ */
+export function listQuery(
+  dataSource: DataSource,
+  filter: ContainerGroupFilter,
+): SelectQueryBuilder<ContainerGroupRecord> {
+  const query = dataSource.getRepository(ContainerGroupRecord).createQueryBuilder('g');
+  narrow(query, filter);
+  if (filter.cursor !== undefined) {
+    const [at, id] = decodePageCursor(LIST, filter.cursor);
+    query.andWhere('(g.requested_at, g.stream_id) < (:at, :id)', { at: new Date(Number(at)), id: String(id) });
+  }
+  return query
+    .orderBy('g.requestedAt', 'DESC')
+    .addOrderBy('g.streamId', 'DESC')
+    .limit(filter.limit + 1);
 }
 
 function narrow(query: SelectQueryBuilder<ContainerGroupRecord>, filter: ContainerGroupFilter): void {

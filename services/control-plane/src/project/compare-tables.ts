@@ -180,7 +180,7 @@ async function countDifferences(client: PoolClient): Promise<readonly Difference
     kept: string;
     counted: string;
   }>(
-    `select k.cluster_id, k.life, k.zone, coalesce(k.groups, 0) as kept, coalesce(r.groups, 0) as counted
+    `select n.cluster_id, n.life, n.zone, coalesce(k.groups, 0) as kept, coalesce(r.groups, 0) as counted
        from (select cluster_id, life, zone from fleet.container_group_count union select cluster_id, life, coalesce(zone, '') from fleet.container_group) n
        left join fleet.container_group_count k using (cluster_id, life, zone)
        left join (select cluster_id, life, coalesce(zone, '') as zone, count(*) as groups from fleet.container_group group by 1, 2, 3) r

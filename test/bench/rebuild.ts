@@ -1,0 +1,68 @@
+import pg from 'pg';
+import { createPool, PostgresEventStore, BEGINNING } from '#libs/event-store';
+import { SystemClock, SystemRandom } from '#libs/runtime';
+import { createDatabase, migrate, startPostgres } from '#libs/testing';
+import { rebuild as rebuildReadModel } from '../../services/control-plane/src/project/rebuild.ts';
+import { atLeast, rate, ratio, seconds, type Figure } from './figures.ts';
+import { ProcessorTime } from './processor-time.ts';
+import type { Undo } from './rig.ts';
+import { EVENTS_PER_LIFE, storeLives } from './stored-lives.ts';
+
+const AIM = 50_000;
+const PAGE = 5_000;
+
+/** A read model rebuilt from a million events; baseline: reading the same events one after another, and doing nothing with them. */
+export async function rebuild(undo: Undo, events: number): Promise<readonly Figure[]> {
+  const postgres = await startPostgres({
+    settings: { fsync: 'on', full_page_writes: 'on', shared_buffers: '1GB', max_wal_size: '8GB' },
+  });
+  undo.add(() => postgres.stop());
+  const { url } = await createDatabase(postgres.url, { name: 'bench_rebuild' });
+  await migrate(url);
+  const admin = new pg.Pool({ connectionString: url, max: 1 });
+  undo.add(() => admin.end());
+  await storeLives(admin, Math.ceil(events / EVENTS_PER_LIFE));
+  await admin.query(
+    `insert into es.subscription (name, generation, last_transaction_id, last_position, leased_until, moved_at)
+     select 'project', 1, e.transaction_id, e.position, now(), now() from es.event e order by e.transaction_id desc, e.position desc limit 1`,
+  );
+  await admin.query('checkpoint');
+
+  const pool = createPool(url, { max: 8 });
+  undo.add(() => pool.end());
+  const parts = { pool, clock: new SystemClock(), random: new SystemRandom() };
+  const processors = new ProcessorTime({ postgres: postgres.process.pid });
+  processors.begin();
+  let began = performance.now();
+  const first = await rebuildReadModel(parts, { most: 0 });
+  const whole = performance.now() - began;
+  const used = processors.end();
+  // The second one meets what the first one made: both must be equal, row by row.
+  const second = await rebuildReadModel(parts, { compareOnly: true });
+  if (second.serving !== second.rebuilt || second.differences.length > 0 || second.rows !== first.streams)
+    throw new Error(`rebuilt twice, and not equal: ${second.serving} and ${second.rebuilt}`);
+
+  began = performance.now();
+  const read = await readAll(new PostgresEventStore(pool));
+  const readMs = performance.now() - began;
+  const ours = first.events / first.seconds;
+  const plain = (read / readMs) * 1_000;
+  return [
+    { what: `${first.events} events of ${first.streams} streams → rows`, value: seconds(first.seconds * 1_000) },
+    { what: 'events → rows', value: rate(ours, 'events'), aim: atLeast(AIM, ours, (value) => rate(value, 'events')) },
+    { what: 'the whole rebuild, indexes, comparison and swap included', value: seconds(whole) },
+    { what: 'baseline: reading the same events in order', value: rate(plain, 'events') },
+    { what: 'of the baseline', value: ratio(ours / plain) },
+    { what: 'processors', value: used },
+  ];
+}
+
+async function readAll(store: PostgresEventStore): Promise<number> {
+  let count = 0;
+  for (let from = BEGINNING; ;) {
+    const { events, next } = await store.readAll(from, PAGE);
+    count += events.length;
+    if (events.length < PAGE) return count;
+    from = next;
+  }
+}
