@@ -6,13 +6,15 @@ import { useFaultFleet } from './support/fleet.ts';
 import { judge } from './support/judge.ts';
 import { names } from './support/one-group.ts';
 
-/** Creates a second, and at once. A backlog of a minute and a half at that rate. */
+/** Creates a second, and at once: as we are told, and as the cloud grants them, which forgives a machine that stands still for seconds. */
 const RATE = 6;
-const BURST = 12;
+const BURST = 6;
+const GRANTED_BURST = 36;
+/** A minute and a quarter at that rate. */
 const BACKLOG = 480;
 const KUBERNETES_QPS = 60;
 
-const bucket = { ratePerSecond: RATE, burst: BURST };
+const bucket = { ratePerSecond: RATE, burst: GRANTED_BURST };
 const account = {
   id: 'default',
   credential: {
@@ -73,7 +75,7 @@ it('serves who comes now while an hour of pods drains', async () => {
   const refused = creates.filter(({ outcome }) => outcome?.code?.startsWith('Throttling'));
   expect(refused.length).toBeLessThanOrEqual(creates.length * 0.005);
   const times = creates.map(({ at }) => Date.parse(at));
-  for (const seconds of [1, 10, 60]) expect(most(times, seconds)).toBeLessThanOrEqual(BURST + RATE * seconds);
+  for (const seconds of [1, 10, 60]) expect(most(times, seconds)).toBeLessThanOrEqual(GRANTED_BURST + RATE * seconds);
   const asked = cluster.requests.filter(({ at, verb, kind }) => at >= returned && verb !== 'watch' && kind !== 'Lease');
   for (const seconds of [1, 5, 30])
     expect(

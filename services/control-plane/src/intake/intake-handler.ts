@@ -85,6 +85,19 @@ export class IntakeHandler {
     this.metrics.batchMessages.observe(batch.messages.length);
   }
 
+  /** Puts the message of a batch of one aside, which fails whatever is tried, and moves the offset over it. */
+  async giveUpOn(batch: Batch, error: unknown): Promise<void> {
+    const { topic, partition, epoch, from, next } = batch;
+    // What was thrown may quote the message, secrets and all.
+    const name = error instanceof Error ? error.name : 'unknown error';
+    const reason = `the message cannot be handled, however often it is tried (${name})`;
+    for (const message of batch.messages) {
+      const read = await new MessageReader(this.parts).read(message).catch(() => undefined);
+      await this.putAside(batch, message, reason, read && 'clusterId' in read ? read.clusterId : undefined);
+    }
+    await this.parts.store.append([], { group: this.parts.group, topic, epoch, partition, from, to: next });
+  }
+
   private async apply(
     batch: Batch,
     pods: ReadonlyMap<string, readonly PodMessage[]>,

@@ -9,6 +9,7 @@ import type { StreamCommands } from '../streams/stream-commands.ts';
 import { InboxOffsets } from './inbox-offsets.ts';
 import { IntakeHandler } from './intake-handler.ts';
 import { InventoryDesk } from './inventory-desk.ts';
+import { StubbornBatches } from './stubborn-batches.ts';
 import type {
   AgentCommands,
   ClusterSource,
@@ -45,7 +46,7 @@ const TROUBLE_AFTER = 3;
 /** Reads what agents say. Any number of replicas share the partitions. */
 export class Intake {
   private readonly parts: IntakeParts;
-  private readonly handler: IntakeHandler;
+  private readonly handler: StubbornBatches;
   private readonly group: string;
   private readonly stopping = new AbortController();
   private consumer: Consumer | undefined;
@@ -56,7 +57,8 @@ export class Intake {
   constructor(parts: IntakeParts) {
     this.parts = parts;
     this.group = `${parts.fleet}.intake`;
-    this.handler = new IntakeHandler({ ...parts, group: this.group, inventories: new InventoryDesk(parts) });
+    const handler = new IntakeHandler({ ...parts, group: this.group, inventories: new InventoryDesk(parts) });
+    this.handler = new StubbornBatches(handler, parts.logger);
   }
 
   async start(): Promise<void> {
