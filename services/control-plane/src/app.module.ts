@@ -24,6 +24,12 @@ import { GetOverviewHandler } from './container-groups/get-overview.ts';
 import { ListContainerGroupsHandler } from './container-groups/list-container-groups.ts';
 import { ReadEventsHandler } from './container-groups/read-events.ts';
 import { FleetMetrics } from './health/fleet-metrics.ts';
+import { HoldDesk } from './holds/hold-desk.ts';
+import { HoldReader } from './holds/hold-reader.ts';
+import { HoldsController } from './holds/holds.controller.ts';
+import { OrphanDecisions } from './orphans/decide-orphan.ts';
+import { OrphanReader } from './orphans/orphan-reader.ts';
+import { OrphansController } from './orphans/orphans.controller.ts';
 import { HealthController } from './health/health.controller.ts';
 import { Readiness } from './health/readiness.ts';
 import { GetQuarantinedHandler, ListQuarantineHandler, QuarantineReader } from './quarantine/list-quarantine.ts';
@@ -44,6 +50,10 @@ export interface Services {
   readonly feed: EventFeed;
   readonly finder: StreamFinder;
   readonly quarantineReader: QuarantineReader;
+  readonly holdReader: HoldReader;
+  readonly holdDesk: HoldDesk;
+  readonly orphanReader: OrphanReader;
+  readonly orphanDecisions: OrphanDecisions;
   readonly sealReader: SealReader;
   readonly join: AgentJoin;
   readonly sessions: AgentSessions;
@@ -64,6 +74,10 @@ export class AppModule {
       { provide: EventFeed, useValue: services.feed },
       { provide: StreamFinder, useValue: services.finder },
       { provide: QuarantineReader, useValue: services.quarantineReader },
+      { provide: HoldReader, useValue: services.holdReader },
+      { provide: HoldDesk, useValue: services.holdDesk },
+      { provide: OrphanReader, useValue: services.orphanReader },
+      { provide: OrphanDecisions, useValue: services.orphanDecisions },
       { provide: SealReader, useValue: services.sealReader },
       { provide: AgentJoin, useValue: services.join },
       { provide: AgentSessions, useValue: services.sessions },
@@ -81,6 +95,8 @@ export class AppModule {
         AccountsController,
         ContainerGroupsController,
         QuarantineController,
+        HoldsController,
+        OrphansController,
         AuditController,
       ],
       providers: [

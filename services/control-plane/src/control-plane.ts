@@ -29,6 +29,8 @@ import { FleetMetrics } from './health/fleet-metrics.ts';
 import { MeasuredEventStore } from './health/measured-store.ts';
 import { Readiness } from './health/readiness.ts';
 import { startHousekeeping } from './housekeeping.ts';
+import { HoldDesk } from './holds/hold-desk.ts';
+import { HoldReader } from './holds/hold-reader.ts';
 import { IdempotencyInterceptor } from './http/idempotency.ts';
 import { startServer } from './http/server.ts';
 import { ShedReads } from './http/shed-reads.ts';
@@ -36,6 +38,9 @@ import { kafkaMessaging } from './kafka.ts';
 import { EnvelopeKeys } from './keys/envelope-keys.ts';
 import { MasterKey } from './keys/master-key.ts';
 import { StreamVault } from './keys/stream-vault.ts';
+import { OrphanDecisions } from './orphans/decide-orphan.ts';
+import { OrphanReader } from './orphans/orphan-reader.ts';
+import { OrphanStreams } from './orphans/orphan-streams.ts';
 import type { Parts, RunningRole } from './parts.ts';
 import { ClusterCommands } from './publish/cluster-commands.ts';
 import { fleetTopics } from './publish/fleet-topics.ts';
@@ -211,6 +216,7 @@ export async function startControlPlane(
       },
     });
     const idempotency = new IdempotencyInterceptor({ pool, masterKey, clock });
+    const orphanReader = new OrphanReader({ pool, prices: config.prices });
     const readiness = new Readiness({ pool, messaging, clock, random, metrics });
     undo.push(() => readiness.close());
     const server = await startServer({
@@ -230,6 +236,10 @@ export async function startControlPlane(
           feed: new EventFeed({ store, pool }),
           finder: new StreamFinder({ store, pool }),
           quarantineReader: new QuarantineReader(pool),
+          holdReader: new HoldReader(pool),
+          holdDesk: new HoldDesk(pool),
+          orphanReader,
+          orphanDecisions: new OrphanDecisions({ reader: orphanReader, streams: new OrphanStreams(parts) }),
           sealReader: new SealReader({ pool, key: config.auditKey && publicAuditKey(config.auditKey) }),
           join: new AgentJoin({
             pool,

@@ -19,4 +19,16 @@ export interface ClusterRow {
   readonly registered_at: Date;
   readonly joined_at: Date | null;
   readonly unregistered_at: Date | null;
+  /** Only in rows that were read with {@link WITH_HOLDS}. */
+  readonly held?: string | null;
+  readonly denied?: string | null;
+  readonly held_since?: Date | null;
+  readonly hold_active?: boolean;
 }
+
+/** Joins to `fleet.cluster c` what the mass-delete guard holds of each cluster. */
+export const WITH_HOLDS = `
+  left join lateral (
+    select count(*) filter (where denied_at is null) as held, count(*) filter (where denied_at is not null) as denied, min(since) as held_since
+      from fleet.held_stop s where s.cluster_id = c.id) held on true
+  left join lateral (select exists (select 1 from fleet.hold h where h.cluster_id = c.id and h.ended_at is null) as hold_active) hold on true`;

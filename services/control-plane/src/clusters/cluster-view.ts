@@ -30,6 +30,17 @@ export const ClusterView = z
       .optional(),
     /** Something an operator should look at. */
     alarm: z.object({ code: z.literal('session-flapping'), message: z.string(), lastSeenAt: time }).optional(),
+    /** Stops that the mass-delete guard holds: an operator must decide (`GET /api/v1/holds/<cluster>`). */
+    hold: z
+      .object({
+        held: z.number().int(),
+        denied: z.number().int(),
+        since: time.optional(),
+        /** It holds whatever it counts from now on, too. */
+        active: z.boolean(),
+        message: z.string(),
+      })
+      .optional(),
   })
   .meta({ id: 'Cluster' });
 export type ClusterView = z.infer<typeof ClusterView>;
@@ -63,6 +74,18 @@ export function clusterView(row: ClusterRow, now: number): ClusterView {
           },
         }
       : {}),
+    ...(row.hold_active || Number(row.held) + Number(row.denied) > 0 ? { hold: holdOf(row) } : {}),
+  };
+}
+
+function holdOf(row: ClusterRow): NonNullable<ClusterView['hold']> {
+  const [held, denied] = [Number(row.held), Number(row.denied)];
+  return {
+    held,
+    denied,
+    ...(row.held_since ? { since: row.held_since.toISOString() } : {}),
+    active: row.hold_active === true,
+    message: `${held} stops that nobody was seen asking for wait for an operator, ${denied} were denied; release or deny them`,
   };
 }
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Clock } from '#libs/runtime';
 import { decodePageCursor, encodePageCursor, pageOf, PageQuery } from '../http/page.ts';
 import { notFound } from '../http/problem.ts';
-import type { ClusterRow } from './cluster-row.ts';
+import { WITH_HOLDS, type ClusterRow } from './cluster-row.ts';
 import { clusterView, ClusterView, type RegisteredCluster } from './cluster-view.ts';
 import { ClusterRegistration, type JoinToken, type RegisterClusterBody } from './registration.ts';
 
@@ -35,7 +35,8 @@ export class ClusterReader {
   async page({ limit, cursor, account, unregistered }: ClusterFilter): Promise<ClusterPage> {
     const after = cursor === undefined ? '' : String(decodePageCursor(LIST, cursor)[0]);
     const { rows } = await this.pool.query<ClusterRow>(
-      `select * from fleet.cluster where id > $1 and ($2::text is null or account_id = $2) and ($3 or unregistered_at is null) order by id limit $4`,
+      `select * from fleet.cluster c ${WITH_HOLDS}
+        where id > $1 and ($2::text is null or account_id = $2) and ($3 or unregistered_at is null) order by id limit $4`,
       [after, account ?? null, unregistered === 'true', limit + 1],
     );
     const page = pageOf(
@@ -48,7 +49,9 @@ export class ClusterReader {
   }
 
   async get(id: string): Promise<ClusterView> {
-    const { rows } = await this.pool.query<ClusterRow>('select * from fleet.cluster where id = $1', [id]);
+    const { rows } = await this.pool.query<ClusterRow>(`select * from fleet.cluster c ${WITH_HOLDS} where id = $1`, [
+      id,
+    ]);
     if (rows[0] === undefined) throw notFound(`there is no cluster ${id.slice(0, 100)}`);
     return this.view(rows[0]);
   }

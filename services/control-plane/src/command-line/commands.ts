@@ -1,8 +1,17 @@
 import { auditKeysCommand } from '../audit/keys-command.ts';
 import { auditVerifyCommand } from '../audit/verify-command.ts';
 import { doctorCommand } from '../doctor/doctor-command.ts';
+import { holdCommands } from '../holds/hold-commands.ts';
+import { orphanCommands } from '../orphans/orphan-commands.ts';
 import { rebuildCommand } from '../project/rebuild-command.ts';
 import type { FleetCommand } from './command.ts';
 
 /** Every command of `npm run fleet`, in the order of its help. */
-export const COMMANDS: readonly FleetCommand[] = [doctorCommand, rebuildCommand, auditVerifyCommand, auditKeysCommand];
+export const COMMANDS: readonly FleetCommand[] = [
+  doctorCommand,
+  ...orphanCommands,
+  ...holdCommands,
+  rebuildCommand,
+  auditVerifyCommand,
+  auditKeysCommand,
+];

@@ -4,7 +4,7 @@ import { inTransaction } from '../transaction.ts';
 export interface HoldDecision {
   readonly clusterId: string;
   readonly verdict: 'release' | 'deny';
-  /** UIDs of pods; absent: everything that is held, and the hold ends. */
+  /** UIDs of pods; absent: everything that is held and not decided yet, and the hold ends. */
   readonly only?: readonly string[];
   /** Name of the operator. */
   readonly by: string;
@@ -35,7 +35,8 @@ export class HoldDesk {
       await client.query('select 1 from fleet.mass_delete_guard where cluster_id = $1 for update', [clusterId]);
       const { rows } = await client.query<{ pod_uid: string }>(
         `update fleet.held_stop set wanted = $2, wanted_by = $3, wanted_reason = $4
-          where cluster_id = $1 and ($5::text[] is null or pod_uid = any ($5)) and not ($2 = 'deny' and denied_at is not null)
+          where cluster_id = $1 and case when $5::text[] is null then wanted is null else pod_uid = any ($5) end
+            and not ($2 = 'deny' and denied_at is not null)
          returning pod_uid`,
         [clusterId, verdict, actor, reason ?? null, only ?? null],
       );

@@ -1,0 +1,66 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiHeader, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { IDEMPOTENCY_HEADER } from '../http/idempotency.ts';
+import { OrphanDecisions } from './decide-orphan.ts';
+import { OrphanReader } from './orphan-reader.ts';
+import { KeepOrphanBody, OrphanFilter, OrphanPage, OrphanView, RemoveOrphanBody } from './orphan-view.ts';
+
+const ID = {
+  name: 'id',
+  description: '`<account>/<region>/<containerGroupId>` (URL-encoded), or the id that ECI gave the group',
+} as const;
+
+@ApiTags('orphans')
+@Controller('api/v1/orphans')
+export class OrphansController {
+  constructor(
+    private readonly reader: OrphanReader,
+    private readonly decisions: OrphanDecisions,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'Container groups with our tag that belong to no stream', operationId: 'listOrphans' })
+  @ApiResponse({
+    status: 200,
+    description: 'Those that are open, unless a state is asked for.',
+    standardSchema: OrphanPage,
+  })
+  list(@Query({ schema: OrphanFilter }) filter: OrphanFilter): Promise<OrphanPage> {
+    return this.reader.page(filter);
+  }
+
+  @Get(':id')
+  @ApiParam(ID)
+  @ApiOperation({ summary: 'One orphan', operationId: 'getOrphan' })
+  @ApiResponse({ status: 200, description: 'As it was seen last, and what was decided.', standardSchema: OrphanView })
+  get(@Param('id') id: string): Promise<OrphanView> {
+    return this.reader.get(id);
+  }
+
+  @Post(':id/remove')
+  @HttpCode(202)
+  @ApiHeader(IDEMPOTENCY_HEADER)
+  @ApiParam(ID)
+  @ApiOperation({ summary: 'Remove an orphan', operationId: 'removeOrphan' })
+  @ApiResponse({
+    status: 202,
+    description: 'It is deleted soon, unless it is no orphan any more by then.',
+    standardSchema: OrphanView,
+  })
+  remove(
+    @Param('id') id: string,
+    @Body({ schema: RemoveOrphanBody }) { by, reason }: RemoveOrphanBody,
+  ): Promise<OrphanView> {
+    return this.decisions.remove(id, by, reason);
+  }
+
+  @Post(':id/keep')
+  @HttpCode(200)
+  @ApiHeader(IDEMPOTENCY_HEADER)
+  @ApiParam(ID)
+  @ApiOperation({ summary: 'Let an orphan live, and ask nobody again', operationId: 'keepOrphan' })
+  @ApiResponse({ status: 200, description: 'It stays listed as kept.', standardSchema: OrphanView })
+  keep(@Param('id') id: string, @Body({ schema: KeepOrphanBody }) { by, reason }: KeepOrphanBody): Promise<OrphanView> {
+    return this.decisions.keep(id, by, reason);
+  }
+}
