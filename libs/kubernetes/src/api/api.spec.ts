@@ -235,6 +235,7 @@ describe('the reflector', () => {
   async function reflect(script: { lists: [string, object[]][]; watches: (string | number)[][] }) {
     const changes: string[] = [];
     const watched: string[] = [];
+    const told: string[] = [];
     const api = await apiThat(({ query, response }) => {
       if (query.get('watch') !== 'true') {
         const [resourceVersion, items] = script.lists.shift()!;
@@ -257,9 +258,11 @@ describe('the reflector', () => {
         changes.push(
           `${change.kind} ${change.object.metadata.uid}${change.kind === 'deleted' ? ` by ${change.by}` : ''}`,
         ),
+      onError: (_, failures) => told.push(`failed ${failures}`),
+      onBack: () => told.push('back'),
     });
     reflector.start();
-    return { reflector, changes, watched };
+    return { reflector, changes, watched, told };
   }
   const line = (type: string, object: object): string => JSON.stringify({ type, object });
 
@@ -295,6 +298,13 @@ describe('the reflector', () => {
 
     await expect.poll(() => watched).toEqual(['10', '50']);
     expect(changes).toEqual(['added a', 'added b', 'deleted a by relist', 'added c']);
+    await reflector.stop();
+  });
+
+  it('counts refused watches in a row, and says once that it is back', async () => {
+    const { reflector, told } = await reflect({ lists: [['10', []]], watches: [[500], [503], [500]] });
+
+    await expect.poll(() => told, { timeout: 9_000 }).toEqual(['failed 1', 'failed 2', 'failed 3', 'back']);
     await reflector.stop();
   });
 

@@ -57,13 +57,15 @@ export interface LinesOptions {
   readonly silenceMs: number;
   /** One line of the answer, without its line feed. */
   readonly onLine: (line: Buffer) => void;
+  /** The answer begins, with status 200. */
+  readonly onOpen?: (() => void) | undefined;
 }
 
 /** Reads an answer line by line as it comes, until the server ends it, it falls silent, or `signal`. The answer of any status but 200 is collected instead. */
 export function readLines(
   dispatcher: Dispatcher,
   request: Request,
-  { silenceMs, onLine }: LinesOptions,
+  { silenceMs, onLine, onOpen }: LinesOptions,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let status = 0;
@@ -77,6 +79,7 @@ export function readLines(
       begin: (code) => {
         status = code;
         timer.refresh();
+        if (status === 200) onOpen?.();
       },
       data: (chunk) => {
         timer.refresh();

@@ -73,6 +73,8 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
   /** Must not throw and must not wait. */
   readonly onEvent: (event: WatchEvent) => void;
+  /** The server has taken the watch; events follow when there are some. */
+  readonly onOpen?: () => void;
 }
 
 const PAGE = 500;
@@ -261,7 +263,7 @@ export class KubernetesApi {
           headers: { ...headers, accept: 'application/json', 'user-agent': this.userAgent },
           signal: options.signal,
         },
-        { silenceMs: WATCH_SILENCE_MS, onLine },
+        { silenceMs: WATCH_SILENCE_MS, onLine, onOpen: options.onOpen },
       );
       // 0: silence before an answer; the reflector watches again from where it was.
       if (answer.status !== 200 && answer.status !== 0) refused ??= errorOfAnswer(request, answer.status, answer.text);

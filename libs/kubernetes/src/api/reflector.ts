@@ -42,6 +42,8 @@ export class Reflector<T extends KubernetesObject> {
   private resourceVersion: string | undefined;
   private readonly firstList = Promise.withResolvers<void>();
   private contactAt: number;
+  /** In a row. */
+  private failures = 0;
 
   constructor(options: ReflectorOptions<T>) {
     this.options = options;
@@ -77,15 +79,12 @@ export class Reflector<T extends KubernetesObject> {
 
   private async run(): Promise<void> {
     const { clock, random, onError } = this.options;
-    let failures = 0;
     while (!this.stopping.signal.aborted) {
       try {
-        if (this.resourceVersion === undefined) await this.relist();
-        if (failures > 0) {
-          failures = 0;
-          this.options.onBack?.(clock.now() - this.contactAt);
+        if (this.resourceVersion === undefined) {
+          await this.relist();
+          this.answered();
         }
-        this.contactAt = clock.now();
         await this.watch();
         this.contactAt = clock.now();
       } catch (error) {
@@ -95,11 +94,19 @@ export class Reflector<T extends KubernetesObject> {
           this.resourceVersion = undefined;
           continue;
         }
-        failures += 1;
-        onError?.(error, failures);
-        await clock.sleep(200 + backoffMs(failures, { baseMs: 500, capMs: 10_000 }, random), this.stopping.signal);
+        this.failures += 1;
+        onError?.(error, this.failures);
+        await clock.sleep(200 + backoffMs(this.failures, { baseMs: 500, capMs: 10_000 }, random), this.stopping.signal);
       }
     }
+  }
+
+  /** A list was complete, or a watch was taken: only then is it back. */
+  private answered(): void {
+    const now = this.options.clock.now();
+    if (this.failures > 0) this.options.onBack?.(now - this.contactAt);
+    this.failures = 0;
+    this.contactAt = now;
   }
 
   private async relist(): Promise<void> {
@@ -132,6 +139,7 @@ export class Reflector<T extends KubernetesObject> {
       resourceVersion: this.resourceVersion!,
       timeoutSeconds: 300 + Math.round(random.next() * 300),
       signal: this.stopping.signal,
+      onOpen: () => this.answered(),
       onEvent: (event) => {
         heard = true;
         this.contactAt = clock.now();
