@@ -1,6 +1,7 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { helpText, VARIABLES } from './config-variables.ts';
-import { ConfigurationError, isLoopback, readConfig, type Environment } from './config.ts';
+import { ConfigurationError, isLoopback, readAuditConfig, readConfig, type Environment } from './config.ts';
 
 const tokenKey = JSON.stringify({ kty: 'EC', crv: 'P-256', x: 'xx', y: 'yy', d: 'canary-private' });
 const sound: Environment = {
@@ -96,6 +97,32 @@ describe('configuration', () => {
     expect(faultsOf({ ...environment, FLEET_MASTER_KEY }, files)[0]).toContain(
       'FLEET_MASTER_KEY: is set beside FLEET_MASTER_KEY_FILE',
     );
+  });
+
+  it('takes an audit key that can sign, and says what is wrong with another without repeating it', () => {
+    const key = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+    expect(readConfig({ ...sound, FLEET_AUDIT_KEY: JSON.stringify(key) }).auditKey).toMatchObject(key);
+    expect(readConfig(sound).auditKey).toBeUndefined();
+    const faults = [
+      ...faultsOf({ ...sound, FLEET_AUDIT_KEY: 'canary' }),
+      ...faultsOf({ ...sound, FLEET_AUDIT_KEY: tokenKey }),
+      ...faultsOf({ ...sound, FLEET_AUDIT_KEY_FILE: '/not/there' }),
+    ];
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual([
+      'FLEET_AUDIT_KEY',
+      'FLEET_AUDIT_KEY',
+      'FLEET_AUDIT_KEY_FILE',
+    ]);
+    expect(faults.join()).not.toContain('canary');
+  });
+
+  it('of an audit needs no key of the control plane, and a token key only where Kafka asks for tokens', () => {
+    const { DATABASE_URL, KAFKA_BROKERS } = sound;
+    expect(readAuditConfig({ DATABASE_URL })).toMatchObject({ fleet: 'eci-fleet', kafka: { brokers: [] } });
+    expect(() => readAuditConfig({})).toThrow('DATABASE_URL');
+    const withTokens = { DATABASE_URL, KAFKA_BROKERS, KAFKA_SECURITY: 'oauthbearer' };
+    expect(() => readAuditConfig(withTokens)).toThrow('FLEET_TOKEN_KEY');
+    expect(readAuditConfig({ ...withTokens, FLEET_TOKEN_KEY: tokenKey }).tokenKey).toMatchObject({ kty: 'EC' });
   });
 
   it('makes one account of the known variables', () => {

@@ -1,10 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { topics } from '#libs/contracts';
 import { streamIdOf } from '#libs/domain';
 import { createPool, digestOf, PostgresEventStore } from '#libs/event-store';
 import type { Messaging } from '#libs/messaging';
 import { createTestDatabase, eventually, type TestDatabase } from '#libs/testing';
+import type { EventsPage } from '../container-groups/read-events.ts';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
 import { accepted, call, created, newMessaging, placed, record, story, testConfig } from '../for-specs.ts';
 import { AuditKeyRing, type NamedAuditKey } from './audit-key.ts';
@@ -46,6 +48,31 @@ afterAll(async () => {
 
 const get = <T>(path: string) => call<T>(plane.url, 'GET', path);
 const seals = async (query = ''): Promise<SealsPage> => (await get<SealsPage>(`/api/v1/audit/seals${query}`)).body;
+
+describe('a reader of the feed', () => {
+  it('goes on over HTTP from the cursor of any event that it has, and misses none', async () => {
+    const told: { sequence: string; subject: string; cursor: string }[] = [];
+    const reader = await messaging.consume({
+      topics: [topics('eci-fleet').events],
+      group: 'reader',
+      handle: ({ messages }) => {
+        for (const { value } of messages) told.push(JSON.parse(Buffer.from(value ?? []).toString('utf8')) as never);
+        return Promise.resolve();
+      },
+    });
+    await eventually(() => told.filter(({ cursor }) => cursor).length >= 6, { what: 'six events are told' });
+    await reader.stop();
+    const all = (await get<EventsPage>('/api/v1/events')).body.items.map(
+      ({ streamId, version }) => `${streamId}@${version}`,
+    );
+    for (const { subject, sequence, cursor } of told.filter((event) => event.cursor)) {
+      const rest = (await get<EventsPage>(`/api/v1/events?after=${cursor}`)).body.items;
+      expect([`${subject}@${sequence}`, ...rest.map((e) => `${e.streamId}@${e.version}`)]).toEqual(
+        all.slice(-rest.length - 1),
+      );
+    }
+  });
+});
 
 describe('seals over HTTP', () => {
   it('come in pages, newest first, with everything that their digest and signature cover', async () => {

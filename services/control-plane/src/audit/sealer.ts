@@ -24,6 +24,7 @@ export class Sealer {
   private readonly parts;
   private readonly sealed;
   private readonly events;
+  private readonly changed;
   /** The newest seal that we have seen to be sound. Memory of this process, which no superuser of PostgreSQL can change. */
   private known: Seal | undefined;
   private keyIsKnown = false;
@@ -42,11 +43,26 @@ export class Sealer {
   }) {
     this.parts = parts;
     this.sealed = parts.metrics.counter('eci_fleet_audit_seals_total', 'Seals made by this process', ['signed']);
+    this.changed = parts.metrics.gauge(
+      'eci_fleet_audit_chain_changed',
+      '1 while nothing is sealed because the chain of seals is not what this process has seen',
+    );
     this.events = parts.metrics.counter('eci_fleet_audit_sealed_events_total', 'Events sealed by this process');
   }
 
   /** Seals what has come since; `busy` when there may be more. */
   async step(): Promise<LoopStep> {
+    try {
+      const result = await this.round();
+      this.changed.set(0);
+      return result;
+    } catch (error) {
+      if (error instanceof ChainChanged) this.changed.set(1);
+      throw error;
+    }
+  }
+
+  private async round(): Promise<LoopStep> {
     const { store, owner, leaseMs, maxEvents = MAX_EVENTS, fleet, signer } = this.parts;
     const from = await store.lease(owner, leaseMs);
     if (!from) return 'idle';

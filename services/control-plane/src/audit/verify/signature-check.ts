@@ -51,7 +51,7 @@ export class SignatureCheck {
     if (result === 'bad') {
       this.findings.add(
         { kind: 'bad-signature', seal: sequence },
-        `${batch(seal)}: the signature of key ${keyId} does not fit`,
+        `the signature of key ${keyId} does not fit: the seal was changed, or made anew over other events (${batch(seal)})`,
       );
       return;
     }
@@ -86,4 +86,4 @@ export class SignatureCheck {
 }
 
 const batch = ({ events, recordedFrom, recordedTo }: Seal): string =>
-  `its ${events} events, recorded from ${recordedFrom} to ${recordedTo}, or itself were changed`;
+  `${events} of them, recorded from ${recordedFrom} to ${recordedTo}`;
