@@ -114,7 +114,7 @@ class Agent extends AgentHealth {
       'code',
     ]);
     this.api = new KubernetesApi({
-      connection: Connection.load({ kubeconfig: config.kubeconfig }),
+      connection: Connection.load({ kubeconfig: config.kubeconfig, inCluster: config.inCluster }),
       clock,
       qps: config.kubernetesQps,
       userAgent: `eci-fleet-agent/${version}`,

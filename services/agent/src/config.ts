@@ -16,6 +16,7 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'JOIN_TOKEN_FILE', meaning: 'file with that token, instead of JOIN_TOKEN' },
   { name: 'KUBECONFIG', meaning: 'kubeconfig file; empty: the service account of the pod' },
   { name: 'KUBERNETES_SERVICE_HOST', meaning: 'set by Kubernetes in every pod; needed where KUBECONFIG is empty' },
+  { name: 'KUBERNETES_SERVICE_PORT', meaning: 'set by Kubernetes in every pod, as that', default: '443' },
   { name: 'KUBERNETES_QPS', meaning: 'most requests a second to the API server', default: '500' },
   { name: 'KUBERNETES_EVENT_QPS', meaning: 'most Kubernetes Events a second among them', default: '50' },
   { name: 'KAFKA_BROKERS', meaning: 'brokers as host:port, comma separated; empty: those the control plane names' },
@@ -102,6 +103,7 @@ const Environment = z.object({
   JOIN_TOKEN_FILE: optional,
   KUBECONFIG: optional,
   KUBERNETES_SERVICE_HOST: optional,
+  KUBERNETES_SERVICE_PORT: port,
   KUBERNETES_QPS: z.coerce.number().positive().max(10_000),
   KUBERNETES_EVENT_QPS: z.coerce.number().positive().max(1_000),
   KAFKA_BROKERS: list(z.string().regex(/^.+:\d+$/, 'each must be host:port')),
@@ -146,6 +148,8 @@ export interface AgentConfig {
   readonly controlPlaneCa?: string | undefined;
   readonly joinToken?: string | undefined;
   readonly kubeconfig?: string | undefined;
+  /** Where a pod finds the API server. */
+  readonly inCluster?: { readonly host: string; readonly port: number } | undefined;
   readonly kubernetesQps: number;
   readonly eventQps: number;
   readonly kafkaBrokers: readonly string[];
@@ -238,6 +242,10 @@ export function loadAgentConfig(environment: Readonly<Record<string, string | un
     controlPlaneCa,
     joinToken: env.JOIN_TOKEN ?? joinTokenFile?.trim(),
     kubeconfig: env.KUBECONFIG,
+    inCluster:
+      env.KUBERNETES_SERVICE_HOST === undefined
+        ? undefined
+        : { host: env.KUBERNETES_SERVICE_HOST, port: env.KUBERNETES_SERVICE_PORT },
     kubernetesQps: env.KUBERNETES_QPS,
     eventQps: env.KUBERNETES_EVENT_QPS,
     kafkaBrokers: env.KAFKA_BROKERS,

@@ -41,11 +41,11 @@ describe('a connection', () => {
   });
 
   it('keeps its pool, and reads a rotated token after half a minute or when told to', async () => {
-    const connection = Connection.load({ kubeconfig: await kubeconfig('https://127.0.0.1', { token: 'first' }) });
+    await writeFile(join(folder, 'token'), 'first\n');
+    const connection = Connection.load({ kubeconfig: await kubeconfig('https://127.0.0.1', { tokenFile: 'token' }) });
     const before = await connection.authorize(0);
 
-    const user = connection.kubeConfig.users[0]!;
-    connection.kubeConfig.users = [{ ...user, token: 'second' }];
+    await writeFile(join(folder, 'token'), 'second\n');
 
     expect((await connection.authorize(1_000)).headers.authorization).toBe('Bearer first');
     connection.forgetCredential();
@@ -55,7 +55,34 @@ describe('a connection', () => {
     await connection.close();
   });
 
+  it('leaves commands that make credentials to client-node', async () => {
+    const token = JSON.stringify({
+      apiVersion: 'client.authentication.k8s.io/v1',
+      kind: 'ExecCredential',
+      status: { token: 'made' },
+    });
+    const connection = Connection.load({
+      kubeconfig: await kubeconfig('https://127.0.0.1', {
+        exec: {
+          apiVersion: 'client.authentication.k8s.io/v1',
+          command: 'echo',
+          args: [token],
+          interactiveMode: 'Never',
+        },
+      }),
+    });
+
+    expect((await connection.authorize(0)).headers.authorization).toBe('Bearer made');
+    await connection.close();
+  });
+
   it('says which file it cannot read', () => {
     expect(() => Connection.load({ kubeconfig: join(folder, 'none') })).toThrow(join(folder, 'none'));
+  });
+
+  it('says when there is no cluster for the context', async () => {
+    const path = await kubeconfig('https://127.0.0.1');
+
+    expect(() => Connection.load({ kubeconfig: path, context: 'none' })).toThrow(`${path} names no cluster`);
   });
 });

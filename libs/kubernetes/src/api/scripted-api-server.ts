@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { KubeConfig } from '@kubernetes/client-node';
 import { SystemClock } from '#libs/runtime';
 import { Connection } from './connection.ts';
 import { KubernetesApi } from './kubernetes-api.ts';
+import { plainAccess } from './plain-access.ts';
 
 export interface ScriptedRequest {
   readonly method: string;
@@ -42,12 +42,12 @@ export class ScriptedApiServer {
 
   async start(): Promise<KubernetesApi> {
     await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-    const config = new KubeConfig();
-    config.loadFromClusterAndUser(
-      { name: 'c', server: `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`, skipTLSVerify: true },
-      { name: 'u', token: 'canary-token' },
-    );
-    this.api_ = new KubernetesApi({ connection: new Connection(config), clock: new SystemClock(), qps: 1_000 });
+    const access = plainAccess({
+      cluster: { server: `http://127.0.0.1:${(this.server.address() as AddressInfo).port}` },
+      user: { token: 'canary-token' },
+      folder: '.',
+    })!;
+    this.api_ = new KubernetesApi({ connection: new Connection(access), clock: new SystemClock(), qps: 1_000 });
     return this.api_;
   }
 
