@@ -3,7 +3,7 @@ import type { FrozenCreate } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { createPurpose, type WrappedKey } from '../keys/stream-vault.ts';
 import { stateOfStream } from '../streams/loaded-stream.ts';
-import { claimOf, EffectHandler, LEASE_MS } from './held-effect.ts';
+import { claimOf, EffectHandler, UNSENT_LEASE_MS } from './held-effect.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 import { againLater, lookUpNow, type CreateSender, type HeldCreate } from './send-create.ts';
 
@@ -97,7 +97,7 @@ export class CreateEffects extends EffectHandler {
         claim: claimOf(row),
         effects: ({ after }) =>
           attemptInDoubt(after) && after.attempt?.number === attempt && !after.stop
-            ? [{ ...againLater(row, 0), claim: { claimId, leaseMs: LEASE_MS } } as ReturnType<typeof againLater>]
+            ? [{ ...againLater(row, 0), claim: { claimId, leaseMs: UNSENT_LEASE_MS } } as ReturnType<typeof againLater>]
             : [],
       },
     );

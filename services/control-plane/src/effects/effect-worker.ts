@@ -7,7 +7,7 @@ import { ConfirmEffects } from './confirm-effects.ts';
 import { CreateEffects } from './create-effects.ts';
 import { DeleteEffects } from './delete-effects.ts';
 import { FleetViews } from './fleet-view.ts';
-import { LEASE_MS, Releases, type EffectHandler } from './held-effect.ts';
+import { LEASE_MS, Releases, UNSENT_LEASE_MS, type EffectHandler } from './held-effect.ts';
 import { LookUpEffects } from './look-up-effects.ts';
 import { effectMetrics, type EffectMetrics } from './metrics.ts';
 import { PlaceEffects } from './place-effects.ts';
@@ -111,7 +111,7 @@ export class EffectWorker {
       if (free === 0) return;
       const { queue, ids } = this.parts;
       const kinds = KINDS[actionOf(lane)] ?? [];
-      const rows = await queue.claim({ lane, kinds, max: free, claimId: ids.uuid(), leaseMs: LEASE_MS });
+      const rows = await queue.claim({ lane, kinds, max: free, claimId: ids.uuid(), leaseMs: leaseOf(lane) });
       if (rows.length === 0) return;
       for (const kind of kinds) {
         const ofKind = rows.filter((row) => row.kind === kind);
@@ -182,5 +182,8 @@ export class EffectWorker {
     void work.finally(() => this.running.delete(work));
   }
 }
+
+/** Creates and deletes confirm their claims before they send. */
+const leaseOf = (lane: string): number => (['create', 'delete'].includes(actionOf(lane)) ? UNSENT_LEASE_MS : LEASE_MS);
 
 const actionOf = (lane: string): string => (lane === LOCAL_LANE ? 'local' : (parseLane(lane)?.action ?? ''));

@@ -2,8 +2,13 @@ import type { EffectKind } from '#libs/domain';
 import type { EffectQueue, EffectRow, JsonObject } from '#libs/event-store';
 import { backoffMs, type Backoff, type Random } from '#libs/runtime';
 
-/** How long a claim holds. Longer than a call can take, so that a claim that ran out has no call on the way. */
+/** How long a claim holds while it may be calling. Longer than a call can take, so that a claim that ran out has no call on the way. */
 export const LEASE_MS = 60_000;
+/**
+ * How long one holds that has not sent anything yet: sending begins with a confirmation, which makes it {@link LEASE_MS}. So what a process had
+ * claimed, but not begun, when it was killed waits no minute. Longer than a transaction may last (15 s).
+ */
+export const UNSENT_LEASE_MS = 20_000;
 /** After this much time from its confirmation a call has ended or its deadline has passed: the client's timeouts are 15 s each. */
 export const CALL_DEADLINE_MS = 45_000;
 

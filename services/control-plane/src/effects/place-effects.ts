@@ -18,7 +18,7 @@ import { stateOfStream } from '../streams/loaded-stream.ts';
 import type { ExecuteOptions } from '../streams/stream-commands.ts';
 import { clientTokenOf } from './client-token.ts';
 import { FleetViews, accountGate } from './fleet-view.ts';
-import { claimOf, EffectHandler, LEASE_MS, type Releases } from './held-effect.ts';
+import { claimOf, EffectHandler, UNSENT_LEASE_MS, type Releases } from './held-effect.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 import type { CreateSender, HeldCreate } from './send-create.ts';
 import { tokenAge } from './token-life.ts';
@@ -289,7 +289,7 @@ export class PlaceEffects extends EffectHandler {
         afterMs: 0,
         data: {},
         sealed,
-        claim: { claimId, leaseMs: LEASE_MS },
+        claim: { claimId, leaseMs: UNSENT_LEASE_MS },
       },
     ];
   }
