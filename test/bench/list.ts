@@ -1,37 +1,24 @@
 import pg from 'pg';
-import { createDatabase, migrate, startPostgres } from '#libs/testing';
-import {
-  ContainerGroupFilter,
-  listQuery,
-} from '../../services/control-plane/src/container-groups/list-container-groups.ts';
-import { encodePageCursor } from '../../services/control-plane/src/http/page.ts';
-import { readModelDataSource } from '../../services/control-plane/src/data-source.ts';
 import { atMost, milliseconds, percentile, ratio, seconds, type Figure } from './figures.ts';
-import type { Undo } from './rig.ts';
+import { startRig, type Undo } from './rig.ts';
 import { storeRows } from './stored-rows.ts';
 
 const AIM_MS = 100;
 const PAGES = 200;
 
-/** Pages of the list of container groups at ten million rows, with the query of the API; baseline: one row by its primary key. */
-export async function list(undo: Undo, rows: number): Promise<readonly Figure[]> {
-  const postgres = await startPostgres({
-    settings: { shared_buffers: '1GB', maintenance_work_mem: '512MB', max_wal_size: '8GB' },
-  });
-  undo.add(() => postgres.stop());
-  const { url } = await createDatabase(postgres.url, { name: 'bench_list' });
-  await migrate(url);
-  const admin = new pg.Pool({ connectionString: url, max: 1 });
+/** Pages of the list of container groups as the API answers them, at ten million rows; baseline: one row by its primary key, in SQL. */
+export async function list(undo: Undo, rows: number, profile: string | undefined): Promise<readonly Figure[]> {
+  const rig = await startRig(undo, profile);
+  const { url } = await rig.controlPlane({ roles: 'api' });
+  const admin = new pg.Pool({ connectionString: rig.databaseUrl, max: 1 });
   undo.add(() => admin.end());
   const began = performance.now();
   await storeRows(admin, rows);
   const made = performance.now() - began;
-  const dataSource = await readModelDataSource(url, 2).initialize();
-  undo.add(() => dataSource.destroy());
 
   const at = (share: number): string => {
     const time = Date.parse('2026-01-01T00:00:00Z') + Math.floor(rows * share) * 1_500;
-    return encodePageCursor('container-groups', [time, 'container_group:c0', '']);
+    return Buffer.from(JSON.stringify(['container-groups', time, 'container_group:c0', ''])).toString('base64url');
   };
   const newest = new Date(Date.parse('2026-01-01T00:00:00Z') + (rows - 500) * 1_500).toISOString();
   const random = (most: number): number => Math.floor(Math.random() * most);
@@ -67,9 +54,7 @@ export async function list(undo: Undo, rows: number): Promise<readonly Figure[]>
     `select stream_id from fleet.container_group tablesample system (1) limit ${PAGES}`,
   );
   const one = await took((index) =>
-    dataSource.query('select * from fleet.container_group where stream_id = $1', [
-      ids[index % ids.length]?.stream_id ?? '',
-    ]),
+    admin.query('select * from fleet.container_group where stream_id = $1', [ids[index % ids.length]?.stream_id ?? '']),
   );
   const figures: Figure[] = [
     { what: `${rows} rows made by SQL, with their indexes`, value: seconds(made) },
@@ -79,9 +64,7 @@ export async function list(undo: Undo, rows: number): Promise<readonly Figure[]>
     },
   ];
   for (const [what, filter] of Object.entries(queries)) {
-    const samples = await took(() =>
-      listQuery(dataSource, ContainerGroupFilter.parse({ limit: 50, ...filter() })).getMany(),
-    );
+    const samples = await took(() => page(url, filter()));
     const p95 = percentile(samples, 0.95);
     figures.push({
       what,
@@ -90,4 +73,11 @@ export async function list(undo: Undo, rows: number): Promise<readonly Figure[]>
     });
   }
   return figures;
+}
+
+async function page(url: string, filter: Readonly<Record<string, string>>): Promise<void> {
+  const query = new URLSearchParams({ limit: '50', ...filter });
+  const answer = await fetch(`${url}/api/v1/container-groups?${query.toString()}`);
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`a page of the list: ${answer.status} ${text.slice(0, 300)}`);
 }
