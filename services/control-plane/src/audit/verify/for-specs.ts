@@ -154,5 +154,6 @@ export function publishedSeals(seals: readonly FullSeal[]): PublishedSeals {
     get: (sequence) => Promise.resolve(seals.find((seal) => seal.sequence === sequence)),
     forked: [],
     unsound: [],
+    unreadable: 0,
   };
 }

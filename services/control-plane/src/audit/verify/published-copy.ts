@@ -27,6 +27,8 @@ export interface PublishedSeals {
   readonly forked: readonly number[];
   /** Seals that do not hash to their own digest: no evidence. */
   readonly unsound: readonly number[];
+  /** Messages that call themselves seals and break their schema. */
+  readonly unreadable: number;
 }
 
 interface Place {
@@ -47,6 +49,7 @@ export class PublishedCopy implements PublishedSeals {
   readonly unsound: number[] = [];
   first: number | undefined;
   last: number | undefined;
+  unreadable = 0;
   private end = 0;
 
   private constructor(file: FileHandle, dispose: () => Promise<void>) {
@@ -115,7 +118,8 @@ export class PublishedCopy implements PublishedSeals {
 
   private take(text: string, offset: number, length: number): PublishedEvent | undefined {
     const event = parsed(text);
-    const seal = sealFromEvent(event);
+    const seal = this.sealIn(event);
+    if (seal === 'unreadable') return undefined;
     if (!seal) return publishedEvent(event);
     const { sequence, digest } = seal;
     if (!isWhole(seal)) {
@@ -131,6 +135,15 @@ export class PublishedCopy implements PublishedSeals {
     this.first = Math.min(this.first ?? sequence, sequence);
     this.last = Math.max(this.last ?? sequence, sequence);
     return undefined;
+  }
+
+  private sealIn(event: unknown): FullSeal | 'unreadable' | undefined {
+    try {
+      return sealFromEvent(event);
+    } catch {
+      this.unreadable += 1;
+      return 'unreadable';
+    }
   }
 }
 

@@ -38,6 +38,8 @@ export class SignatureCheck {
     this.open ??= seal;
     this.waiting += 1;
     const { sequence, keyId, signature } = seal;
+    if (keyId !== undefined && signature === undefined)
+      this.findings.add({ kind: 'bad-signature', seal: sequence }, `it names key ${keyId} and bears no signature`);
     if (keyId === undefined || signature === undefined) {
       this.unsigned += 1;
       return;
@@ -64,6 +66,15 @@ export class SignatureCheck {
     this.last = seal;
     this.open = undefined;
     this.waiting = 0;
+  }
+
+  /** What a copy of a seal is worth, in words. */
+  describe(seal: Seal): string {
+    const { keyId, signature } = seal;
+    if (keyId === undefined || signature === undefined) return 'not signed';
+    return this.trusted.check(sealText(seal), keyId, signature) === 'good'
+      ? `signed by trusted key ${keyId}`
+      : 'not signed by a trusted key';
   }
 
   /** @param toTheEnd Whether the newest seal was reached. */

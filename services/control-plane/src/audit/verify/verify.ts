@@ -93,6 +93,12 @@ class Walk {
         'the published copy does not hash to its own digest: no evidence',
       );
 
+    if (published && published.unreadable > 0)
+      this.findings.add(
+        { kind: 'published-copy' },
+        `${published.unreadable} published seals break their schema: no evidence`,
+      );
+
     const begin = await this.begin();
     if (begin !== undefined) await this.walk(begin);
     const unsealed = await this.tail(begin !== undefined || this.options.from === undefined);
@@ -178,7 +184,7 @@ class Walk {
       if (copy.digest !== seal.digest)
         this.findings.add(
           { kind: 'changed-seal', seal: sequence },
-          `its digest is ${seal.digest}, the published one says ${copy.digest}${copy.merkleRoot === seal.merkleRoot ? ' (over the same events)' : ''}`,
+          `its digest is ${seal.digest}, the published one says ${copy.digest}; that one is ${this.signatures.describe(copy)}${copy.merkleRoot === seal.merkleRoot ? ', over the same events' : ''}`,
         );
     }
     this.signatures.check(seal);
