@@ -4,6 +4,9 @@ import type { SqlClient } from '#libs/event-store';
 /** Runs `work` in one transaction of its own; an error undoes all of it. */
 export async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
+  // A connection that dies between two queries says so here, and the next query fails. Without a listener Node ends the process.
+  const onError = (): void => {};
+  client.on('error', onError);
   let broken: Error | undefined;
   try {
     await client.query('begin');
@@ -17,6 +20,7 @@ export async function inTransaction<T>(pool: Pool, work: (client: PoolClient) =>
     throw error;
   } finally {
     client.release(broken);
+    client.off('error', onError);
   }
 }
 

@@ -4,6 +4,8 @@ import type { Clock } from '#libs/runtime';
 
 /** What is read from rows is read at most this often, however many scrape. */
 const FRESH_MS = 5_000;
+/** A scrape does not wait for rows for longer. */
+const PATIENCE_MS = 2_000;
 
 /** Metrics of this process, and those of the whole fleet that live in rows, read when somebody asks. */
 export class FleetMetrics {
@@ -15,6 +17,7 @@ export class FleetMetrics {
   private readonly refreshOwn: () => void;
   private readonly gauges;
   private readAt = -Infinity;
+  private refreshing: Promise<void> | undefined;
 
   constructor(parts: {
     readonly metrics: Metrics;
@@ -57,12 +60,13 @@ export class FleetMetrics {
 
   async read(): Promise<{ readonly text: string; readonly contentType: string }> {
     this.refreshOwn();
-    try {
-      await this.refresh();
-    } catch (error) {
-      // The database is away: what this process knows by itself is worth even more now.
-      this.logger.warn('read the metrics of rows failed', { error });
-    }
+    // The database may be away, or hang: what this process knows by itself is worth even more then.
+    this.refreshing ??= this.refresh()
+      .catch((error: unknown) => this.logger.warn('read the metrics of rows failed', { error }))
+      .finally(() => (this.refreshing = undefined));
+    const enough = new AbortController();
+    await Promise.race([this.refreshing, this.clock.sleep(PATIENCE_MS, enough.signal)]);
+    enough.abort();
     return { text: await this.metrics.text(), contentType: this.metrics.contentType };
   }
 
