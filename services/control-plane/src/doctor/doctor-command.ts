@@ -9,6 +9,7 @@ import { readConfig, type ControlPlaneConfig } from '../config.ts';
 import { canariesOf } from './canaries.ts';
 import { examine, type Examination } from './examine.ts';
 import { lineOf, ORACLE_IDS, ORACLES, type OracleId } from './finding.ts';
+import { verifyChain } from './verify-chain.ts';
 
 const HELP = `Looks at a live fleet and says what disagrees, and what to do. Reads only.
 
@@ -58,6 +59,7 @@ async function examineFleet(
       clock,
       random: new SystemRandom(),
       canaries: canariesOf(config),
+      chain: (stopping?: AbortSignal) => verifyChain(config, clock.now(), stopping),
     };
     return await examine(patient, { ...options, signal, ...(!json && { progress: complain }) });
   } finally {

@@ -25,6 +25,7 @@ import { streamHoldsNoSecret, type Canaries } from './oracles/o7-secrets.ts';
 import { causesComeFirst } from './oracles/o8-causes.ts';
 import { inventoriesAndStreamsAgree, readersKeepUp, whySilent } from './oracles/o9-inventories.ts';
 import { Survey } from './survey.ts';
+import type { ChainReport } from './verify-chain.ts';
 
 /** What the doctor talks to. */
 export interface Patient {
@@ -36,6 +37,8 @@ export interface Patient {
   readonly random: Random;
   /** Secrets of this fleet's own configuration, looked for where they should not be. */
   readonly canaries: Canaries;
+  /** Verifies the chain of seals over the log; absent: only digests are checked. */
+  readonly chain?: (signal?: AbortSignal) => Promise<ChainReport>;
 }
 
 export interface ExamineOptions {
@@ -123,6 +126,17 @@ async function look(
     const rows = await overdueWork(pool, now);
     findings.push(...workIsNotOverdue(rows, now));
     looked.push({ oracle: 'O1', at: 'rows of es.effect and es.timer that were due two minutes ago' });
+  }
+  if (has('O4') && patient.chain) {
+    const chain = await patient.chain(signal);
+    // An event that was changed does not have its digest either: said once.
+    const said = new Set(findings.map(({ kind, where }) => `${where.stream} ${kind}`));
+    findings.push(
+      ...chain.findings.filter(
+        ({ kind, where }) => !said.has(`${where.stream} ${kind.replace('chain-changed-event', 'changed')}`),
+      ),
+    );
+    looked.push({ oracle: 'O4', at: chain.looked });
   }
   if (has('O2', 'O3', 'O10')) {
     const cloud = await cloudFacts(patient, listed, survey, only.has('O10'));
