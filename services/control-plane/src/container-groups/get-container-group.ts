@@ -29,6 +29,16 @@ export const ContainerGroupDetail = ContainerGroupView.extend({
   /** What was tried since the last success, and why it failed. */
   failures: z.array(anything),
   parked: z.object({ since: z.iso.datetime(), gate: anything }).optional(),
+  /** Its stop waits for an operator, or was denied by one; the containers run on. */
+  held: z
+    .object({
+      hold: z.string(),
+      since: z.iso.datetime(),
+      reason: z.string(),
+      disruption: z.string().optional(),
+      denied: z.object({ at: z.iso.datetime(), by: z.string(), reason: z.string().optional() }).optional(),
+    })
+    .optional(),
 }).meta({ id: 'ContainerGroupDetail' });
 export type ContainerGroupDetail = z.infer<typeof ContainerGroupDetail>;
 
@@ -62,6 +72,7 @@ function detailsOf({
   attempt,
   failures,
   parked,
+  held,
 }: ContainerGroupState): Omit<ContainerGroupDetail, keyof ContainerGroupView> {
   const records = (items: readonly object[] | undefined): Record<string, unknown>[] =>
     (items ?? []).map((item) => ({ ...item }));
@@ -89,5 +100,16 @@ function detailsOf({
           },
         }),
     ...(parked === undefined ? {} : { parked: { since: parked.since, gate: { ...parked.gate } } }),
+    ...(held === undefined
+      ? {}
+      : {
+          held: {
+            hold: held.hold,
+            since: held.since,
+            reason: held.reason,
+            ...(held.disruption === undefined ? {} : { disruption: held.disruption }),
+            ...(held.denied === undefined ? {} : { denied: held.denied }),
+          },
+        }),
   };
 }
