@@ -54,6 +54,8 @@ export async function startAgent(
       WEBHOOK_PORT: String(webhookPort),
       WEBHOOK_URL: `https://127.0.0.1:${webhookPort}/mutate`,
       HEALTH_PORT: String(healthPort),
+      // As in its Deployment.
+      NODE_OPTIONS: '--max-semi-space-size=4',
     },
   });
   return { healthUrl: `http://127.0.0.1:${healthPort}` };
