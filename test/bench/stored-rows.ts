@@ -13,6 +13,9 @@ export async function storeRows(pool: pg.Pool, rows: number): Promise<void> {
   );
   for (const { name } of indexes) await pool.query(`drop index fleet.${name}`);
   await pool.query('alter table fleet.container_group drop constraint container_group_pkey');
+  // Reading costs the same, and ten million rows are made without writing each of them twice.
+  await pool.query('alter table fleet.container_group set unlogged');
+  await pool.query(`set maintenance_work_mem = '512MB'`);
   for (let from = 0; from < rows; from += ROWS_PER_TRANSACTION) {
     await pool.query(
       `insert into fleet.container_group

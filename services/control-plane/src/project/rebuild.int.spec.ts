@@ -183,10 +183,11 @@ describe('a rebuild of the read model', () => {
     const before = await tableId();
     let cut: Promise<unknown> | undefined;
     const broken = run({
-      progress: () =>
-        (cut ??= admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1`, [
+      progress: () => {
+        cut ??= admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1`, [
           APPLICATION,
-        ])),
+        ]);
+      },
     });
     await expect(broken).rejects.toThrow();
     await cut;
