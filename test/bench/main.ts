@@ -1,14 +1,17 @@
 import { cpus } from 'node:os';
 import { RigUnavailable } from '#libs/testing';
 import { append } from './append.ts';
+import { center } from './center.ts';
 import { table, type Figure } from './figures.ts';
 import { intents } from './intents.ts';
 import { list } from './list.ts';
 import { memory } from './memory.ts';
+import { live } from './live.ts';
 import { HELP, readOptions, WrongOptions, type Bench, type Options } from './options.ts';
 import { rebuild } from './rebuild.ts';
 import { Undo } from './rig.ts';
 import { running } from './running.ts';
+import { storm } from './storm.ts';
 import { wire } from './wire.ts';
 
 type Run = (undo: Undo, pods: number, profile: string | undefined) => Promise<readonly Figure[]>;
@@ -21,6 +24,9 @@ const RUNS: Readonly<Record<Bench, { readonly title: string; readonly pods: numb
   memory: { title: 'resident memory of the agent', pods: 1_000, run: memory },
   rebuild: { title: 'rebuild of the read model', pods: 1_000_000, run: rebuild },
   list: { title: 'a page of the list', pods: 10_000_000, run: list },
+  center: { title: "intent → Running on the cluster's topic", pods: 1_000, run: center },
+  storm: { title: 'storm of fifty clusters', pods: 2_000, run: storm },
+  live: { title: 'live groups', pods: 10_000, run: live },
 };
 
 const undo = new Undo();

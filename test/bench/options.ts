@@ -1,6 +1,17 @@
 import { parseArgs } from 'node:util';
 
-export const BENCHES = ['append', 'intents', 'wire', 'running', 'memory', 'rebuild', 'list'] as const;
+export const BENCHES = [
+  'append',
+  'intents',
+  'wire',
+  'running',
+  'memory',
+  'rebuild',
+  'list',
+  'center',
+  'storm',
+  'live',
+] as const;
 export type Bench = (typeof BENCHES)[number];
 
 export interface Options {
@@ -15,16 +26,19 @@ export const HELP = `How fast the fleet is, on real parts, each figure beside a 
 
   npm run bench                      All of it: about three minutes
   npm run bench -- --only wire       One or some of: ${BENCHES.join(', ')}
-  npm run bench -- --pods 500        Pods of each bench. Default: append 40000 events, intents 10000, wire 600, running and memory 1000, rebuild 1000000 events, list 10000000 rows
+  npm run bench -- --pods 500        Pods of each bench. Default: append 40000 events, intents 10000, wire 600, running and memory 1000, rebuild 1000000 events, list 10000000 rows, center 1000, storm 2000, live 10000
   npm run bench -- --profile FOLDER  Writes CPU profiles and metrics of control plane and agent there (browsers' developer tools open profiles)
 
   append   Events appended 50 streams a call over 8 connections. Baseline: a plain insert of the same events.
   intents  A backlog of sealed intents of about 4 KB in Kafka → events in PostgreSQL. Baseline: a plain insert of the same rows.
-  wire     Pods bound at 20 a second → CreateContainerGroup at the cloud. Baseline: round trip of one create by the bare SDK.
-  running  Pods bound all at once → all Running in the API server. Baseline: status patches a second of the same API server.
+  wire     Pods bound one at a time, at 20 a second and 100 at once → CreateContainerGroup at the cloud. Baseline: round trip of one create by the bare SDK.
+  running  Bound pods → all Running in the API server. Baseline: status patches a second of the same API server.
   rebuild  The read model made anew from a million events. Baseline: reading the same events in order.
   list     Pages of the list of container groups at ten million rows. Baseline: one row by its primary key.
   memory   Resident memory of an agent with so many pods on its node, all Running.
+  center   Sealed intents in Kafka → Running on the cluster's topic: processor time of a pod without Kubernetes. Baseline: shares of the parts.
+  storm    Fifty clusters at once, two replicas, once for each published quota: how much of it is used, throttling, fairness. 10000 pods: 20 minutes.
+  live     Groups that live while 16 a second change: cloud change → pod status, memory, what twice as many cost. Baseline: half as many.
 `;
 
 /** A command line that cannot be understood: its message says what is wrong. */
