@@ -16,8 +16,15 @@ import { SimulatedEciClients } from './parts/eci-client.ts';
 import { SimulatedLog } from './parts/log.ts';
 import { SimulatedMessaging, type MessageFate } from './parts/messaging.ts';
 import { startReplica } from './parts/replica.ts';
-import { InventoryTables, OpenGuard, OrphanTable, QuarantineTable, ScopeTable } from './parts/tables.ts';
-import { ACCOUNT, podSpec, resolvePod, type PodPlan } from './parts/workload.ts';
+import {
+  CasesOfStreams,
+  InventoryTables,
+  OpenGuard,
+  OrphanTable,
+  QuarantineTable,
+  ScopeTable,
+} from './parts/tables.ts';
+import { ACCOUNT, podSpec, REGION, resolvePod, type PodPlan } from './parts/workload.ts';
 
 export const FLEET = 'fleet';
 
@@ -31,6 +38,8 @@ export interface WorldOptions {
   readonly pods: readonly PodPlan[];
   readonly quota: { readonly rate: number; readonly burst: number };
   readonly inventorySeconds: number;
+  /** Open groups with our tag and without a stream, from the beginning. */
+  readonly orphans: number;
   readonly keepTrace: boolean;
 }
 
@@ -61,13 +70,15 @@ export class World {
   readonly cloud: SimulatedCloud;
   readonly database: InMemoryDatabase;
   readonly quarantine: QuarantineTable;
-  readonly orphans = new OrphanTable();
+  readonly orphans: OrphanTable;
   readonly streams = new DenseStreams();
   readonly oneGroup = new OneGroupEach();
   /** Pods whose tombstone a fault has taken. */
   readonly lostTombstones = new Set<string>();
   /** Groups that a fault took out of the cloud. */
   readonly vanished = new Set<string>();
+  /** Groups of nobody; they must be left alone. */
+  readonly strangers = new Set<string>();
   /** The cloud forgot finished groups at once for a while. */
   forgets = false;
   databaseOffsetMs = 0;
@@ -101,12 +112,14 @@ export class World {
     const world = this;
     this.database = new InMemoryDatabase({ clock: databaseClock });
     this.quarantine = new QuarantineTable(databaseClock);
+    this.orphans = new OrphanTable(this.database);
     this.tables = {
       quarantine: this.quarantine,
       inventories: new InventoryTables(this.database, this.quarantine),
       scopes: new ScopeTable(this.database),
       orphans: this.orphans,
       guard: new OpenGuard(),
+      cases: new CasesOfStreams(this.database),
     };
     this.log = new SimulatedLog(scheduler);
     this.idleBell = new Bell(scheduler);
@@ -124,16 +137,21 @@ export class World {
         },
         onCreate: (create) => {
           const { tags, containerGroupId } = create.group;
-          this.trace.note('cloud', `makes ${containerGroupId} for ${tags['eci-fleet-pod-uid']} attempt ${tags['eci-fleet-attempt']}${create.lateMs > 20_000 ? `, ${create.lateMs} ms late` : ''}`);
+          this.trace.note(
+            'cloud',
+            `makes ${containerGroupId} for ${tags['eci-fleet-pod-uid']} attempt ${tags['eci-fleet-attempt']}${create.lateMs > 20_000 ? `, ${create.lateMs} ms late` : ''}`,
+          );
           this.guard(() => this.oneGroup.onCreate(create, this.cloud.groups()));
         },
         onAnswer: (action, code, fault) => {
           if (code) this.coverage.hit(`answer ${code}`);
-          if (code ?? fault) this.trace.note('cloud', `${action}: ${code ?? 'done'}${fault ? `, answer spoiled (${fault})` : ''}`);
+          if (code ?? fault)
+            this.trace.note('cloud', `${action}: ${code ?? 'done'}${fault ? `, answer spoiled (${fault})` : ''}`);
           else this.trace.mark('cloud', action);
         },
       },
     });
+    for (let i = 0; i < options.orphans; i++) this.strangers.add(this.cloud.makeStranger(ACCOUNT, REGION, FLEET, i));
     this.cloud.core.change({
       buckets: {
         '*': null,
@@ -376,7 +394,10 @@ export class World {
     for (const rule of this.messageRules) {
       const copies = rule(topic, message);
       if (!copies) continue;
-      this.trace.note('log', `${topic} ${message.key}: ${copies.length === 0 ? 'lost' : `after ${copies.join(', ')} ms`}`);
+      this.trace.note(
+        'log',
+        `${topic} ${message.key}: ${copies.length === 0 ? 'lost' : `after ${copies.join(', ')} ms`}`,
+      );
       return { message, copiesAfterMs: copies };
     }
     return { message, copiesAfterMs: [0] };
@@ -385,7 +406,8 @@ export class World {
   /** When the sender of a create last made sure that it might send it. */
   private meantAt(process: Process, parameters: ReadonlyMap<string, string>): number {
     const effect = this.effectOfToken.get(parameters.get('ClientToken') ?? '');
-    return (effect && this.confirmedAt.get(`${process.name} ${effect}`)) ?? this.scheduler.now;
+    const confirmedAt = effect === undefined ? undefined : this.confirmedAt.get(`${process.name} ${effect}`);
+    return confirmedAt ?? this.scheduler.now;
   }
 
   private onStatus(before: Pod, after: Pod): void {

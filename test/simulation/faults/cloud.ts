@@ -7,9 +7,10 @@ import type { Random } from '#libs/runtime';
 type Rule = Omit<FaultRule, 'id'>;
 
 /** A rule of the simulator's own faults, for a while; it counts as met when some request met it. */
-function byRule(name: string, make: (random: Random) => Rule): FaultKind {
+function byRule(name: string, make: (random: Random) => Rule, lasts?: FaultKind['lasts']): FaultKind {
   return {
     name,
+    ...(lasts && { lasts }),
     inject: (world, fault, random) => {
       const id = `${fault.kind} ${fault.atMs}`;
       const { faults } = world.cloud.core;
@@ -50,14 +51,15 @@ const calls = (action: string) => (world: World) => world.coverage.count(`call $
 const refusal = (name: string, code: string, status: number): FaultKind =>
   byRule(name, (random) => ({ kind: 'error', action: CREATE, code, status, count: between(random, 1, 4) }));
 
+/** Lists are taken every few minutes, so a fault of lists must last as long to be met. */
+const throughInventories = (random: Random): number => between(random, 60_000, 500_000);
+
 const ZONES = ['h', 'i', 'j', 'k'].map((zone) => `cn-hangzhou-${zone}`);
 
 function stockOut(world: World, fault: PlannedFault): void {
   const { stock } = world.cloud.core.world;
   stock.setLimits(ZONES.map((zone) => ({ zone, spec: '*', capacity: 0 })));
-  world.scheduler.after(fault.forMs, () =>
-    stock.setLimits(ZONES.map((zone) => ({ zone, spec: '*', capacity: null }))),
-  );
+  world.scheduler.after(fault.forMs, () => stock.setLimits(ZONES.map((zone) => ({ zone, spec: '*', capacity: null }))));
 }
 
 export const cloudFaults: readonly FaultKind[] = [
@@ -99,29 +101,49 @@ export const cloudFaults: readonly FaultKind[] = [
     probability: 0.2 + random.next() * 0.4,
   })),
   byRule('silence', (random) => ({ kind: 'silence', executed: random.next() < 0.5, probability: 0.3 })),
-  byRule('list cut', () => ({ kind: 'truncate-page', page: 'cut', action: LIST, probability: 0.4 })),
-  byRule('list short', () => ({ kind: 'truncate-page', page: 'short', action: LIST, probability: 0.6 })),
-  byRule('list truncated', (random) => ({
-    kind: 'truncate-page',
-    page: 'lost-token',
-    action: LIST,
-    match: { ContainerGroupIds: '' },
-    count: between(random, 1, 3),
-  })),
-  byRule('list empty', (random) => ({
-    kind: 'empty-list',
-    action: oneOf(random, [LIST, 'DescribeContainerGroupStatus']),
-    match: { ContainerGroupIds: '' },
-    count: between(random, 1, 3),
-  })),
-  byRule('page token expired', () => ({
-    kind: 'error',
-    action: LIST,
-    code: 'InvalidParameter',
-    status: 400,
-    match: { NextToken: 'YWZ0ZXI6*' },
-    probability: 0.7,
-  })),
+  byRule(
+    'list cut',
+    () => ({ kind: 'truncate-page', page: 'cut', action: LIST, probability: 0.4 }),
+    throughInventories,
+  ),
+  byRule(
+    'list short',
+    () => ({ kind: 'truncate-page', page: 'short', action: LIST, probability: 0.6 }),
+    throughInventories,
+  ),
+  byRule(
+    'list truncated',
+    (random) => ({
+      kind: 'truncate-page',
+      page: 'lost-token',
+      action: LIST,
+      match: { ContainerGroupIds: '' },
+      count: between(random, 1, 3),
+    }),
+    throughInventories,
+  ),
+  byRule(
+    'list empty',
+    (random) => ({
+      kind: 'empty-list',
+      action: oneOf(random, [LIST, 'DescribeContainerGroupStatus']),
+      match: { ContainerGroupIds: '' },
+      count: between(random, 1, 3),
+    }),
+    throughInventories,
+  ),
+  byRule(
+    'page token expired',
+    () => ({
+      kind: 'error',
+      action: LIST,
+      code: 'InvalidParameter',
+      status: 400,
+      match: { NextToken: 'YWZ0ZXI6*' },
+      probability: 0.7,
+    }),
+    throughInventories,
+  ),
   byRule('throttling storm', (random) => ({
     kind: 'error',
     code: 'Throttling.User',
@@ -204,7 +226,10 @@ export const cloudFaults: readonly FaultKind[] = [
   {
     name: 'group vanishes',
     inject: (world, fault, random) => {
-      const open = [...world.cloud.groups()].filter(({ status }) => status === 'Running' || status === 'Pending');
+      const open = [...world.cloud.groups()].filter(
+        ({ status, containerGroupId }) =>
+          (status === 'Running' || status === 'Pending') && !world.strangers.has(containerGroupId),
+      );
       if (open.length === 0) return;
       for (let i = between(random, 1, 3); i > 0; i--) {
         const { containerGroupId } = oneOf(random, open);

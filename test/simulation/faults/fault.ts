@@ -14,6 +14,8 @@ export interface PlannedFault {
 
 export interface FaultKind {
   readonly name: string;
+  /** How long it lasts, milliseconds; default up to a bit over a minute. */
+  readonly lasts?: (random: Random) => number;
   /** Begins it; whatever it switches on must be off again after `fault.forMs`. Tells `world.hit(name)` each time that it did something. */
   readonly inject: (world: World, fault: PlannedFault, random: Random) => void;
 }
@@ -21,4 +23,5 @@ export interface FaultKind {
 export const between = (random: Random, from: number, to: number): number =>
   Math.floor(from + random.next() * (to - from));
 
-export const oneOf = <T>(random: Random, items: readonly T[]): T => items[Math.floor(random.next() * items.length)] as T;
+export const oneOf = <T>(random: Random, items: readonly T[]): T =>
+  items[Math.floor(random.next() * items.length)] as T;

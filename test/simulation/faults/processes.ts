@@ -1,7 +1,8 @@
 import { between, oneOf, type FaultKind } from './fault.ts';
 
 /** Calls whose effect outlives the caller. */
-const EFFECTIVE = /^(store\.append|queue\.(claim|confirmClaims|release)|log\.publish|cloud\.(Create|Delete)ContainerGroup)$/;
+const EFFECTIVE =
+  /^(store\.append|queue\.(claim|confirmClaims|release)|log\.publish|cloud\.(Create|Delete)ContainerGroup)$/;
 
 export const processFaults: readonly FaultKind[] = [
   {
@@ -108,4 +109,3 @@ export const processFaults: readonly FaultKind[] = [
     },
   },
 ];
-

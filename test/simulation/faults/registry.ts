@@ -18,17 +18,18 @@ export const FAULTS: ReadonlyMap<string, FaultKind> = new Map(
 export function drawFaults(random: Random, spanMs: number, only?: readonly string[]): PlannedFault[] {
   const names = only ?? [...FAULTS.keys()];
   const armed = new Set<string>();
-  const kinds = Math.min(names.length, 3 + Math.floor(random.next() * 6));
+  const kinds = Math.min(names.length, 4 + Math.floor(random.next() * 7));
   while (armed.size < kinds) armed.add(names[Math.floor(random.next() * names.length)] as string);
   const faults: PlannedFault[] = [];
   const add = (kind: string): void => {
     const atMs = Math.floor(random.next() * spanMs * 0.85);
-    const forMs = Math.floor(3_000 + random.next() * Math.min(90_000, spanMs - atMs - 3_000));
+    const ordinaryMs = Math.floor(3_000 + random.next() * 70_000);
+    const forMs = FAULTS.get(kind)?.lasts?.(random) ?? ordinaryMs;
     faults.push({ kind, atMs, forMs, seed: Math.floor(random.next() * 2 ** 32) });
   };
   for (const kind of armed) add(kind);
   const all = [...armed];
-  const extra = Math.max(5 - faults.length, Math.floor(random.next() * 6));
+  const extra = Math.max(5 - faults.length, Math.floor(random.next() * 8));
   for (let i = 0; i < extra; i++) add(all[Math.floor(random.next() * all.length)] as string);
   return faults.sort((a, b) => a.atMs - b.atMs);
 }

@@ -29,10 +29,16 @@ export function unsettled(world: World): string | undefined {
   }
   for (const streamId of database.tables.parked.keys()) return `${streamId} is parked`;
   for (const group of world.cloud.groups()) {
+    if (world.strangers.has(group.containerGroupId)) continue;
     if (['Scheduling', 'Pending', 'Terminating'].includes(group.status))
       return `group ${group.containerGroupId} of ${podOf(group)} is ${group.status}`;
     if (isOpen(group) && !isCurrent(world, group.containerGroupId, podOf(group)))
       return `group ${group.containerGroupId} of ${podOf(group)} is open and not the current one of its stream`;
+  }
+  const live = new Set([...world.cloud.groups()].filter(isOpen).map(({ containerGroupId }) => containerGroupId));
+  for (const [streamId, state] of world.streams.states) {
+    for (const id of openGroupIds(state))
+      if (!live.has(id)) return `${streamId} takes ${id} for open, the cloud does not`;
   }
   for (const api of world.apis) {
     for (const pod of api.values()) {
@@ -46,7 +52,21 @@ export function unsettled(world: World): string | undefined {
     if (ids && api?.get(ids.podUid)) continue;
     if (!isClosed(state) || !state.podObjectGone) return `${streamId} has no pod, and is not history`;
   }
-  return undefined;
+  for (const id of world.strangers) if (!world.orphans.rows.has(id)) return `orphan ${id} was not noticed`;
+  return unread(world);
+}
+
+/** Messages that intake has not read, and events that were not published. */
+function unread(world: World): string | undefined {
+  const { database, log } = world;
+  const { intents } = topics(FLEET);
+  const offsets = [...database.tables.inbox.values()];
+  for (const [index, partition] of (log.topic(intents)?.partitions ?? []).entries()) {
+    const offset = offsets.find((row) => row.topic === intents && row.partition === index)?.offset;
+    if (partition.end > 0 && offset !== BigInt(partition.end)) return `partition ${index} of the intents is not read`;
+  }
+  const published = Number(database.tables.subscriptions.get('publish')?.at.position ?? 0);
+  return published < database.log.length ? `${database.log.length - published} events are not published` : undefined;
 }
 
 function unsettledPod(world: World, clusterId: string, pod: Pod): string | undefined {
@@ -54,7 +74,8 @@ function unsettledPod(world: World, clusterId: string, pod: Pod): string | undef
   const streamId = streamIdOf(clusterId, uid);
   const state = world.streams.states.get(streamId);
   if (!state) return `pod ${uid} has no stream`;
-  if (deletionTimestamp !== undefined) return `pod ${uid} waits for its removal (${state.stop ? 'stopped' : 'not stopped'})`;
+  if (deletionTimestamp !== undefined)
+    return `pod ${uid} waits for its removal (${state.stop ? 'stopped' : 'not stopped'})`;
   if (state.stop) return `pod ${uid} is there, and its stream was told to stop`;
   if (wantsPlacement(state)) return `pod ${uid} waits for a placement`;
   const wanted = podStatusOf(state)?.phase;
@@ -103,6 +124,10 @@ function cloudAndStreamsAgree(world: World): void {
       open.delete(id);
     }
   }
+  for (const id of world.strangers) {
+    if (!open.delete(id)) throw new Violation('O2', `${id} belongs to nobody we know, and was deleted`);
+    if (!world.orphans.rows.has(id)) throw new Violation('O2', `${id} belongs to nobody we know, and nobody is told`);
+  }
   for (const [id, streamId] of open) throw new Violation('O2', `${id} of ${streamId} is open, and no stream knows it`);
 }
 
@@ -118,7 +143,9 @@ function statusesAreTheLast(world: World): void {
       const said = newest.get(podUid);
       const wanted = podStatusRecord(world.database.events(streamId));
       if (isClosed(state) && state.podObjectGone) {
-        if (said && !world.lostTombstones.has(podUid))
+        // A replica that was stopped in the middle of an inventory may say the last word once more after the tombstone; an old word never.
+        const revision = said ? Number((JSON.parse(Buffer.from(said).toString()) as { revision: number }).revision) : 0;
+        if (said && revision !== state.version && !world.lostTombstones.has(podUid))
           throw new Violation('O5', `${streamId} is history, and its topic holds a status and no tombstone`);
         continue;
       }
@@ -141,7 +168,13 @@ function everyGroupIsAccountedFor(world: World): void {
   }
   for (const group of world.cloud.groups()) {
     const { containerGroupId } = group;
-    if (named.has(containerGroupId) || world.vanished.has(containerGroupId) || world.forgets) continue;
+    if (
+      named.has(containerGroupId) ||
+      world.strangers.has(containerGroupId) ||
+      world.vanished.has(containerGroupId) ||
+      world.forgets
+    )
+      continue;
     // One that a late call made and that ended by itself may be gone before anybody looks.
     if (world.oneGroup.late.has(containerGroupId) && !isOpen(group)) continue;
     throw new Violation('O10', `${containerGroupId} of ${podOf(group)} was paid for, and no event names it`);
@@ -150,7 +183,8 @@ function everyGroupIsAccountedFor(world: World): void {
 
 function nothingIsOverdue(world: World): void {
   for (const { kind, streamId, runAt } of world.database.tables.effects.all()) {
-    if (world.database.tables.now() - runAt > OVERDUE_MS) throw new Violation('O1', `${kind} of ${streamId} is overdue`);
+    if (world.database.tables.now() - runAt > OVERDUE_MS)
+      throw new Violation('O1', `${kind} of ${streamId} is overdue`);
   }
 }
 

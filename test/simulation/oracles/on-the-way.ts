@@ -79,6 +79,9 @@ export class DenseStreams {
 
 /** O7: nothing that was sealed is anywhere in clear. */
 export function noSecret(where: string, text: string | Uint8Array): void {
-  const found = typeof text === 'string' ? text.includes('-tweet') : Buffer.from(text.buffer, text.byteOffset, text.byteLength).includes('-tweet');
+  const found =
+    typeof text === 'string'
+      ? text.includes('-tweet')
+      : Buffer.from(text.buffer, text.byteOffset, text.byteLength).includes('-tweet');
   if (found) throw new Violation('O7', `a sealed value lies in clear in ${where}`);
 }

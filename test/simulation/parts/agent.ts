@@ -1,5 +1,5 @@
 import { agentGroup, topics, type SessionResponse } from '#libs/contracts';
-import type { KubernetesApi } from '#libs/kubernetes';
+import type { Change, KubernetesApi, PodObject } from '#libs/kubernetes';
 import type { Messaging } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
 import type { Ids, Random } from '#libs/runtime';
@@ -18,6 +18,7 @@ import type { Process } from '../engine/process.ts';
 import type { Scheduler } from '../engine/scheduler.ts';
 import type { ApiServer, Pod, PodChange } from './api-server.ts';
 import { noMetrics } from './no-metrics.ts';
+import { inChunks } from './splitting.ts';
 
 export interface AgentParts {
   readonly fleet: string;
@@ -166,7 +167,7 @@ export class SimulatedAgent {
     const caughtUp = Promise.withResolvers<void>();
     const inventories = new Inventories({
       pods,
-      publisher,
+      publisher: inChunks(publisher),
       view: { revision: (uid) => book.written(uid), waitingFor: (pod) => intents.waitingFor(pod) },
       clock: process.clock,
       random,
@@ -187,7 +188,8 @@ export class SimulatedAgent {
       logger,
     });
     const reader = new ClusterTopicReader({ writer, commands, logger, metrics });
-    pods.onChange = (change) => {
+    pods.onChange = (each) => {
+      const change = each as Change<PodObject>;
       writer.onChange(change);
       intents.onChange(change);
     };

@@ -95,6 +95,32 @@ export class SimulatedCloud {
     });
   }
 
+  /** A group that somebody made under the fleet's tag; answers its id. */
+  makeStranger(account: string, region: string, fleet: string, number: number): string {
+    const parameters = new Map([
+      ['RegionId', region],
+      ['ContainerGroupName', `stranger-${number}`],
+      ['VSwitchId', 'vsw-demo-h'],
+      ['SecurityGroupId', 'sg-demo'],
+      ['Cpu', '2'],
+      ['Memory', '4'],
+      ['Container.1.Name', 'main'],
+      ['Container.1.Image', 'app:1'],
+      ['Tag.1.Key', 'eci-fleet'],
+      ['Tag.1.Value', fleet],
+      ['Tag.2.Key', 'eci-fleet-cluster'],
+      ['Tag.2.Value', 'another'],
+      ['Tag.3.Key', 'eci-fleet-pod-uid'],
+      ['Tag.3.Value', `stranger-${number}`],
+    ]);
+    const request: WireRequest = { account, action: 'CreateContainerGroup', version: '2018-08-08', parameters };
+    const call = this.core.receive(request, this.now);
+    const { body } = this.core.perform(call, this.now);
+    this.core.settle(call);
+    this.arm();
+    return String((body as Record<string, unknown>)['ContainerGroupId']);
+  }
+
   private perform(call: Call, sentAt: number): Reply {
     const { action } = call.request;
     const before = [...this.core.ledger.groups()].length;

@@ -18,6 +18,7 @@ import type { StopGuard } from '../../../services/control-plane/src/holds/ports.
 import type { MasterKey } from '../../../services/control-plane/src/keys/master-key.ts';
 import { StreamVault } from '../../../services/control-plane/src/keys/stream-vault.ts';
 import { Observer } from '../../../services/control-plane/src/observe/observer.ts';
+import { OrphanStreams } from '../../../services/control-plane/src/orphans/orphan-streams.ts';
 import { ClusterCommands } from '../../../services/control-plane/src/publish/cluster-commands.ts';
 import { EventPublisher } from '../../../services/control-plane/src/publish/event-publisher.ts';
 import { PodStatusPublisher } from '../../../services/control-plane/src/publish/pod-status.ts';
@@ -29,7 +30,7 @@ import type { IdleSleep, Process } from '../engine/process.ts';
 import type { Scheduler } from '../engine/scheduler.ts';
 import type { SimulatedMessaging } from './messaging.ts';
 import { noMetrics } from './no-metrics.ts';
-import type { InventoryTables, OrphanTable, QuarantineTable, ScopeTable } from './tables.ts';
+import type { CasesOfStreams, InventoryTables, OrphanTable, QuarantineTable, ScopeTable } from './tables.ts';
 
 export interface ReplicaParts {
   readonly fleet: string;
@@ -47,6 +48,7 @@ export interface ReplicaParts {
     readonly scopes: ScopeTable;
     readonly orphans: OrphanTable;
     readonly guard: StopGuard;
+    readonly cases: CasesOfStreams;
   };
   /** Calls back at every append of any replica. */
   readonly onAppend: (listener: () => void) => void;
@@ -80,16 +82,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
   const queue = process.port(
     'queue',
     new InMemoryEffectQueue(database),
-    [
-      'claim',
-      'dueLanes',
-      'nextDueAt',
-      'confirmClaims',
-      'release',
-      'configureLane',
-      'laneThrottled',
-      'laneAccepted',
-    ],
+    ['claim', 'dueLanes', 'nextDueAt', 'confirmClaims', 'release', 'configureLane', 'laneThrottled', 'laneAccepted'],
     (method, [rows]) => {
       if (method !== 'confirmClaims') return;
       for (const row of rows as { streamId: string; kind: string; key: string }[])
@@ -100,7 +93,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
   const timers = process.port('timers', new InMemoryTimerQueue(database), ['claimDue', 'remove']);
   const checkpoints = process.port('checkpoints', new InMemoryCheckpoints(database), ['lease', 'leave']);
   const scopes = process.port('scopes', tables.scopes, ['ensure', 'all', 'hold', 'note', 'leave', 'knownGroups']);
-  const orphans = process.port('orphans', tables.orphans, ['seen', 'keepOnly']);
+  const orphans = process.port('orphans', tables.orphans, ['note', 'keepOnly']);
   const inventories = process.port('inventories', tables.inventories, [
     'keep',
     'last',
@@ -198,6 +191,8 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     clients,
     scopes,
     orphans,
+    cases: process.port('orphans', tables.cases, ['open']),
+    orphanStreams: new OrphanStreams({ store, clock: process.clock, ids }),
     gates,
     owner: ids.uuid(),
     configureLanes,

@@ -17,12 +17,7 @@ import {
   type QuarantineDesk,
   type RememberedInventory,
 } from '../../../services/control-plane/src/intake/ports.ts';
-import {
-  Orphans,
-  Scopes,
-  type Observed,
-  type Scope,
-} from '../../../services/control-plane/src/observe/ports.ts';
+import { Orphans, Scopes, type Observed, type Scope } from '../../../services/control-plane/src/observe/ports.ts';
 import { domainEvent } from '../../../services/control-plane/src/container-groups/stored-events.ts';
 import { OrphanCases, type OrphanCase } from '../../../services/control-plane/src/orphans/ports.ts';
 import { aliasOf } from '../../../services/control-plane/src/streams/alias.ts';

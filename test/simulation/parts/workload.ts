@@ -22,7 +22,8 @@ export interface PodPlan {
   readonly tokenLifeMs?: number;
 }
 
-export type PodKind = 'service' | 'job' | 'failing-job' | 'crash-loop' | 'fail-fast' | 'unmappable' | 'two-specs' | 'init';
+export type PodKind =
+  'service' | 'job' | 'failing-job' | 'crash-loop' | 'fail-fast' | 'unmappable' | 'two-specs' | 'init';
 
 const KINDS: readonly (readonly [PodKind, number])[] = [
   ['service', 8],
@@ -57,10 +58,16 @@ export function drawPods(random: Random, clusters: readonly string[], count: num
       ...(deleted && { deleteAtMs: Math.floor(createAtMs + lifeMs) }),
       graceSeconds: random.next() < 0.5 ? 30 : Math.floor(random.next() * 5),
       force: deleted && random.next() < 0.12,
-      ...(random.next() < 0.08 && { changeAtMs: Math.floor(createAtMs + random.next() * spanMs) }),
-      ...(random.next() < 0.3 && { tokenLifeMs: 60_000 + Math.floor(random.next() * 1_200_000) }),
+      ...drawChange(random, createAtMs, spanMs),
     };
   });
+}
+
+/** A pod whose spec was changed takes no refresh, so one that also has tokens could wait for ever: it is one or the other here. */
+function drawChange(random: Random, createAtMs: number, spanMs: number): Pick<PodPlan, 'changeAtMs' | 'tokenLifeMs'> {
+  const drawn = random.next();
+  if (drawn < 0.08) return { changeAtMs: Math.floor(createAtMs + random.next() * spanMs) };
+  return drawn < 0.4 ? { tokenLifeMs: 60_000 + Math.floor(random.next() * 1_200_000) } : {};
 }
 
 export function podSpec({ kind, uid }: PodPlan): {
@@ -105,13 +112,21 @@ export function resolvePod(
   pod: Pod,
   plan: PodPlan | undefined,
   now: number,
-): { readonly kind: 'ready'; readonly body: RunPod; readonly sealed: SealedRunPod; readonly missing: readonly never[] } {
+): {
+  readonly kind: 'ready';
+  readonly body: RunPod;
+  readonly sealed: SealedRunPod;
+  readonly missing: readonly never[];
+} {
   const { uid, name, namespace, resourceVersion } = pod.metadata;
   const env: Record<string, string> = {};
   const containers = (pod.spec['containers'] as { name: string; env?: { name: string; value: string }[] }[]).map(
     (container) => {
       container.env?.forEach(({ value }, index) => (env[`containers/${container.name}/${index}`] = value));
-      return { ...container, ...(container.env && { env: container.env.map(({ name: n }) => ({ name: n, value: '' })) }) };
+      return {
+        ...container,
+        ...(container.env && { env: container.env.map(({ name: n }) => ({ name: n, value: '' })) }),
+      };
     },
   );
   const life = plan?.tokenLifeMs;
