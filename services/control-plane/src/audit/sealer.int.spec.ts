@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createPool, PostgresEventStore, type NewEvent } from '#libs/event-store';
-import { Metrics, silentLogger } from '#libs/observability';
+import { createLogger, Metrics, silentLogger } from '#libs/observability';
 import { createTestDatabase, eventually, type TestDatabase } from '#libs/testing';
 import { AuditKey, AuditKeyRing, AuditSigner } from './audit-key.ts';
 import type { FullSeal } from './seal.ts';
@@ -196,6 +196,23 @@ describe('the sealer', () => {
       signatures: { good: 1, unsigned: 1, vouchedLate: { seals: 2 } },
     });
     expect((await keysInPostgres(pool)).map(({ kid }) => kid)).toEqual([signer.keyId, other.keyId]);
+  });
+
+  it('says once that nobody signs', async () => {
+    const lines: string[] = [];
+    const logger = createLogger({
+      level: 'warn',
+      service: 'spec',
+      destination: { write: (line) => void lines.push(line) },
+    });
+    const by = sealer('one', { signer: undefined, logger });
+    for (let i = 0; i < 3; i++) {
+      await append(1);
+      await sealAll(by);
+    }
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('FLEET_AUDIT_KEY');
+    expect(await verified([])).toMatchObject({ findings: [], signatures: { unsigned: 3 } });
   });
 
   it.each([

@@ -41,13 +41,18 @@ export class EventPublisher {
 
   async publish(events: readonly RecordedEvent[]): Promise<void> {
     const streams = await this.store.loadMany(containerGroupStreams(events));
-    await this.statuses.publishLoaded(streams);
     const ours = events.filter((event) => parseStreamId(event.streamId) !== undefined);
-    for (const batch of batchesOf(ours.map((event) => cloudEvent(event, this.fleet)))) {
-      await this.messaging.publish(topics(this.fleet).events, batch, PUBLISH_TIMEOUT_MS);
-    }
+    // Side by side they share a request to the broker. Both are waited for, whichever fails: nothing of this round may be under way in the next.
+    const told = await Promise.allSettled([this.statuses.publishLoaded(streams), this.tell(ours)]);
+    for (const result of told) if (result.status === 'rejected') throw result.reason;
     this.published.inc(ours.length);
     this.measure(ours, streams);
+  }
+
+  /** One batch after the other: a later one that arrived before an earlier one would make readers drop the earlier by its `sequence`. */
+  private async tell(events: readonly RecordedEvent[]): Promise<void> {
+    for (const batch of batchesOf(events.map((event) => cloudEvent(event, this.fleet))))
+      await this.messaging.publish(topics(this.fleet).events, batch, PUBLISH_TIMEOUT_MS);
   }
 
   private measure(events: readonly RecordedEvent[], streams: ReadonlyMap<string, readonly RecordedEvent[]>): void {
