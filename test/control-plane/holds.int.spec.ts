@@ -168,6 +168,7 @@ describe('the mass-delete guard', () => {
     for (const uid of await heldOf(pods)) await rig.runPod(uid);
     await eventually(async () => (await heldOf(pods)).length === 0, { what: 'the pods are back' });
     await rig.hurry(301_000);
+    await eventually(async () => (await reader().list()).items.length === 0, { what: 'the hold ends' });
     const stopped = await stoppedOf(pods);
     const alive = pods.find((uid) => !stopped.includes(uid)) as string;
     await rig.stopPod(alive, 'Absent');

@@ -143,7 +143,7 @@ export class RunningLoops {
     });
     const gateLoop = new GateLoop({ gates, streams, clock, random, logger, metrics });
     const holds = new HoldLoop({
-      held: tap(new PostgresHeldStops(pool), 'held'),
+      held: tap(new PostgresHeldStops({ pool, limits: rig.limits }), 'held'),
       streams,
       clock,
       random,

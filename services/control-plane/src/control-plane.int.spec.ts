@@ -53,6 +53,8 @@ interface Fleet {
   restart(): Promise<void>;
   run(uid: string, name?: string): Promise<void>;
   stopPod(uid: string, name?: string): Promise<void>;
+  /** The API server has no such pod. */
+  absent(uid: string): Promise<void>;
   groups(): Promise<{ tags?: Record<string, string> }[]>;
   close(): Promise<void>;
 }
@@ -116,6 +118,8 @@ async function startFleet(clusterId: string, environment: Record<string, string>
         },
         {},
       ),
+    absent: (uid) =>
+      send(uid, { kind: 'StopPod', uid, namespace: 'default', name: `pod-${uid}`, reason: 'Absent' }, {}),
     async groups() {
       const response = await fetch(
         `${simulator.endpoint}/control/v1/ledger/groups?tag.eci-fleet-cluster=${clusterId}&limit=1000`,
@@ -274,6 +278,43 @@ describe('all roles together', () => {
       await fleet.close();
     }
   }, 120_000);
+
+  it('holds stops that come in masses, says so on each pod, and lets them happen when an operator says so', async () => {
+    const fleet = await startFleet('lost', { FLEET_MASS_DELETE_PERCENT: '0', FLEET_MASS_DELETE_COUNT: '0' });
+    try {
+      const uids = ['h1', 'h2'];
+      const told = (uid: string): readonly string[] =>
+        (fleet.statuses.get(uid)?.events ?? []).map(({ reason }) => reason);
+      for (const uid of uids) await fleet.run(uid);
+      for (const uid of uids)
+        await eventually(() => fleet.statuses.get(uid)?.status?.['phase'] === 'Running', { what: `${uid} runs` });
+
+      for (const uid of uids) await fleet.absent(uid);
+      for (const uid of uids) await eventually(() => told(uid).includes('StopHeld'), { what: `${uid} is told` });
+      expect(fleet.statuses.get('h1')).toMatchObject({ finalize: false, status: { phase: 'Running' } });
+      const { url } = fleet.plane;
+      expect((await call(url, 'GET', '/api/v1/clusters/lost')).body).toMatchObject({ hold: { held: 2, active: true } });
+      expect((await call(url, 'GET', '/api/v1/container-groups/lost%2Fh1')).body).toMatchObject({
+        held: { hold: 'lost/1', reason: 'Absent' },
+      });
+
+      const release = { only: ['h1'], by: 'jo' };
+      expect((await call(url, 'POST', '/api/v1/holds/lost/release', { body: release })).status).toBe(202);
+      await eventually(() => fleet.statuses.get('h1')?.finalize !== false || told('h1').includes('StopRequested'), {
+        what: 'the released pod is stopped',
+      });
+      // and the other one is back
+      await fleet.run('h2');
+      await eventually(() => told('h2').includes('StopReleased'), { what: 'the pod that is back is not stopped' });
+      expect(fleet.statuses.get('h2')).toMatchObject({ finalize: false, status: { phase: 'Running' } });
+      await eventually(
+        async () => (await call<{ items: unknown[] }>(url, 'GET', '/api/v1/holds/lost')).body.items.length === 0,
+        { what: 'nothing is held any more' },
+      );
+    } finally {
+      await fleet.close();
+    }
+  });
 
   it('creates nothing with a key that the cloud refuses, and says so where people look', async () => {
     const fleet = await startFleet('refused', { ECI_ACCESS_KEY: 'LTAI-nobody', ECI_SECRET_KEY: 'canary-secret-key' });

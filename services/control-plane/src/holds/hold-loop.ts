@@ -53,6 +53,8 @@ export class HoldLoop {
   private async step(): Promise<LoopStep> {
     if (this.clock.now() >= this.countAt) {
       this.countAt = this.clock.now() + COUNT_EVERY_MS;
+      for (const hold of await this.held.endIdle())
+        this.logger.info('a hold of the mass-delete guard lapsed: nothing is held in it any more', { hold });
       this.gauge.reset();
       for (const [cluster, held] of await this.held.counts()) this.gauge.set({ cluster }, held);
     }

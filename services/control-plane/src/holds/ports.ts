@@ -21,6 +21,8 @@ export interface DueDecision {
 export abstract class HeldStops {
   /** The longest held first. */
   abstract due(limit: number): Promise<readonly DueDecision[]>;
+  /** Ends holds that nobody decided, once nothing is held in them and nothing was for a window; answers them. */
+  abstract endIdle(): Promise<readonly string[]>;
   /** How many are held, by cluster; clusters without are absent. */
   abstract counts(): Promise<ReadonlyMap<string, number>>;
 }

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import type { MassDeleteLimits } from '#libs/domain';
 import { HeldStops, type DueDecision } from './ports.ts';
 
 interface Row {
@@ -10,10 +11,12 @@ interface Row {
 
 export class PostgresHeldStops extends HeldStops {
   private readonly pool: Pool;
+  private readonly windowMs: number;
 
-  constructor(pool: Pool) {
+  constructor(parts: { readonly pool: Pool; readonly limits: Pick<MassDeleteLimits, 'windowMs'> }) {
     super();
-    this.pool = pool;
+    this.pool = parts.pool;
+    this.windowMs = parts.limits.windowMs;
   }
 
   async due(limit: number): Promise<readonly DueDecision[]> {
@@ -32,6 +35,17 @@ export class PostgresHeldStops extends HeldStops {
       by: row.decided_by,
       ...(row.reason === null ? {} : { reason: row.reason }),
     }));
+  }
+
+  async endIdle(): Promise<readonly string[]> {
+    const { rows } = await this.pool.query<{ id: string }>(
+      `update fleet.hold h set ended_at = es.now(), decision = 'lapsed'
+        where h.ended_at is null and h.last_held_at <= (select es.now()) - make_interval(secs => $1 / 1000.0)
+          and not exists (select 1 from fleet.held_stop s where s.hold_id = h.id)
+       returning h.id`,
+      [this.windowMs],
+    );
+    return rows.map((row) => row.id);
   }
 
   async counts(): Promise<ReadonlyMap<string, number>> {
