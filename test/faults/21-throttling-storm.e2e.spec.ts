@@ -30,7 +30,7 @@ it('slows down, and blames nobody', async () => {
   const { rows: gates } = await fleet.database.query<{ gate: string }>('select gate from es.gate');
   expect(gates).toEqual([]);
 
-  // and nobody had to wait for the other: when the smaller cluster had all of its groups, the larger one had about as many
+  // and nobody had to wait for the other: while both wanted groups, neither got much more than twice as many
   const order = (await fleet.simulator.groups())
     .map(({ tags, history }) => ({ cluster: tags['eci-fleet-cluster'], at: Date.parse(history[0]!.at) }))
     .sort((a, b) => a.at - b.at)
@@ -38,7 +38,7 @@ it('slows down, and blames nobody', async () => {
   const whenBetaWasDone = order.lastIndexOf('beta') + 1;
   const alphaBefore = order.slice(0, whenBetaWasDone).filter((cluster) => cluster === 'alpha').length;
   const early = await createdBefore(ofAlpha, ofBeta);
-  expect(alphaBefore - early, order.join(' ')).toBeLessThanOrEqual(PODS / 2 + 10);
+  expect(alphaBefore - early, order.join(' ')).toBeLessThanOrEqual(ofBeta.length * 2);
 
   // and most calls were taken: a storm of refused calls would be no way to slow down
   const creates = await fleet.simulator.requests({ action: 'CreateContainerGroup' });

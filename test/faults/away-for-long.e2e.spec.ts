@@ -1,12 +1,18 @@
 /** PostgreSQL, the cloud, the API server or the control plane are away for longer than a minute: who needs them waits, says so once a minute, and goes on. */
 import { eventually } from '#libs/testing';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { useFaultFleet } from './support/fleet.ts';
 import { judge } from './support/judge.ts';
 import { expectOneGroup, names } from './support/one-group.ts';
 import { beginOutage } from './support/outage.ts';
 
 const fleet = useFaultFleet();
+
+// What one test has broken must not be the next one's trouble.
+afterEach(async () => {
+  await Promise.all([fleet.postgresProxy.heal(), fleet.cloudProxy.heal(), fleet.apiProxy.heal(), fleet.cluster.back()]);
+  await fleet.simulator.control('DELETE', '/faults');
+});
 
 /** Which check of `/health/ready` does not hold, once one says since when. */
 async function untilNotReady(check: string): Promise<void> {
