@@ -14,6 +14,8 @@ const CHANGING_FOR_S = 30;
 /** Until the first change: the groups that change are made and seen to run meanwhile. */
 const LEAD_S = 25;
 const DESCRIBE_MS = 120;
+/** As the control plane does it. */
+const INVENTORY_EVERY_S = 300;
 const MEBI = 1_048_576;
 
 /**
@@ -174,14 +176,16 @@ async function callsOf(simulator: EciSimulatorRig): Promise<ReadonlyMap<string, 
   ]);
 }
 
-/** Waits until an inventory has just ended; the next one begins minutes later. */
+/** Waits until no inventory is under way, and none will begin while we measure. */
 async function betweenInventories(simulator: EciSimulatorRig): Promise<void> {
-  const began = Date.now();
+  const free = INVENTORY_EVERY_S - LEAD_S - CHANGING_FOR_S - 30;
   await eventually(
     async () => {
       const pages = (await requestsOf(simulator, 'DescribeContainerGroups')).filter(isInventory);
-      const last = Math.max(0, ...pages.map(({ at }) => Date.parse(at)));
-      return last > began && Date.now() - last > 3_000;
+      const newest = (requests: readonly Request[]): number => Math.max(0, ...requests.map(({ at }) => Date.parse(at)));
+      const began = newest(pages.filter(({ parameters }) => parameters['NextToken'] === undefined));
+      const now = Date.now();
+      return now - newest(pages) > 3_000 && now - began < free * 1_000;
     },
     { what: 'an inventory has ended', deadlineMs: 400_000, everyMs: 1_000 },
   );
