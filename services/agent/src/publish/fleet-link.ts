@@ -106,9 +106,7 @@ export class FleetLink {
           },
           onEvent: (event) => {
             if (event.kind !== 'batch-failed') this.options.onReach();
-            if (event.kind === 'broker-away')
-              logger.warn('the broker is away; waiting for it', { reason: event.reason });
-            if (event.kind === 'broker-back') logger.info('the broker is back');
+            // A broker that is away is told by messaging itself.
             if (event.kind === 'batch-failed')
               logger.error('a batch of statuses was not handled', { error: event.error });
           },

@@ -69,15 +69,14 @@ export class Intake {
       offsets: new InboxOffsets(store, this.group),
       handle: async (batch) => {
         await this.handler.handle(batch);
-        this.failing.delete(batch.partition);
+        if (this.failing.delete(batch.partition)) logger.info('a partition goes on', { partition: batch.partition });
       },
       onEvent: (event) => {
+        // A broker that is away is told by messaging itself.
         if (event.kind === 'batch-failed') {
           const { topic, partition, failures, error } = event;
           if (failures >= TROUBLE_AFTER) this.failing.set(partition, errorMessage(error));
           logger.error('could not handle a batch; the partition waits', { topic, partition, failures, error });
-        } else if (event.kind === 'broker-away') {
-          logger.warn('waiting for the broker', { reason: event.reason });
         }
       },
       onNewEpoch: (topic, partition, epoch) => {
