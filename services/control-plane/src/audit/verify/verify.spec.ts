@@ -179,7 +179,11 @@ describe('audit verify', () => {
     const events = logOf(15);
     const seals = sealsOf(events, [5, 5, 5], signer);
     const without = await run(events, [seals[0]!, seals[2]!]);
-    expect(without.findings[0]).toMatchObject({ kind: 'missing-seal', seal: 2 });
+    expect(without.findings).toMatchObject([{ kind: 'missing-seal', seal: 2 }]);
+    const beginning = await run(events, seals.slice(1));
+    expect(beginning.findings).toMatchObject([{ kind: 'missing-seal', seal: 1 }]);
+    const from = await run(events, seals.slice(1), { from: { cursor: events[12]!.cursor } });
+    expect(from).toMatchObject({ findings: [], sealedEvents: 5 });
     const merged = sealsOf(events, [10, 5], undefined);
     const { findings } = await run(events, merged, { published: publishedSeals(seals) });
     expect(findings.map(({ kind, seal }) => [kind, seal])).toContainEqual(['changed-seal', 1]);

@@ -67,6 +67,8 @@ class Walk {
   private readonly findings: Findings;
   private readonly signatures: SignatureCheck;
   private previous: Seal | undefined;
+  /** Seals are missing before the next one: the events that they covered are nobody's insertion. */
+  private afterGap = false;
   private scan!: EventScan;
   private first: Seal | undefined;
   private seals = 0;
@@ -126,7 +128,9 @@ class Walk {
       const [before] = await history.seals(begin - 1, 1);
       if (before?.sequence === begin - 1) this.previous = before;
     }
-    this.scan = new EventScan(history, this.previous?.through);
+    // The seal before may be missing; what it covered is not ours to judge then.
+    const [first] = this.previous || begin === undefined || begin === 1 ? [] : await history.seals(begin, 1);
+    this.scan = new EventScan(history, this.previous?.through ?? first?.from);
     return begin;
   }
 
@@ -167,6 +171,7 @@ class Walk {
         const range = next - 1 === expected ? `seal ${expected} is` : `seals ${expected} to ${next - 1} are`;
         this.findings.add({ kind: 'missing-seal', seal: expected }, `${range} not stored, and the next one is there`);
         this.previous = undefined;
+        this.afterGap = true;
         expected = next;
       }
     }
@@ -214,8 +219,10 @@ class Walk {
     const { sequence } = seal;
     for await (const event of this.scan.through(truth.from)) {
       this.see(event, undefined);
-      this.findings.add({ kind: 'inserted-event', event }, 'it lies in a stretch that no seal covers');
+      if (!this.afterGap)
+        this.findings.add({ kind: 'inserted-event', event }, 'it lies in a stretch that no seal covers');
     }
+    this.afterGap = false;
     const found: SealEntry[] = [];
     let count = 0;
     for await (const event of this.scan.through(truth.through)) {
