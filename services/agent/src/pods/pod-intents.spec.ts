@@ -6,10 +6,10 @@ import { eventually } from '#libs/testing';
 import { describe, expect, it } from 'vitest';
 import { PodIntents, type PodIntentsOptions } from './pod-intents.ts';
 
-const pod = (conditions: readonly Record<string, string>[] = []): Stored<PodObject> => ({
+const pod = (conditions: readonly { type: string; status: string; reason: string }[] = []): Stored<PodObject> => ({
   metadata: { name: 'p', namespace: 'n', uid: 'u', resourceVersion: '1', generation: 1 },
   spec: {},
-  status: { phase: 'Running', conditions: [...conditions] } as NonNullable<PodObject['status']>,
+  status: { phase: 'Running', conditions },
 });
 
 /** What is said of a pod that is gone. */

@@ -10,6 +10,7 @@ import type { EffectRow, JsonObject } from '#libs/event-store';
 import { parseStreamId } from '#libs/domain';
 import { CALL_DEADLINE_MS, claimOf, EffectHandler, type Releases } from './held-effect.ts';
 import { listAll } from './list-all.ts';
+import { maySee } from './may-see.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
@@ -63,6 +64,16 @@ export class LookUpEffects extends EffectHandler {
     if (!groups) return;
     const ended = clock.now();
     if (groups.length > 0) return this.adopt(row, attempt, groups);
+    const { scopes: known, streams: all } = this.parts;
+    const place = { accountId, region };
+    if (!(await maySee({ fleet, place, client, known, streams: all, now: ended }))) {
+      // What is not shown may be there all the same. The row keeps its progress.
+      this.parts.logger.warn('a look-up found nothing, nor does the cloud show any other group: it proves nothing', {
+        streamId: row.streamId,
+        attempt,
+      });
+      return this.releases.release(row, { afterMs: this.releases.pause(row.attempts, TRY_AGAIN), notSent: true });
+    }
     await this.notFound(row, attempt, state, began, ended);
   }
 

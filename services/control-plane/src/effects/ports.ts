@@ -5,11 +5,12 @@ import type { Clock, Ids, Random } from '#libs/runtime';
 import type { StreamVault } from '../keys/stream-vault.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import type { AgentCommands } from '../intake/ports.ts';
+import type { KnownGroups } from './may-see.ts';
 
 export type Gates = Pick<GateQueue, 'look' | 'report'>;
 
 /** Told the first time that this process works in a place of the cloud, before it claims there. */
-export interface PlacesInUse {
+export interface PlacesInUse extends KnownGroups {
   ensure(accountId: string, region: string): Promise<void>;
 }
 
