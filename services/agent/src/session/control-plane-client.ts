@@ -23,6 +23,8 @@ const TIMEOUT_MS = 10_000;
 export class ControlPlaneClient {
   private readonly url: string;
   private readonly dispatcher: Agent;
+  /** What time it was at the control plane when it answered the last call, epoch milliseconds to the second; undefined when it did not. */
+  answeredAt: number | undefined;
 
   constructor(url: string, ca?: string) {
     this.url = url;
@@ -45,6 +47,7 @@ export class ControlPlaneClient {
     const request = `POST ${this.url}${path}`;
     let status: number;
     let text: string;
+    this.answeredAt = undefined;
     try {
       const answer = await fetch(`${this.url}${path}`, {
         method: 'POST',
@@ -54,6 +57,8 @@ export class ControlPlaneClient {
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       status = answer.status;
+      const date = Date.parse(answer.headers.get('date') ?? '');
+      if (!Number.isNaN(date)) this.answeredAt = date;
       text = await answer.text();
     } catch (error) {
       throw new ControlPlaneRefusal(0, '', `${request}: no answer (${codeOf(error)})`);

@@ -1,4 +1,4 @@
-import { exportJWK, generateKeyPair } from 'jose';
+import { decodeJwt, exportJWK, generateKeyPair } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { SESSION_PROBLEMS, type SessionRequest, type SessionResponse } from '#libs/contracts';
 import { silentLogger } from '#libs/observability';
@@ -15,6 +15,8 @@ interface World {
   readonly epochs: number[];
   joins: number;
   stored: { id: string; audience: string } | undefined;
+  /** Milliseconds by which the control plane's clock is behind the agent's. */
+  agentAheadMs: number;
   answer: (request: SessionRequest) => SessionResponse | ControlPlaneRefusal;
   answerJoin: () => string | ControlPlaneRefusal;
 }
@@ -61,12 +63,16 @@ async function worldWith(start: { cluster?: string; token?: string }): Promise<W
     asked,
     states,
     epochs,
+    agentAheadMs: 0,
     joins: 0,
     stored: start.cluster === undefined ? undefined : { id: start.cluster, audience: 'a' },
     answer: (request) => sessionOf(clock, 'c', request.renewEpoch ?? ++epoch),
     answerJoin: () => 'c',
     session: new Session({
       client: {
+        get answeredAt() {
+          return clock.now() - world.agentAheadMs;
+        },
         join: async () => {
           world.joins += 1;
           const answer = world.answerJoin();
@@ -226,6 +232,30 @@ describe('the session of an agent', () => {
     await until(world, () => world.session.status.state === 'refused');
 
     expect(world.session.status.detail).toContain('JOIN_TOKEN');
+    await world.session.stop();
+  });
+
+  it('tells the time by the control plane’s clock when its own is wrong', async () => {
+    const world = await worldWith({ cluster: 'c' });
+    await until(world, () => world.states.includes('live'));
+    const hour = 3_600_000;
+    let epoch = 1;
+    // A control plane that looks at the times of assertions, and whose answers hold its own times.
+    world.answer = (request) => {
+      const now = (world.clock.now() - world.agentAheadMs) / 1000;
+      const { exp = 0 } = decodeJwt(request.assertion);
+      if (exp < now || exp > now + 300) return refusal(401);
+      const theirs = { now: () => world.clock.now() - world.agentAheadMs } as VirtualClock;
+      return sessionOf(theirs, 'c', request.renewEpoch ?? ++epoch);
+    };
+
+    for (const aheadMs of [hour, -hour, 0]) {
+      world.agentAheadMs = aheadMs;
+      const calls = world.asked.length;
+      await until(world, () => world.asked.length > calls + 1 && world.session.status.state === 'live');
+      expect(world.session.envelopeKey()?.kid).toBe('now');
+      expect(world.session.accessToken().expiresAt).toBeGreaterThan(world.clock.now());
+    }
     await world.session.stop();
   });
 });

@@ -25,7 +25,7 @@ export interface EnvelopeKeyInForce {
 }
 
 export interface SessionOptions {
-  readonly client: Pick<ControlPlaneClient, 'join' | 'session'>;
+  readonly client: Pick<ControlPlaneClient, 'join' | 'session' | 'answeredAt'>;
   readonly identities: Pick<IdentityStore, 'load' | 'joined' | 'fingerprint'>;
   readonly joinToken: string | undefined;
   readonly nodeName: string;
@@ -40,6 +40,8 @@ export interface SessionOptions {
 }
 
 const ASSERTION_SECONDS = 120;
+/** Clocks that differ by less are as good as right: answers take time, and tell it to the second. */
+const CLOCKS_AGREE_MS = 20_000;
 
 /**
  * Joins once, then holds the session: the newest agent wins, a superseded one learns it at its next renewal and never asks again, so that two
@@ -55,6 +57,8 @@ export class Session {
   private status_: SessionStatus;
   private failures = 0;
   private tokenSpent = false;
+  /** By how much our clock is ahead of the control plane's, whose times are in assertions, tokens and keys. */
+  private aheadMs = 0;
 
   constructor(options: SessionOptions) {
     this.options = options;
@@ -94,7 +98,7 @@ export class Session {
 
   /** The newest envelope key that may be used now. */
   envelopeKey(): EnvelopeKeyInForce | undefined {
-    const now = this.options.clock.now();
+    const now = this.theirNow();
     const usable = (this.current?.envelopeKeys ?? [])
       .filter((k) => Date.parse(k.notBefore) <= now && now < Date.parse(k.notAfter))
       .sort((a, b) => Date.parse(b.notBefore) - Date.parse(a.notBefore));
@@ -102,15 +106,15 @@ export class Session {
     return newest && { kid: newest.kid, key: Buffer.from(newest.key, 'base64url') };
   }
 
-  /** For Kafka's OAUTHBEARER. Throws when there is no valid token, which ends the connection attempt. */
+  /** For Kafka's OAUTHBEARER; `expiresAt` by our clock. Throws when there is no valid token, which ends the connection attempt. */
   accessToken(): { readonly value: string; readonly expiresAt: number } {
     const session = this.current;
     const expiresAt = Date.parse(session?.accessTokenExpiresAt ?? '');
-    if (!session || !this.speaking || expiresAt <= this.options.clock.now()) {
+    if (!session || !this.speaking || expiresAt <= this.theirNow()) {
       this.loop.nudge();
       throw new Error(`there is no valid access token: the session is ${this.status_.state}`);
     }
-    return { value: session.accessToken, expiresAt };
+    return { value: session.accessToken, expiresAt: expiresAt + this.aheadMs };
   }
 
   private async step(): Promise<LoopStep> {
@@ -119,12 +123,14 @@ export class Session {
       const identity = await this.join();
       if (identity.cluster) await this.renew({ ...identity, cluster: identity.cluster });
       this.failures = 0;
+      this.compareClocks();
       const renewMs = this.current!.renewAfterSeconds * 1000;
       return Math.round(renewMs * (0.9 + this.options.random.next() * 0.1));
     } catch (error) {
       if (await this.joinsAnew(error)) return 'busy';
       this.failures += 1;
       this.fail(error);
+      this.compareClocks();
       // A refusal is answered by people, an outage by time; neither is hurried.
       const capMs = this.status_.state === 'away' || this.status_.state === 'connecting' ? 15_000 : 30_000;
       return 500 + backoffMs(this.failures, { baseMs: 1_000, capMs }, this.options.random);
@@ -184,8 +190,8 @@ export class Session {
     publicKey,
     cluster,
   }: Identity & { cluster: { id: string; audience: string } }): Promise<void> {
-    const { client, ids, clock, nodeName, agentVersion } = this.options;
-    const now = Math.floor(clock.now() / 1000);
+    const { client, ids, nodeName, agentVersion } = this.options;
+    const now = Math.floor(this.theirNow() / 1000);
     const assertion = await new SignJWT({})
       .setProtectedHeader({ alg: 'ES256', typ: 'JWT', ...(publicKey.kid === undefined ? {} : { kid: publicKey.kid }) })
       .setIssuer(cluster.id)
@@ -207,6 +213,22 @@ export class Session {
     this.current = session;
     this.say('live', `epoch ${session.agentEpoch}`);
     if (isNew) this.options.onSession(session);
+  }
+
+  private theirNow(): number {
+    return this.options.clock.now() - this.aheadMs;
+  }
+
+  /** A clock that is wrong is no reason to be refused: the next call tells the time as the control plane does. Pods' times stay the cluster's. */
+  private compareClocks(): void {
+    const { client, clock, logger } = this.options;
+    if (client.answeredAt === undefined) return;
+    const aheadMs = clock.now() - client.answeredAt;
+    if (Math.abs(aheadMs - this.aheadMs) < CLOCKS_AGREE_MS) return;
+    this.aheadMs = Math.abs(aheadMs) < CLOCKS_AGREE_MS ? 0 : aheadMs;
+    const message = 'the clock of this machine differs from the control plane’s: set both right';
+    if (this.aheadMs === 0) logger.info('the clocks of this machine and of the control plane agree again');
+    else logger.warn(message, { aheadSeconds: Math.round(aheadMs / 1000) });
   }
 
   private fail(error: unknown): void {
