@@ -13,8 +13,8 @@ const EVENTS_UNDER_LOCK = 500;
 /** Readers wait behind a lock that is waited for, so it is given up soon and tried again. */
 const LOCK_WAIT_MS = 250;
 const SWAP_TRIES = 400;
-/** Streams of fewer rows are indexed after they were filled; a large table grows with its indexes, for making one would stall readers of the log. */
-const INDEX_LATER_BELOW = 400_000;
+/** Smaller tables are indexed after they were filled; a large one grows with its indexes, for making one of them would stall readers of the log. */
+const INDEX_LATER_BELOW = 250_000;
 
 /** A rebuild runs already; its holder is named. */
 export class RebuildRunning extends Error {

@@ -19,6 +19,9 @@ export class TypeOrmTransactions extends TransactionRunner<EntityManager> {
   }
 }
 
+/** Events of one round: a storm costs few transactions, and none of them lasts a second. */
+const BATCH = 1_000;
+
 /** The subscription that keeps the read model; one of another name reads from the first event, into the same tables. */
 export function projectionOf(
   parts: Pick<Parts, 'pool' | 'dataSource' | 'store' | 'clock' | 'random' | 'ids' | 'logger'>,
@@ -33,6 +36,7 @@ export function projectionOf(
     handler: (events, manager) => projection.apply(events, manager),
     onParked: ({ streamId, version, error }) =>
       parts.logger.error('park a stream of the projection', { streamId, version, error }),
+    batchSize: BATCH,
     leaseMs: LEASE_MS,
     clock: parts.clock,
     random: parts.random,

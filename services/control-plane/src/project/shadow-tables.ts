@@ -19,7 +19,7 @@ export class RebuildReplaced extends Error {
 }
 
 /** Events of one catch-up transaction: well under a second. */
-const CATCH_UP_EVENTS = 5_000;
+const CATCH_UP_EVENTS = 2_000;
 /** Streams of one statement. */
 const STREAMS = 500;
 
