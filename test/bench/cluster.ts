@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
-import { freePorts, startKubernetes, type EciSimulatorRig, type KubernetesCluster } from '#libs/testing';
+import {
+  freePorts,
+  startKubernetes,
+  type EciSimulatorRig,
+  type KubernetesCluster,
+  type TestProcess,
+} from '#libs/testing';
 import { registerCluster, REGION, SECURITY_GROUP, VPC, VSWITCHES, type Rig, type Undo } from './rig.ts';
 
 const manifests = join(import.meta.dirname, '..', '..', 'deploy', 'agent');
@@ -29,9 +35,9 @@ export async function startAgent(
   rig: Rig,
   cluster: KubernetesCluster,
   controlPlaneUrl: string,
-): Promise<{ readonly healthUrl: string }> {
+): Promise<{ readonly healthUrl: string; readonly process: TestProcess }> {
   const [healthPort, webhookPort] = (await freePorts(2)) as [number, number];
-  await rig.service('agent', {
+  const process = await rig.service('agent', {
     metricsUrl: `http://127.0.0.1:${healthPort}/metrics`,
     ready: async () => {
       const report = (await (await fetch(`http://127.0.0.1:${healthPort}/healthz`)).json()) as { status: string };
@@ -55,10 +61,10 @@ export async function startAgent(
       WEBHOOK_URL: `https://127.0.0.1:${webhookPort}/mutate`,
       HEALTH_PORT: String(healthPort),
       // As in its Deployment.
-      NODE_OPTIONS: '--max-semi-space-size=4',
+      NODE_OPTIONS: '--max-semi-space-size=4 --max-old-space-size=512',
     },
   });
-  return { healthUrl: `http://127.0.0.1:${healthPort}` };
+  return { healthUrl: `http://127.0.0.1:${healthPort}`, process };
 }
 
 /** A small web pod that is bound to a node from the start; the API server puts in its token, as for any pod. */

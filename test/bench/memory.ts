@@ -45,6 +45,9 @@ export async function memory(undo: Undo, pods: number, profile: string | undefin
   const report = (await (await fetch(`${healthUrl}/healthz`)).json()) as { pods: number };
   if (report.pods < pods) throw new Error(`the agent knows ${report.pods} of ${pods} pods`);
   const after = residentMb(pid);
+  const metrics = await (await fetch(`${healthUrl}/metrics`)).text();
+  const metric = (name: string): string =>
+    megabytesOf(Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics)?.[1]) / 1024 / 1024);
   return [
     { what: 'agent without pods', value: megabytes(without) },
     {
@@ -52,6 +55,11 @@ export async function memory(undo: Undo, pods: number, profile: string | undefin
       value: megabytes(after.now),
       aim: atMost(LIMIT_MB, after.now, megabytesOf),
     },
+    {
+      what: 'of it JavaScript: in use, reserved; outside of it',
+      value: `${metric('nodejs_heap_size_used_bytes')}, ${metric('nodejs_heap_size_total_bytes')}; ${metric('nodejs_external_memory_bytes')}`,
+    },
+    { what: 'of it files of the program', value: megabytesOf(after.files) },
     { what: 'its highest on the way', value: megabytesOf(after.peak) },
     { what: 'a pod more', value: `${(((after.now - without.now) * 1024) / pods).toFixed(1)} KB` },
   ];
@@ -60,13 +68,14 @@ export async function memory(undo: Undo, pods: number, profile: string | undefin
 interface Resident {
   readonly now: number;
   readonly peak: number;
+  readonly files: number;
 }
 
 function residentMb(pid: number): Resident {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const megabytes = (name: string): number =>
     Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024;
-  return { now: megabytes('VmRSS'), peak: megabytes('VmHWM') };
+  return { now: megabytes('VmRSS'), peak: megabytes('VmHWM'), files: megabytes('RssFile') };
 }
 
 const megabytesOf = (value: number): string => `${value.toFixed(0)} MB`;
