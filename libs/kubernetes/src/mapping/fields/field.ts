@@ -159,23 +159,47 @@ function readObject(
 ): Record<string, unknown> {
   if (!isObject(value)) return refuse(path, words.object);
   const result: Record<string, unknown> = {};
-  for (const [key, item] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
+    const item = value[key];
     if (item === null || item === undefined) continue;
-    const at = child(path, key);
     const field = Object.hasOwn(fields, key) ? fields[key]! : undefined;
+    const at = field ? knownChild(path, key) : child(path, key);
     if (!field)
       return refuse(at, 'is not known to this version of ECI Fleet; remove it, or run the pod on a real node');
-    const asksForNothing = isEmpty(item) || (field.harmless?.(item) ?? false);
-    if (field.use === 'refused') {
-      if (!asksForNothing) refuse(at, field.note);
-    } else if (field.use === 'ignored') {
-      if (!asksForNothing && !field.quiet) seen.push({ field: at, reason: field.note });
-    } else {
+    if (field.use === 'mapped') {
       result[key] = readAny(field, item, at, seen);
+      continue;
     }
+    if (isEmpty(item) || (field.harmless?.(item) ?? false)) continue;
+    if (field.use === 'refused') refuse(at, field.note);
+    else if (!field.quiet) seen.push({ field: at, reason: field.note });
   }
-  for (const [key, field] of Object.entries(fields)) {
-    if (field.required && !Object.hasOwn(result, key)) refuse(child(path, key), 'is missing');
+  for (const key of requiredOf(fields)) {
+    if (!Object.hasOwn(result, key)) refuse(child(path, key), 'is missing');
   }
   return result;
+}
+
+/** Every pod is read by the same few tables: what is asked of them again and again is remembered. */
+const requiredKeys = new WeakMap<object, readonly string[]>();
+const plainKeys = new Map<string, boolean>();
+
+function requiredOf(fields: Readonly<Record<string, Field>>): readonly string[] {
+  let keys = requiredKeys.get(fields);
+  if (!keys) {
+    keys = Object.keys(fields).filter((key) => fields[key]!.required);
+    requiredKeys.set(fields, keys);
+  }
+  return keys;
+}
+
+/** {@link child} for a key of a table. */
+function knownChild(path: string, key: string): string {
+  let plain = plainKeys.get(key);
+  if (plain === undefined) {
+    plain = child('', key) === key;
+    plainKeys.set(key, plain);
+  }
+  if (!plain) return child(path, key);
+  return path === '' ? key : `${path}.${key}`;
 }
