@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { streamIdOf } from '#libs/domain';
 import { InMemoryDatabase, type RecordedEvent } from '#libs/event-store';
 import type { OutgoingMessage } from '#libs/messaging';
 import { Clock, SeededIds, SeededRandom, type Random } from '#libs/runtime';
@@ -8,7 +9,7 @@ import { Bell } from './engine/bell.ts';
 import { Process, type CallFate, type CallFaults } from './engine/process.ts';
 import { Scheduler } from './engine/scheduler.ts';
 import { Trace, TraceLogger } from './engine/trace.ts';
-import { DenseStreams, noSecret, OneGroupEach, WithinQuota } from './oracles/on-the-way.ts';
+import { DenseStreams, noSecret, OffsetsGrow, OneGroupEach, WithinQuota } from './oracles/on-the-way.ts';
 import { SimulatedAgent } from './parts/agent.ts';
 import { ApiServer, type Pod } from './parts/api-server.ts';
 import { SimulatedCloud } from './parts/cloud.ts';
@@ -73,6 +74,7 @@ export class World {
   readonly orphans: OrphanTable;
   readonly streams = new DenseStreams();
   readonly oneGroup = new OneGroupEach();
+  private readonly offsets = new OffsetsGrow();
   /** Pods whose tombstone a fault has taken. */
   readonly lostTombstones = new Set<string>();
   /** Groups that a fault took out of the cloud. */
@@ -248,7 +250,11 @@ export class World {
         clusterId,
         scheduler: this.scheduler,
         watch: {
-          onRemoved: (_, pod, by) => this.trace.note('api server', `${pod.metadata.uid} is gone, removed by ${by}`),
+          onRemoved: (_, pod, by) => {
+            this.trace.note('api server', `${pod.metadata.uid} is gone, removed by ${by}`);
+            if (by === 'agent')
+              this.guard(() => this.oneGroup.onRemoved(streamIdOf(clusterId, pod.metadata.uid), this.cloud.groups()));
+          },
           onStatus: (_, before, after) => this.onStatus(before, after),
         },
       });
@@ -418,6 +424,7 @@ export class World {
   /** New events of whatever replica; called at each append. */
   readEvents(): void {
     const { log } = this.database;
+    this.guard(() => this.offsets.look(this.database));
     if (this.seen === log.length) return;
     while (this.seen < log.length) {
       const event = log[this.seen++] as RecordedEvent;

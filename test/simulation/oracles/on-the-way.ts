@@ -1,6 +1,6 @@
 /** Promises that are checked at the very step that could break them. */
 import { evolve, initialState, parseStreamId, type ContainerGroupState } from '#libs/domain';
-import type { RecordedEvent } from '#libs/event-store';
+import type { InMemoryDatabase, RecordedEvent } from '#libs/event-store';
 import { domainEvent } from '../../../services/control-plane/src/container-groups/stored-events.ts';
 import type { LedgerGroup } from '../../../services/eci-simulator/src/core/group.ts';
 import type { ExecutedCreate } from '../parts/cloud.ts';
@@ -31,6 +31,29 @@ export class OneGroupEach {
     if (open.length > 1) {
       const which = open.map((each) => `${each.containerGroupId} (attempt ${each.tags['eci-fleet-attempt']})`);
       throw new Violation('O3', `${pod} has ${open.length} open groups: ${which.join(', ')}`);
+    }
+  }
+
+  /** A pod object is removed only when nothing of it runs: whoever looks at the cluster believes that the pod is no more. */
+  onRemoved(pod: string, groups: Iterable<LedgerGroup>): void {
+    for (const group of groups) {
+      if (podOf(group) === pod && isOpen(group) && !this.late.has(group.containerGroupId))
+        throw new Violation('O9', `the object of ${pod} was removed, and ${group.containerGroupId} is ${group.status}`);
+    }
+  }
+}
+
+/** O1: what an intake has read is read: within a log's epoch no offset goes back, whoever still believes in an older one. */
+export class OffsetsGrow {
+  private readonly known = new Map<string, bigint>();
+
+  look({ tables }: InMemoryDatabase): void {
+    for (const { group, topic, partition, epoch, offset } of tables.inbox.values()) {
+      const name = `${group} ${topic}/${partition} epoch ${epoch}`;
+      const before = this.known.get(name);
+      if (before !== undefined && offset < before)
+        throw new Violation('O1', `${name}: ${before} went back to ${offset}`);
+      if (before !== offset) this.known.set(name, offset);
     }
   }
 }
