@@ -99,13 +99,13 @@ export class FaultCluster {
     answer: Refusal = { code: 500, reason: 'InternalError', message: 'etcdserver: request timed out' },
   ): void {
     this.#trouble.refuse = (request) => (which(request) ? answer : undefined);
-    this.#server.closeConnections();
+    this.proxy.cut();
   }
 
   /** A compaction: the agent's next watch finds its bookmark expired (410) and lists anew. */
   forgetHistory(): void {
     this.#server.forgetHistory();
-    this.#server.closeConnections();
+    this.proxy.cut();
   }
 
   async back(): Promise<void> {

@@ -2,6 +2,7 @@ import { evolve, type ContainerGroupEvent, type ContainerGroupState } from '#lib
 import type { StreamAppend } from '#libs/event-store';
 import { INTENT, type StreamKey, type StreamVault, type WrappedKey } from '../keys/stream-vault.ts';
 import { changesNothing, decideAll, planAppend } from '../streams/plan-append.ts';
+import { dueSinceCreation } from './pods-age.ts';
 import type { ReadMessage } from './read-message.ts';
 import { mayBeRefreshed, mayMatter, runPodCommand, unrefreshingRunPod, type SealedIntent } from './run-pod.ts';
 import { stopPodCommand } from './stop-pod.ts';
@@ -70,7 +71,9 @@ export function decideStream(input: {
     beside: sealed ? { sealed: { put: { ...theKey().wrapped, sealed } } } : {},
     newId,
   });
-  return { append: changesNothing(append) ? undefined : append, failed };
+  if (changesNothing(append)) return { append: undefined, failed };
+  const createdAt = cause.kind === 'RunPod' ? cause.body.pod.metadata['creationTimestamp'] : undefined;
+  return { append: dueSinceCreation(append, createdAt, at), failed };
 }
 
 const replacesIntent = (type: ContainerGroupEvent['type']): boolean =>

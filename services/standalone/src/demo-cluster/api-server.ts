@@ -56,11 +56,6 @@ export class ApiServer {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** Ends every watch and every request that is open, as a restart would. */
-  closeConnections(): void {
-    this.server.closeAllConnections();
-  }
-
   async close(): Promise<void> {
     this.server.closeAllConnections();
     await new Promise<void>((resolve) => this.server.close(() => resolve()));

@@ -15,8 +15,6 @@ export interface DemoCluster {
   /** Text of a kubeconfig that reaches it. */
   readonly kubeconfig: string;
   startWorkload(): void;
-  /** Ends every watch and open request. */
-  closeConnections(): void;
   /** Forgets what changed before now, as a compaction does: a watch from an earlier resourceVersion gets 410 Expired. */
   forgetHistory(): void;
   stop(): Promise<void>;
@@ -88,7 +86,6 @@ export async function startDemoCluster(options: {
         workload.start();
       });
     },
-    closeConnections: () => server.closeConnections(),
     forgetHistory: () => store.forgetHistory(),
     stop: async () => {
       await workload.stop();
