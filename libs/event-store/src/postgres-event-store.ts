@@ -75,7 +75,7 @@ interface HeadColumns {
 }
 
 /** Streams whose events are kept in memory: those of pods on their way through a storm, at some 20 KB each. */
-const KNOWN_STREAMS = 2_000;
+const KNOWN_STREAMS = 1_000;
 /** Events that readers of the log share. */
 const TAIL_EVENTS = 1_000;
 
