@@ -5,6 +5,7 @@ import { eventually } from '#libs/testing';
 import { speakAs } from './agent-of-one-call.ts';
 import { rate, seconds, type Figure } from './figures.ts';
 import { ProcessorTime } from './processor-time.ts';
+import { residentBytes } from './resident-memory.ts';
 import { startRig, type Undo } from './rig.ts';
 import { sealedIntent } from './sealed-intents.ts';
 
@@ -17,7 +18,7 @@ const WARM_UP = 100;
 export async function center(undo: Undo, pods: number, profile: string | undefined): Promise<readonly Figure[]> {
   const rig = await startRig(undo, profile);
   const simulator = await rig.simulator({ latencies: { factor: 0 }, buckets: { '*': null }, account: { maxCpu: 1e9 } });
-  const { url } = await rig.controlPlane({ simulator });
+  const { url, process: controlPlane } = await rig.controlPlane({ simulator });
   const messaging = new KafkaMessaging({ brokers: rig.brokers, clientId: 'bench', security: { kind: 'plaintext' } });
   undo.add(() => messaging.close());
   const voice = await speakAs(url, 'center');
@@ -67,6 +68,10 @@ export async function center(undo: Undo, pods: number, profile: string | undefin
     {
       what: 'statuses and transactions of a pod',
       value: `${each(statuses - before.statuses)}, ${each((await commitsOf(database)) - before.commits)}`,
+    },
+    {
+      what: 'resident memory of the control plane',
+      value: `${Math.round(residentBytes(controlPlane.pid) / 1_048_576)} MiB`,
     },
     { what: 'processors', value: processors },
   ];

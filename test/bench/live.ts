@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { topics } from '#libs/contracts';
 import { KafkaMessaging, type OutgoingMessage } from '#libs/messaging';
 import { eventually, type EciSimulatorRig } from '#libs/testing';
 import { speakAs, type Voice } from './agent-of-one-call.ts';
 import { atMost, milliseconds, percentile, seconds, type Figure } from './figures.ts';
 import { ProcessorTime } from './processor-time.ts';
+import { residentBytes } from './resident-memory.ts';
 import { startRig, type Undo } from './rig.ts';
 import { sealedIntent } from './sealed-intents.ts';
 
@@ -16,6 +16,7 @@ const LEAD_S = 25;
 const DESCRIBE_MS = 120;
 /** As the control plane does it. */
 const INVENTORY_EVERY_S = 300;
+const WINDOW_S = 65;
 const MEBI = 1_048_576;
 
 /**
@@ -78,6 +79,8 @@ export async function live(undo: Undo, groups: number, profile: string | undefin
     const began = Date.now();
     await make(idle);
     const made = Date.now() - began;
+    // Sweeps look back a minute: what was just made is not idle before.
+    await new Promise((resolve) => setTimeout(resolve, WINDOW_S * 1_000));
     await betweenInventories(simulator);
     // Described as slowly as the real cloud does; creates take no time here.
     await latenciesOf(simulator, {
@@ -104,7 +107,7 @@ export async function live(undo: Undo, groups: number, profile: string | undefin
     const p95 = percentile(took, 0.95);
     const after = await callsOf(simulator);
     const made2 = [...after].map(([action, count]) => `${action} ${count - (calls.get(action) ?? 0)}`);
-    const memory = readMemory(controlPlane.pid);
+    const memory = residentBytes(controlPlane.pid);
     figures.push(
       { what: `${total} live groups; the last ${idle} made in`, value: seconds(made) },
       {
@@ -115,8 +118,8 @@ export async function live(undo: Undo, groups: number, profile: string | undefin
       { what: '  processor time of control plane and PostgreSQL', value: `${ours} ms` },
       { what: '  calls of the cloud meanwhile', value: made2.join(', ') },
       {
-        what: '  resident memory of the control plane; its heap',
-        value: `${Math.round(memory / MEBI)} MiB; ${Math.round((await heapOf(url)) / MEBI)} MiB`,
+        what: '  resident memory of the control plane',
+        value: `${Math.round(memory / MEBI)} MiB`,
         ...(total === groups && { aim: atMost(400, memory / MEBI, (value) => `${Math.round(value)} MiB`) }),
       },
     );
@@ -219,14 +222,4 @@ async function delaysOf(
     if (page.next === null) return delays;
     after = page.next;
   }
-}
-
-/** Resident bytes of a process. */
-function readMemory(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? NaN) * 1_024;
-}
-
-async function heapOf(url: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(/^nodejs_heap_size_used_bytes(?:{.*})? (\S+)$/m.exec(text)?.[1] ?? NaN);
 }
