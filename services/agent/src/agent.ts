@@ -9,7 +9,7 @@ import { AgentHealth, type HealthReport } from './health/agent-health.ts';
 import { Commands } from './inventory/commands.ts';
 import { Inventories } from './inventory/inventories.ts';
 import { Heartbeat } from './node/heartbeat.ts';
-import type { NodeView } from './node/node-object.ts';
+import { nodeViewOf } from './node/node-view.ts';
 import { VirtualNode } from './node/virtual-node.ts';
 import { EventPace } from './pods/event-pace.ts';
 import { PodEvents } from './pods/pod-events.ts';
@@ -21,7 +21,7 @@ import { ClusterObjects } from './resolve/cluster-objects.ts';
 import { Resolver } from './resolve/resolver.ts';
 import { ControlPlaneClient } from './session/control-plane-client.ts';
 import { IdentityStore } from './session/identity-store.ts';
-import { Session, type SessionState, type SessionStatus } from './session/session.ts';
+import { Session, type SessionStatus } from './session/session.ts';
 import { ClusterTopicReader } from './status/cluster-topic-reader.ts';
 import { StatusBook } from './status/status-book.ts';
 import { StatusWriter } from './status/status-writer.ts';
@@ -192,7 +192,7 @@ class Agent extends AgentHealth {
       logger,
       config,
       version,
-      view: () => this.nodeView(),
+      view: () => nodeViewOf(this.session.status, this.link?.away ?? false),
       onNode: () => this.heartbeat.nudge(),
       onReadyAgain: () => {
         logger.warn('the node is ready again; writing the status of all pods once more');
@@ -369,21 +369,6 @@ class Agent extends AgentHealth {
     void this.standDown().catch((error: unknown) => this.logger.error('standing down failed', { error }));
   }
 
-  private nodeView(): NodeView {
-    const { state, detail } = this.session.status;
-    if (state !== 'live') return { controlPlane: { reachable: false, reason: REASONS[state], message: detail } };
-    if (this.link?.away) {
-      return { controlPlane: { reachable: false, reason: 'MessagingAway', message: 'Kafka cannot be reached' } };
-    }
-    return {
-      controlPlane: {
-        reachable: true,
-        reason: 'SessionLive',
-        message: 'the agent has a session with the control plane',
-      },
-    };
-  }
-
   report(): HealthReport {
     const { state, detail, since } = this.session.status;
     const counts = this.link?.intents.counts() ?? { queued: 0, waiting: 0 };
@@ -425,15 +410,6 @@ class Agent extends AgentHealth {
     return this.metrics.contentType;
   }
 }
-
-const REASONS: Readonly<Record<Exclude<SessionState, 'live'>, string>> = {
-  joining: 'NotJoined',
-  connecting: 'NotConnected',
-  away: 'ControlPlaneAway',
-  superseded: 'Superseded',
-  revoked: 'ClusterRevoked',
-  refused: 'SessionRefused',
-};
 
 /** Waits for the first of both, and leaves no timer behind that would keep the process alive. */
 async function firstOf(event: Promise<unknown>, withinMs: number, clock: Clock): Promise<void> {
