@@ -46,6 +46,28 @@ describe('configuration', () => {
     });
   });
 
+  it('reads when stops are held, what becomes of orphans, and prices', () => {
+    expect(readConfig(sound)).toMatchObject({
+      massDelete: { percent: 20, count: 50, windowMs: 300_000 },
+      orphanPolicy: { kind: 'quarantine' },
+    });
+    const set = readConfig({
+      ...sound,
+      FLEET_MASS_DELETE_PERCENT: '5',
+      FLEET_MASS_DELETE_COUNT: '10',
+      FLEET_MASS_DELETE_WINDOW: '15m',
+      FLEET_ORPHAN_POLICY: 'remove-after:12h',
+      FLEET_PRICES: '[{"regions":"*","currency":"EUR","vCpuHour":1,"gibHour":0}]',
+    });
+    expect(set).toMatchObject({
+      massDelete: { percent: 5, count: 10, windowMs: 900_000 },
+      orphanPolicy: { kind: 'remove-after', afterMs: 43_200_000 },
+      prices: [{ currency: 'EUR' }],
+    });
+    const faults = faultsOf({ ...sound, FLEET_MASS_DELETE_WINDOW: 'soon', FLEET_ORPHAN_POLICY: 'remove' });
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual(['FLEET_MASS_DELETE_WINDOW', 'FLEET_ORPHAN_POLICY']);
+  });
+
   it('says every fault at once, each with its variable', () => {
     const faults = faultsOf({
       FLEET_ROLES: 'api,cook',
