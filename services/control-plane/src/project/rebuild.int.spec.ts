@@ -121,6 +121,21 @@ describe('a rebuild of the read model', () => {
     expect(await count(`pg_class where relname like 'container_group%shadow%'`)).toBe(0);
   });
 
+  it('makes the indexes that the serving table lacks, before or after it is filled', async () => {
+    await livesOf(0, 3);
+    await projected(3);
+    const indexed = (): Promise<number> => count(`pg_indexes where tablename = 'container_group'`);
+    const all = await indexed();
+    for (const indexFirstFrom of [0, 1_000_000]) {
+      await admin.query(
+        'drop index fleet.container_group_of_namespace_in_order, fleet.container_group_of_phase_in_order',
+      );
+      expect(await indexed()).toBe(all - 2);
+      expect(await run({ indexFirstFrom })).toMatchObject({ taken: true, differences: [], rows: 3 });
+      expect(await indexed()).toBe(all);
+    }
+  });
+
   it('shows pollers no error, no gap and no step back while others write', async () => {
     await livesOf(0, 150, 3);
     await projected(150, 3);

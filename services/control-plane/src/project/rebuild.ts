@@ -14,7 +14,7 @@ const EVENTS_UNDER_LOCK = 500;
 const LOCK_WAIT_MS = 250;
 const SWAP_TRIES = 400;
 /** Smaller tables are indexed after they were filled; a large one grows with its indexes, for making one of them would stall readers of the log. */
-const INDEX_LATER_BELOW = 250_000;
+const INDEX_FIRST_FROM = 250_000;
 
 /** A rebuild runs already; its holder is named. */
 export class RebuildRunning extends Error {
@@ -26,6 +26,8 @@ export interface RebuildOptions {
   readonly compareOnly?: boolean;
   /** Connections that fill at once; default 2. */
   readonly workers?: number;
+  /** Streams from which the new table grows with its indexes instead of getting them afterwards; default 250,000. */
+  readonly indexFirstFrom?: number;
   /** Differences listed at most; default 100. */
   readonly most?: number;
   readonly progress?: (line: string) => void;
@@ -82,7 +84,7 @@ async function run(parts: RebuildParts, options: RebuildOptions): Promise<Rebuil
   const beganAt = clock.now();
   const shadow = await ShadowTables.begin(pool);
   try {
-    const large = (await estimatedRows(pool)) >= INDEX_LATER_BELOW;
+    const large = (await estimatedRows(pool)) >= (options.indexFirstFrom ?? INDEX_FIRST_FROM);
     if (large) await shadow.index(progress);
     const { streams, events } = await fill(shadow, clock, options);
     const seconds = (clock.now() - beganAt) / 1000;
