@@ -170,6 +170,7 @@ export async function perform(
       return at !== undefined;
     }
     case 'read on': {
+      if (remembered.cursors.size === 0) return 'nobody reads yet';
       const from = remembered.cursors.get(op.owner) ?? BEGINNING;
       await under.settled();
       const { events, next } = await store.readAll(from, 1 + op.limit);
