@@ -10,7 +10,7 @@ import type { EffectRow, JsonObject } from '#libs/event-store';
 import { parseStreamId } from '#libs/domain';
 import { CALL_DEADLINE_MS, claimOf, EffectHandler, type Releases } from './held-effect.ts';
 import { listAll } from './list-all.ts';
-import { maySee } from './may-see.ts';
+import { CallerSight } from './may-see.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
@@ -29,12 +29,14 @@ export class LookUpEffects extends EffectHandler {
   private readonly parts: EffectParts;
   private readonly releases: Releases;
   private readonly metrics: EffectMetrics;
+  private readonly sight: CallerSight;
 
   constructor(parts: EffectParts, tools: { releases: Releases; metrics: EffectMetrics }) {
     super();
     this.parts = parts;
     this.releases = tools.releases;
     this.metrics = tools.metrics;
+    this.sight = new CallerSight(parts);
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
@@ -64,9 +66,7 @@ export class LookUpEffects extends EffectHandler {
     if (!groups) return;
     const ended = clock.now();
     if (groups.length > 0) return this.adopt(row, attempt, groups);
-    const { scopes: known, streams: all } = this.parts;
-    const place = { accountId, region };
-    if (!(await maySee({ fleet, place, client, known, streams: all, now: ended }))) {
+    if (!(await this.sight.maySee({ accountId, region }, client))) {
       // What is not shown may be there all the same. The row keeps its progress.
       this.parts.logger.warn('a look-up found nothing, nor does the cloud show any other group: it proves nothing', {
         streamId: row.streamId,

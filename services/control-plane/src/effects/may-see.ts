@@ -1,44 +1,81 @@
 import { openGroupIds } from '#libs/domain';
 import type { EciClient } from '#libs/eci';
+import type { Clock } from '#libs/runtime';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 
 /** Streams of one load. */
 const PAGE = 200;
 /** A group this young may not be visible yet (ECI docs say nothing; assumed up to a minute). */
 const VISIBLE_AFTER_MS = 60_000;
+/** Look-ups that come together share one look; shorter than the minute between two that prove absence, so both never rest on the same one. */
+const SHARED_FOR_MS = 5_000;
+
+interface Place {
+  readonly accountId: string;
+  readonly region: string;
+}
 
 /** Groups of a place that belong to streams which are not history: id → stream. */
 export interface KnownGroups {
-  knownGroups(place: { readonly accountId: string; readonly region: string }): Promise<ReadonlyMap<string, string>>;
+  knownGroups(place: Place): Promise<ReadonlyMap<string, string>>;
 }
 
 /**
- * Whether an empty answer of this caller can be believed: it sees some group of the fleet, or there is none that it should see. One who lost the
- * permission is answered with empty lists, which prove nothing. Undefined: the cloud did not answer.
+ * Whether an empty answer of a caller can be believed: it sees some group of the fleet, or there is none that it should see. One who lost the
+ * permission is answered with empty lists, which prove nothing.
  */
-export async function maySee(parts: {
-  readonly fleet: string;
-  readonly place: { readonly accountId: string; readonly region: string };
-  readonly client: Pick<EciClient, 'list'>;
-  readonly known: KnownGroups;
-  readonly streams: Pick<StreamCommands, 'loadMany'>;
-  readonly now: number;
-}): Promise<boolean | undefined> {
-  const { fleet, place, client, known, streams, now } = parts;
-  const answer = await client.list({ fleet });
-  if (answer.kind !== 'done') return undefined;
-  if (answer.value.groups.some(({ identity }) => identity?.fleet === fleet) || answer.value.next !== undefined)
-    return true;
-  const groups = [...(await known.knownGroups(place))];
-  for (let start = 0; start < groups.length; start += PAGE) {
-    const page = groups.slice(start, start + PAGE);
-    const states = await streams.loadMany(page.map(([, streamId]) => streamId));
-    for (const [id, streamId] of page) {
-      const state = states.get(streamId);
-      if (!state || !openGroupIds(state).includes(id)) continue;
-      const since = state.group?.containerGroupId === id ? state.group.since : state.twins[id]?.foundAt;
-      if (since !== undefined && now - Date.parse(since) >= VISIBLE_AFTER_MS) return false;
-    }
+export class CallerSight {
+  private readonly fleet: string;
+  private readonly known: KnownGroups;
+  private readonly streams: Pick<StreamCommands, 'loadMany'>;
+  private readonly clock: Clock;
+  private readonly looks = new Map<string, { readonly at: number; readonly answer: Promise<boolean> }>();
+
+  constructor(parts: {
+    readonly fleet: string;
+    readonly scopes: KnownGroups;
+    readonly streams: Pick<StreamCommands, 'loadMany'>;
+    readonly clock: Clock;
+  }) {
+    this.fleet = parts.fleet;
+    this.known = parts.scopes;
+    this.streams = parts.streams;
+    this.clock = parts.clock;
   }
-  return true;
+
+  /** False also when the cloud does not answer. */
+  maySee(place: Place, client: Pick<EciClient, 'list'>): Promise<boolean> {
+    const key = `${place.accountId}/${place.region}`;
+    const now = this.clock.now();
+    const last = this.looks.get(key);
+    if (last && Math.abs(now - last.at) < SHARED_FOR_MS) return last.answer;
+    const answer = this.look(place, client);
+    this.looks.set(key, { at: now, answer });
+    answer.catch(() => this.looks.delete(key));
+    return answer;
+  }
+
+  private async look(place: Place, client: Pick<EciClient, 'list'>): Promise<boolean> {
+    const answer = await client.list({ fleet: this.fleet });
+    if (answer.kind !== 'done') return false;
+    const { groups, next } = answer.value;
+    if (next !== undefined || groups.some(({ identity }) => identity?.fleet === this.fleet)) return true;
+    return !(await this.shouldSeeSome(place));
+  }
+
+  /** Some stream has an open group there that is old enough to be seen. */
+  private async shouldSeeSome(place: Place): Promise<boolean> {
+    const known = [...(await this.known.knownGroups(place))];
+    for (let start = 0; start < known.length; start += PAGE) {
+      const page = known.slice(start, start + PAGE);
+      const states = await this.streams.loadMany(page.map(([, streamId]) => streamId));
+      for (const [id, streamId] of page) {
+        const state = states.get(streamId);
+        if (!state || !openGroupIds(state).includes(id)) continue;
+        const since = state.group?.containerGroupId === id ? state.group.since : state.twins[id]?.foundAt;
+        if (since !== undefined && this.clock.now() - Date.parse(since) >= VISIBLE_AFTER_MS) return true;
+      }
+    }
+    return false;
+  }
 }
