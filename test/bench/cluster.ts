@@ -38,6 +38,8 @@ export async function startAgent(
 ): Promise<{ readonly healthUrl: string; readonly process: TestProcess }> {
   const [healthPort, webhookPort] = (await freePorts(2)) as [number, number];
   const process = await rig.service('agent', {
+    // As in its image.
+    nodeArguments: ['--optimize-for-size', '--max-semi-space-size=4', '--max-old-space-size=512'],
     metricsUrl: `http://127.0.0.1:${healthPort}/metrics`,
     ready: async () => {
       const report = (await (await fetch(`http://127.0.0.1:${healthPort}/healthz`)).json()) as { status: string };
@@ -60,8 +62,6 @@ export async function startAgent(
       WEBHOOK_PORT: String(webhookPort),
       WEBHOOK_URL: `https://127.0.0.1:${webhookPort}/mutate`,
       HEALTH_PORT: String(healthPort),
-      // As in its Deployment.
-      NODE_OPTIONS: '--max-semi-space-size=4 --max-old-space-size=512',
     },
   });
   return { healthUrl: `http://127.0.0.1:${healthPort}`, process };

@@ -62,6 +62,8 @@ export interface ServiceStart {
   readonly ready: () => Promise<boolean>;
   /** Kept beside the profiles. */
   readonly metricsUrl: string;
+  /** Before the program. */
+  readonly nodeArguments?: readonly string[];
 }
 
 /** A broker and a database server of the bench's own. PostgreSQL flushes to disk as it would in production, unlike in tests. */
@@ -78,7 +80,7 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
   const { brokers } = kafka;
   const processes: Record<string, number> = { kafka: kafka.process.pid, postgres: postgres.process.pid };
 
-  const service: Rig['service'] = async (name, { env, ready, metricsUrl }) => {
+  const service: Rig['service'] = async (name, { env, ready, metricsUrl, nodeArguments = [] }) => {
     const program = join(repository, 'dist', 'services', name, 'src', 'main.js');
     if (!existsSync(program)) throw new RigUnavailable(`${program} is missing: run \`npm run build\`.`);
     if (profile !== undefined) await mkdir(profile, { recursive: true });
@@ -86,6 +88,7 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
       name,
       command: process.execPath,
       args: [
+        ...nodeArguments,
         ...(profile === undefined
           ? []
           : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${name}-${Date.now()}.cpuprofile`]),
