@@ -110,7 +110,6 @@ export class World {
       override now = (): number => scheduler.now + world.databaseOffsetMs;
       override sleep = (): Promise<void> => Promise.reject(new Error('the database does not sleep'));
     })();
-    // eslint-disable-next-line @typescript-eslint/no-this-alias -- the clock above reads an offset that faults change
     const world = this;
     this.database = new InMemoryDatabase({ clock: databaseClock });
     this.quarantine = new QuarantineTable(databaseClock);

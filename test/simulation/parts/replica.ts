@@ -128,9 +128,13 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
       return () => (listening = false);
     },
   };
+  const configured = new Set<string>();
   const configureLanes = async (accountId: string, region: string): Promise<void> => {
+    const place = `${accountId}/${region}`;
+    if (configured.has(place)) return;
     for (const action of ['create', 'delete', 'describe'] as const)
-      await queue.configureLane(`${accountId}/${region}/${action}`, parts.quota[action]);
+      await queue.configureLane(`${place}/${action}`, parts.quota[action]);
+    configured.add(place);
   };
 
   const intake = new Intake({
