@@ -2,7 +2,7 @@
 import { eventually } from '#libs/testing';
 import { expect, it } from 'vitest';
 import { useFaultFleet } from './support/fleet.ts';
-import { judge } from './support/judge.ts';
+import { doctor, judge } from './support/judge.ts';
 import { linesOf } from './support/logs.ts';
 import { expectOneGroup, names } from './support/one-group.ts';
 import { WrongClock } from './support/wrong-clock.ts';
@@ -49,10 +49,12 @@ it('does not depend on what time it is', async () => {
   await wave('right-again');
 
   // then every stream is in order, by its versions and by the time of the database
-  await judge(fleet);
+  await judge(fleet, { wrongClock: true });
   const { rows } = await fleet.database.query(
     `select a.stream_id, b.version from es.event a join es.event b on b.stream_id = a.stream_id and b.version = a.version + 1
       where b.recorded_at < a.recorded_at or (b.transaction_id, b.position) < (a.transaction_id, a.position)`,
   );
   expect(rows).toEqual([]);
+  // and the doctor tells whose clock was wrong: lives of groups are told by it
+  expect((await doctor(fleet)).join('\n')).toContain('compare the clocks');
 });
