@@ -11,4 +11,10 @@ export const QUICK_FAULTS: readonly string[] = [
   '12-killed-before-commit',
   '13-killed-after-commit',
   '17-create-answers-lost',
+  '25-describe-answers-empty',
+  '27-finished-groups-forgotten',
+  '29-postgresql-restarts',
+  '31-disk-full',
+  '37-restored-from-old-backup',
+  '40-read-model-corrupted',
 ];
