@@ -18,7 +18,7 @@ export interface FailedStream {
 }
 
 /** Parts of an accepted intent that no row shows, and that make up most of its bytes. */
-const UNSHOWN = ['clearPod', 'spec', 'digests', 'tokens', 'ignored'];
+export const UNSHOWN: readonly string[] = ['clearPod', 'spec', 'digests', 'tokens', 'ignored'];
 
 type Told = readonly [version: number, type: string, decidedAt: string, data: JsonObject];
 
