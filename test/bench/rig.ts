@@ -99,7 +99,9 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
       ready,
       readyDeadlineMs: 60_000,
     });
-    processes[name] = started.pid;
+    // The second replica has a number.
+    const replicas = Object.keys(processes).filter((it) => it.startsWith(name)).length;
+    processes[replicas === 0 ? name : `${name} ${replicas + 1}`] = started.pid;
     undo.add(async () => {
       if (profile !== undefined && started.running) {
         await writeFile(join(profile, `${name}-metrics.txt`), await (await fetch(metricsUrl)).text());
@@ -134,6 +136,8 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
         },
       };
       const started = await service('control-plane', {
+        // As its image does.
+        nodeArguments: ['--max-semi-space-size=8'],
         metricsUrl: `${url}/metrics`,
         ready: async () => (await fetch(`${url}/health/ready`)).ok,
         env: {
