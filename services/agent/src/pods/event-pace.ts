@@ -9,6 +9,8 @@ export interface EventPaceOptions {
   readonly busy: () => boolean;
 }
 
+const BUSY_FOR_MS = 2_000;
+
 /**
  * When the next Kubernetes Event may be written. Events are for people who look later: while anything else waits, they go at a tenth of their
  * pace, so that the story of a thousand pods does not delay the pods. What waits is kept by those who wait.
@@ -17,8 +19,11 @@ export class EventPace {
   private readonly all: RateLimiter;
   private readonly yielding: RateLimiter;
   private readonly busy: () => boolean;
+  private readonly clock: Clock;
+  private busyAt = Number.NEGATIVE_INFINITY;
 
   constructor({ clock, qps, busy }: EventPaceOptions) {
+    this.clock = clock;
     this.all = new RateLimiter({ clock, qps, burst: 2 * qps });
     this.yielding = new RateLimiter({ clock, qps: qps / 10, burst: 1 });
     this.busy = busy;
@@ -27,6 +32,9 @@ export class EventPace {
   /** Resolves when the next one may go. */
   async turn(): Promise<void> {
     await this.all.take('normal');
-    if (this.busy()) await this.yielding.take('normal');
+    const now = this.clock.now();
+    if (this.busy()) this.busyAt = now;
+    // In the middle of a storm its queues are empty now and then.
+    if (now - this.busyAt < BUSY_FOR_MS) await this.yielding.take('normal');
   }
 }
