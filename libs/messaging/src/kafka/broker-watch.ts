@@ -16,6 +16,8 @@ export class BrokerVoice {
   private since = 0;
   private saidAt: number | undefined;
   private tries = 0;
+  /** It was said that it is away, and not yet that it is back. */
+  private owed = false;
 
   constructor(clock: Clock, logger: Logger) {
     this.clock = clock;
@@ -33,6 +35,7 @@ export class BrokerVoice {
     // A broker that comes and goes is not said more often than one that is away.
     if (this.saidAt !== undefined && now - this.saidAt < SAY_AGAIN_MS) return;
     this.saidAt = now;
+    this.owed = true;
     const forSeconds = Math.round((now - this.since) / 1000);
     this.logger.warn(forSeconds > 0 ? 'wait for Kafka, still away' : 'wait for Kafka, it is away', {
       reason,
@@ -42,7 +45,8 @@ export class BrokerVoice {
   }
 
   found(part: BrokerWatch): void {
-    if (!this.missing.delete(part) || this.missing.size > 0) return;
+    if (!this.missing.delete(part) || this.missing.size > 0 || !this.owed) return;
+    this.owed = false;
     this.logger.info('reached Kafka again', {
       awaySeconds: Math.round((this.clock.now() - this.since) / 1000),
       tries: this.tries,
