@@ -366,6 +366,38 @@ describe('secrets', () => {
     expect(await rig.effects()).toEqual([]);
   });
 
+  it('are renewed for a pod whose image was changed while it waited, and it runs as it was accepted', async () => {
+    rig = await LoopsRig.start();
+    rig.start();
+    const tokens = (issuedAgoMs: number) => [
+      {
+        path: 'api/token',
+        issuedAt: new Date(rig.clock.now() - issuedAgoMs).toISOString(),
+        expiresAt: new Date(rig.clock.now() - issuedAgoMs + 3_600_000).toISOString(),
+      },
+    ];
+    await rig.runPod('u1', {
+      container: { image: 'nginx:1' },
+      resolved: { tokens: tokens(3_000_000) },
+      sealed: { tokens: { 'api/token': 'old' } },
+    });
+    await eventually(async () => (await rig.said()).some(({ value }) => value?.['name'] === 'Refresh'), {
+      what: 'the agent is asked',
+    });
+
+    await rig.runPod('u1', {
+      container: { image: 'nginx:2' },
+      resolved: { tokens: tokens(0) },
+      sealed: { tokens: { 'api/token': 'new' } },
+    });
+
+    await lives('u1', 'running');
+    expect(await rig.history('u1')).toEqual(expect.arrayContaining(['PodChangeRefused', 'PodIntentRefreshed']));
+    const [create] = await rig.requests('CreateContainerGroup');
+    expect(JSON.stringify(create)).toContain('nginx:1');
+    expect(JSON.stringify(create)).not.toContain('nginx:2');
+  });
+
   it('lie nowhere in clear', async () => {
     rig = await LoopsRig.start({ faults: [{ kind: 'html-503', action: 'CreateContainerGroup', count: 1 }] });
     rig.start();

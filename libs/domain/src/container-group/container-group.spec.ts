@@ -94,6 +94,14 @@ describe('an intent', () => {
       .then();
   });
 
+  it('that changes images renews all the same what was resolved: tokens of a pod that waits would die', () => {
+    const changed = { spec: { 'spec.containers[0].image': 'other' }, digests: { 'tokens/t': 'new' } };
+    const step = given(accepted())
+      .when(runPod({ ...changed, sequence: 2 }))
+      .then('PodChangeRefused', 'PodIntentRefreshed');
+    expect(decide(runPod({ ...changed, sequence: 3 }), step.after, AT)).toEqual({ accepted: true, events: [] });
+  });
+
   it('may be refreshed while no attempt is open, once per difference', () => {
     const refreshed = runPod({ sequence: 2, digests: { 'env/a': 'new' } });
     const step = given(accepted()).when(refreshed).then('PodIntentRefreshed');

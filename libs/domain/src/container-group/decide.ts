@@ -132,8 +132,15 @@ function laterIntent(
   const unsaid = changed.filter((field) => !state.refusedFields.includes(field)).sort();
   const refusal: NewContainerGroupEvent[] =
     unsaid.length > 0 ? [{ type: 'PodChangeRefused', data: { fields: unsaid } }] : [];
-  if (changed.length > 0) return refusal;
+  return [...refusal, ...refreshedIntent(command, intent, state)];
+}
 
+/** What the agent resolved may be replaced while no attempt holds on to it; also of a pod whose change is refused, or its tokens would die. */
+function refreshedIntent(
+  command: Extract<ContainerGroupCommand, { type: 'RunPod' }>,
+  intent: NonNullable<ContainerGroupState['intent']>,
+  state: ContainerGroupState,
+): NewContainerGroupEvent[] {
   if (attemptInDoubt(state) || state.group?.open) return [];
   const { agentEpoch, sequence, profileRevision, digests, tokens } = command;
   if (!command.mapped.ok) return [rejected(command.mapped.field, command.mapped.reason)];

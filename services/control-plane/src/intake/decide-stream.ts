@@ -4,7 +4,15 @@ import { INTENT, type StreamKey, type StreamVault, type WrappedKey } from '../ke
 import { changesNothing, decideAll, planAppend } from '../streams/plan-append.ts';
 import { dueSinceCreation } from './pods-age.ts';
 import type { ReadMessage } from './read-message.ts';
-import { mayBeRefreshed, mayMatter, runPodCommand, unrefreshingRunPod, type SealedIntent } from './run-pod.ts';
+import {
+  mayBeRefreshed,
+  mayMatter,
+  podInForce,
+  runPodCommand,
+  unrefreshingRunPod,
+  type RunPodMessage,
+  type SealedIntent,
+} from './run-pod.ts';
 import { stopPodCommand } from './stop-pod.ts';
 
 export type PodMessage = Extract<ReadMessage, { kind: 'RunPod' | 'StopPod' }>;
@@ -51,8 +59,8 @@ export function decideStream(input: {
       const decided = decideAll([command], state, at);
       if (decided.events.length === 0) continue;
       if (message.kind === 'RunPod' && decided.events.some(({ type }) => replacesIntent(type))) {
-        const { pod, resolved } = message.body;
-        const intent: SealedIntent = { pod, resolved, sealed: message.sealed };
+        const pod = podInForce(runOf(message), state);
+        const intent: SealedIntent = { pod, resolved: message.body.resolved, sealed: message.sealed };
         sealed = theKey().seal(intent, INTENT);
       }
       state = decided.events.reduce(evolve, state);
@@ -85,8 +93,14 @@ function commandOf(message: PodMessage, state: ContainerGroupState, key: () => S
     const { clusterId, body } = message;
     return stopPodCommand({ clusterId, agentEpoch, sequence, body }, hold);
   }
-  const { clusterId, accountId, body, sealed } = message;
-  const run = { clusterId, accountId, agentEpoch, sequence, body, sealed };
+  const run = runOf(message);
   if (!mayMatter(run, state)) return undefined;
-  return mayBeRefreshed(state) || !state.intent ? runPodCommand(run, key()) : unrefreshingRunPod(run, state);
+  return mayBeRefreshed(state) || !state.intent
+    ? runPodCommand(run, podInForce(run, state), key())
+    : unrefreshingRunPod(run, state);
+}
+
+function runOf({ clusterId, accountId, clear, body, sealed }: Extract<PodMessage, { kind: 'RunPod' }>): RunPodMessage {
+  const { agentEpoch, sequence } = clear;
+  return { clusterId, accountId, agentEpoch, sequence, body, sealed };
 }

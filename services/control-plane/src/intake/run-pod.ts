@@ -41,10 +41,23 @@ export function mayBeRefreshed(state: ContainerGroupState): boolean {
   return !attemptInDoubt(state) && !state.group?.open;
 }
 
-/** The command for a first or refreshed intent. */
-export function runPodCommand(message: RunPodMessage, key: StreamKey): RunPodCommand {
+/**
+ * The pod that a stream goes by: as it was first accepted when this message changes what is fixed then, such as an image; else as it is now. What
+ * the agent resolved for it may be renewed either way.
+ */
+export function podInForce({ body }: RunPodMessage, { intent }: ContainerGroupState): RunPod['pod'] {
+  if (!intent) return body.pod;
+  const now = immutableSpecOf(body.pod);
+  const fields = Object.keys({ ...intent.spec, ...now });
+  if (fields.every((field) => intent.spec[field] === now[field])) return body.pod;
+  const { resolved: _, ...accepted } = intent.clearPod;
+  return accepted as unknown as RunPod['pod'];
+}
+
+/** The command for a first or refreshed intent of a stream that goes by this pod. */
+export function runPodCommand(message: RunPodMessage, pod: RunPod['pod'], key: StreamKey): RunPodCommand {
   const { accountId, body, sealed } = message;
-  const mapped = mapPod({ accountId, pod: body.pod, resolved: body.resolved, sealed });
+  const mapped = mapPod({ accountId, pod, resolved: body.resolved, sealed });
   return {
     ...facts(message),
     digests: digestsOf(body, sealed, key),
