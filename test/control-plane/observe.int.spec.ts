@@ -150,7 +150,7 @@ describe('inventories', () => {
     expect(await rig.groups('&open=true')).toHaveLength(2);
   });
 
-  it('take the object of a closed stream for gone when two of them lack it', async () => {
+  it('ask for the pod of a closed stream when two of them lack it, and conclude nothing before the agent answers', async () => {
     rig = await LoopsRig.start();
     rig.start();
     await rig.runPod('u1');
@@ -159,7 +159,10 @@ describe('inventories', () => {
     await lives('u1', 'gone');
     await inventory('i1', []);
     await inventory('i2', []);
-    await eventually(async () => (await rig.state('u1')).podObjectGone, { what: 'the object is taken for gone' });
+    await eventually(async () => (await asked('Recheck')).includes('u1'), { what: 'the agent is asked' });
+    expect((await rig.state('u1')).podObjectGone).toBe(false);
+    await rig.stopPod('u1', 'Absent');
+    await eventually(async () => (await rig.state('u1')).podObjectGone, { what: 'the object is gone' });
     const { rows } = await rig.pool.query('select closed_at from es.stream');
     expect(rows[0].closed_at).not.toBeNull();
   });
