@@ -15,8 +15,12 @@ export interface Lifetime {
   readonly free: boolean;
 }
 
-/** Lives of all groups of a stream, told by its events and by nothing else. */
+/**
+ * Lives of all groups of a stream, told by its events and by nothing else. A group that was taken for gone and found again has two, the newer one
+ * last.
+ */
 export function lifetimesOf({ events }: Pick<StreamFacts, 'events'>): readonly Lifetime[] {
+  const former: Lifetime[] = [];
   const lives = new Map<string, { from: number; to?: number; free: boolean }>();
   for (const { type, data, metadata } of events) {
     const id = data['containerGroupId'];
@@ -24,13 +28,15 @@ export function lifetimesOf({ events }: Pick<StreamFacts, 'events'>): readonly L
     const at = Date.parse(metadata.decidedAt);
     const life = lives.get(id);
     if (type === 'ContainerGroupCreated' || type === 'Adopted' || type === 'OrphanFound') {
-      if (!life || life.to !== undefined) lives.set(id, { from: at, free: false });
+      if (life && life.to === undefined) continue;
+      if (life) former.push({ containerGroupId: id, ...life });
+      lives.set(id, { from: at, free: false });
     } else if (life && life.to === undefined) {
       if (type === 'SchedulingFailed') Object.assign(life, { to: at, free: true });
       else if (ENDS.has(type)) life.to = timeOf(data['finishedAt']) ?? at;
     }
   }
-  return [...lives].map(([containerGroupId, life]) => ({ containerGroupId, ...life }));
+  return [...former, ...[...lives].map(([containerGroupId, life]) => ({ containerGroupId, ...life }))];
 }
 
 const ENDS = new Set([

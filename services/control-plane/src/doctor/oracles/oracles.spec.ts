@@ -315,6 +315,13 @@ describe('O10: the cost ledger is the sum of lifetimes', () => {
     expect(ledgerEqualsLifetimes({ ...facts, row })).toMatchObject([{ oracle: 'O10', where: { stream: STREAM } }]);
   });
 
+  it('counts a group that was found again after it was taken for gone, as its row does', () => {
+    const found = { type: 'OrphanFound', data: { containerGroupId: 'eci-1', status: 'Running' } } as const;
+    const facts = factsOf(story([...OVER, found, gone('eci-1')]));
+    expect(facts.row!.endedGroupSeconds).toBeGreaterThan(factsOf(story(OVER)).row!.endedGroupSeconds);
+    expect(ledgerEqualsLifetimes(facts)).toEqual([]);
+  });
+
   it('fires when the cloud saw a group begin or end at another time', () => {
     const [lifetime] = lifetimesOf(factsOf(story(life)));
     const lives = new Map([['eci-1', { ...lifetime!, streamId: STREAM }]]);
