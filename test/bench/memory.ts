@@ -41,6 +41,7 @@ export async function memory(undo: Undo, pods: number, profile: string | undefin
     const list = await cluster.api.call('GET', `/api/v1/pods?${new URLSearchParams({ fieldSelector })}`);
     return (list.items as unknown[]).length;
   }
+  await toldAll(healthUrl);
   await sleep(SETTLE_MS);
   const report = (await (await fetch(`${healthUrl}/healthz`)).json()) as { pods: number };
   if (report.pods < pods) throw new Error(`the agent knows ${report.pods} of ${pods} pods`);
@@ -63,6 +64,25 @@ export async function memory(undo: Undo, pods: number, profile: string | undefin
     { what: 'its highest on the way', value: megabytesOf(after.peak) },
     { what: 'a pod more', value: `${(((after.now - without.now) * 1024) / pods).toFixed(1)} KB` },
   ];
+}
+
+/** The Kubernetes Events of so many pods take minutes at their pace; before they are out, the agent is not at rest. */
+async function toldAll(healthUrl: string): Promise<void> {
+  let before = -1;
+  await eventually(
+    async () => {
+      const metrics = await (await fetch(`${healthUrl}/metrics`)).text();
+      const counts = metrics.matchAll(
+        /^eci_fleet_agent_api_request_seconds_count\{verb="POST",resource="events".*\} (\d+)$/gm,
+      );
+      const told = [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+      const same = told === before;
+      before = told;
+      if (!same) throw new Error(`${told} so far`);
+      return true;
+    },
+    { what: 'all events are written', deadlineMs: 600_000, everyMs: 5_000 },
+  );
 }
 
 interface Resident {

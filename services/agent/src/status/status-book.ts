@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PodStatusMessage } from '#libs/contracts';
 
 interface Entry {
-  readonly message: PodStatusMessage;
+  message: PodStatusMessage;
   /** Highest revision that the API server has taken. */
   written: number;
   /** Write although the revision was written: somebody may have changed the object since. */
@@ -62,6 +62,12 @@ export class StatusBook {
     if (!entry) return;
     entry.written = Math.max(entry.written, revision);
     if (revision >= entry.message.revision) entry.rewrite = false;
+  }
+
+  /** The story in this message has been told: it is the larger half of a message, and a newer one brings all of it again. */
+  told(message: PodStatusMessage): void {
+    const entry = this.entries.get(message.podUid);
+    if (entry?.message === message && message.events.length > 0) entry.message = { ...message, events: [] };
   }
 
   rewrite(podUid: string): void {

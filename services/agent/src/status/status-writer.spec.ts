@@ -176,6 +176,11 @@ describe('the status writer', () => {
 
     expect(world.patches).toHaveLength(1);
     expect(world.events).toEqual(['Pulled']);
+    // Told once, and not kept; a newer message brings it again, which is no reason to tell it again.
+    expect(world.book.newest('a')?.events).toEqual([]);
+    world.say('a', 3, 'Running', { events: [{ id: 'e', type: 'Normal', reason: 'Pulled', message: 'm', at }] });
+    await world.clock.advance(0);
+    expect(world.events).toEqual(['Pulled']);
   });
 
   it('asks an API server that is away rarely, says so once a minute, and writes the newest of every pod after it', async () => {

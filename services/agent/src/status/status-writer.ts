@@ -286,6 +286,7 @@ export class StatusWriter {
       if (outcome === 'gone') return undefined;
       told.set(event.id, count);
     }
+    book.told(message);
     return undefined;
   }
 
