@@ -51,8 +51,8 @@ export function planOf(seed: number, only?: readonly string[]): Plan {
     faults,
     quota: { rate, burst: rate * (1 + Math.floor(random.next() * 4)) },
     inventorySeconds: 60,
-    // Groups with our tag that no stream knows; enough of them that lists have a second page.
-    orphans: random.next() < 0.3 ? 16 : 0,
+    // Groups with our tag that no stream knows; enough of them that lists have a second page, which faults of lists need.
+    orphans: faults.some(({ kind }) => /^(list|page)/.test(kind)) || random.next() < 0.1 ? 18 : 0,
   };
 }
 

@@ -26,8 +26,10 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     only: { type: 'string' },
+    faults: { type: 'string' },
   },
 });
+const faults = values.faults?.split(',').map((name) => name.trim());
 const seeds = Number(values.seeds);
 const from = Number(values.from);
 const patches = readdirSync(PATCHES)
@@ -83,6 +85,7 @@ async function failureOf(module: URL | undefined, count: number): Promise<SeedRe
   await runSeeds({
     seeds: range(from, count),
     ...(module && { module }),
+    ...(faults && { only: faults }),
     onResult: (result) => {
       if (result.failure !== undefined && (failed === undefined || result.seed < failed.seed)) failed = result;
       return failed === undefined;
