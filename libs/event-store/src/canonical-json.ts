@@ -46,23 +46,30 @@ function itemsInOrder(items: unknown[], depth: number): unknown {
 
 function keysInOrder(object: Record<string, unknown>, depth: number): unknown {
   const keys = Object.keys(object);
-  let same = true;
-  const ordered: unknown[] = [];
+  let sorted = true;
   for (let index = 0; index < keys.length; index++) {
     const key = keys[index]!;
     // Objects put keys that are numbers first, whatever one does; `toJSON` and `__proto__` mean something else.
     const first = key.charCodeAt(0);
     if ((first >= 48 && first <= 57) || key === 'toJSON' || key === '__proto__') return UNUSUAL;
-    if (index > 0 && keys[index - 1]! > key) same = false;
+    if (index > 0 && keys[index - 1]! > key) sorted = false;
+  }
+  let copy: Record<string, unknown> | undefined;
+  if (!sorted) {
+    // By UTF-16 units, as RFC 8785 has it.
+    keys.sort();
+    copy = {};
+  }
+  for (let index = 0; index < keys.length; index++) {
+    const key = keys[index]!;
     const value = object[key];
     const inside = inOrder(value, depth + 1);
     if (inside === UNUSUAL) return UNUSUAL;
-    if (inside !== value) same = false;
-    ordered.push(inside);
+    if (copy === undefined && inside !== value) {
+      copy = {};
+      for (const before of keys.slice(0, index)) copy[before] = object[before];
+    }
+    if (copy !== undefined) copy[key] = inside;
   }
-  if (same) return object;
-  const places = keys.map((_, index) => index).sort((a, b) => (keys[a]! < keys[b]! ? -1 : 1));
-  const copy: Record<string, unknown> = {};
-  for (const place of places) copy[keys[place]!] = ordered[place];
-  return copy;
+  return copy ?? object;
 }
