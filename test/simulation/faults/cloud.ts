@@ -205,6 +205,7 @@ export const cloudFaults: readonly FaultKind[] = [
   },
   {
     name: 'token looked at last',
+    lasts: (random) => between(random, 30_000, 200_000),
     inject: (world, fault) => {
       world.cloud.core.change({ tokenCheck: 'last' });
       stockOut(world, fault);
