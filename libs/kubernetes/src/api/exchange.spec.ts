@@ -108,7 +108,7 @@ describe('lines', () => {
     const { agent, request: to } = await serverThat((response) => response.write('one\ntwo'));
     const heard: string[] = [];
 
-    await readLines(agent, to, { silenceMs: 50, onLine: (line) => heard.push(line.toString()) });
+    await readLines(agent, to, { silenceMs: 500, onLine: (line) => heard.push(line.toString()) });
 
     expect(heard).toEqual(['one']);
   });
