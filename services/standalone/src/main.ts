@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { createLogger } from '#libs/observability';
+import { createLogger, withoutRepeats } from '#libs/observability';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { launch, type RunningFleet } from './launch.ts';
 import { startLiveView } from './live-view.ts';
@@ -34,11 +34,14 @@ async function main(): Promise<number> {
     return 1;
   }
   // The terminal belongs to the view.
-  const logger = createLogger({
-    level: 'info',
-    service: 'standalone',
-    destination: createWriteStream(folder.logFile, { flags: 'a', mode: 0o600 }),
-  });
+  const logger = withoutRepeats(
+    createLogger({
+      level: 'info',
+      service: 'standalone',
+      destination: createWriteStream(folder.logFile, { flags: 'a', mode: 0o600 }),
+    }),
+    Date.now,
+  );
   let fleet: RunningFleet;
   try {
     const starting = launch(options, folder, process.env, { logger, step: (text) => print(`… ${text}`) });
