@@ -13,6 +13,7 @@ import {
 import { podStatusOf } from '#libs/kubernetes';
 import { podStatusRecord } from '../../../services/control-plane/src/publish/pod-status.ts';
 import type { Pod } from '../parts/api-server.ts';
+import type { LogRecord } from '../parts/log.ts';
 import { FLEET, type World } from '../world.ts';
 import { isOpen, podOf } from './on-the-way.ts';
 import { Violation } from './violation.ts';
@@ -152,12 +153,24 @@ function statusesAreTheLast(world: World): void {
       // A crash loop never rests: its newest status may be on its way.
       if (world.pods.get(podUid)?.kind === 'crash-loop') continue;
       const pod = api.get(podUid);
-      if (said && wanted?.value && !Buffer.from(said).equals(Buffer.from(wanted.value)))
+      const best = highest(records, podUid);
+      if (best && wanted?.value && !Buffer.from(best).equals(Buffer.from(wanted.value)))
         throw new Violation('O5', `${streamId}: the last published status is not what its events say`);
       if (pod && pod.status?.phase !== podStatusOf(state)?.phase)
         throw new Violation('O5', `${streamId}: the API server shows ${pod.status?.phase}`);
     }
   }
+}
+
+/** What an agent goes by: the highest revision, whatever a slow publisher said after it. */
+function highest(records: readonly LogRecord[], podUid: string): Uint8Array | undefined {
+  let best: { readonly value: Uint8Array; readonly revision: number } | undefined;
+  for (const { key, value } of records) {
+    if (key !== podUid || value === null) continue;
+    const { revision } = JSON.parse(Buffer.from(value).toString()) as { revision: number };
+    if (!best || revision >= best.revision) best = { value, revision };
+  }
+  return best?.value;
 }
 
 /** O10: every group that ever cost something is named by an event of its stream. */
