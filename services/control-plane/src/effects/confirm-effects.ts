@@ -10,6 +10,7 @@ import type { EffectChange, EffectRow, JsonObject } from '#libs/event-store';
 import { laneOfEffect } from '../streams/lanes.ts';
 import { claimOf, EffectHandler, type Releases } from './held-effect.ts';
 import type { EffectMetrics } from './metrics.ts';
+import { absenceSpeaks } from './absence-speaks.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
 /** Ids of one read (ECI docs: 20). */
@@ -18,12 +19,15 @@ const IDS = 20;
 const WITNESSES = 200;
 /** Two reads this far apart prove that a group is gone when no other group is at hand. */
 const READS_APART_MS = 10_000;
+/** A group that may not be shown yet is looked for this often. */
+const LOOK_AGAIN_MS = 2_000;
 /** A group that still runs so long after its delete was accepted is deleted once more. */
 const DELETE_AGAIN_MS = 120_000;
 
 /**
  * Confirm rows: prove that a group is gone after the cloud accepted our delete. Proof is a read by id that returned another known group but not
- * this one, or NotFound to a second delete, or two reads 10 s apart. A group that is still there is observed on the way.
+ * this one, or NotFound to a second delete, or two reads 10 s apart. A group that no read has shown yet may merely not be shown yet: in its first
+ * minute only NotFound to a delete proves that it is gone. A group that is still there is observed on the way.
  */
 export class ConfirmEffects extends EffectHandler {
   readonly kind = 'Confirm';
@@ -132,25 +136,27 @@ export class ConfirmEffects extends EffectHandler {
         { type: 'RecordGone', containerGroupId, evidence },
         { actor: ACTOR, known: state, claim: claimOf(row) },
       );
-    if (witnessed) {
+    const shown = absenceSpeaks(state, containerGroupId, now);
+    if (witnessed && shown) {
       await gone('after our delete a read by id returned another group, but not this one');
       return;
     }
     const missedAt = typeof row.data['missedAt'] === 'number' ? row.data['missedAt'] : undefined;
-    if (missedAt !== undefined && now - missedAt >= READS_APART_MS) {
+    if (shown && missedAt !== undefined && now - missedAt >= READS_APART_MS) {
       await gone('after our delete two reads by id, 10 s apart, did not return it');
       return;
     }
-    if (missedAt === undefined) {
+    const askAgain = !shown && missedAt !== undefined && now - missedAt >= READS_APART_MS;
+    if (missedAt === undefined || askAgain) {
       const second = await client.delete(containerGroupId);
       if (second.kind === 'not-found') {
         await gone('the cloud answered NotFound to a second delete');
         return;
       }
     }
-    const data: JsonObject = { missedAt: missedAt ?? now };
-    const afterMs = (missedAt ?? now) + READS_APART_MS + 100 - now;
-    await this.releases.release(row, { afterMs, notSent: true, data });
+    const data: JsonObject = { missedAt: askAgain ? now : (missedAt ?? now) };
+    const afterMs = shown ? (missedAt ?? now) + READS_APART_MS + 100 - now : LOOK_AGAIN_MS;
+    await this.releases.release(row, { afterMs: Math.max(0, afterMs), notSent: true, data });
   }
 
   private async stillThere(row: EffectRow, state: ContainerGroupState, snapshot: GroupSnapshot): Promise<void> {

@@ -6,10 +6,9 @@ import {
   type ContainerGroupCommand,
   type ContainerGroupState,
   type FleetView,
-  type TokenLife,
 } from '#libs/domain';
 import { RegionNotAllowed, type EciClient, type FrozenCreate } from '#libs/eci';
-import type { EffectChange, EffectRow, JsonObject } from '#libs/event-store';
+import type { EffectChange, EffectRow } from '#libs/event-store';
 import { mapPod } from '#libs/kubernetes';
 import type { SealedIntent } from '../intake/run-pod.ts';
 import { createPurpose, INTENT, type StreamKey, type WrappedKey } from '../keys/stream-vault.ts';
@@ -20,19 +19,18 @@ import { clientTokenOf } from './client-token.ts';
 import { FleetViews, accountGate } from './fleet-view.ts';
 import { claimOf, EffectHandler, UNSENT_LEASE_MS, type Releases } from './held-effect.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
+import { RefreshPatience, type Patience } from './refresh-patience.ts';
 import type { CreateSender, HeldCreate } from './send-create.ts';
 import { tokenAge } from './token-life.ts';
 
-/** How long a placement waits for a newer intent before tokens that age, but live, will do. */
-const WAIT_FOR_REFRESH_MS = 120_000;
-const ASK_AGAIN_MS = 30_000;
-
 type Sealed = WrappedKey & { readonly sealed: Uint8Array };
+
+type Waiting = Exclude<Patience, { kind: 'place' }>;
 
 /** What is to be done with one Place row, decided on one state. */
 type Plan =
   | { readonly kind: 'settle'; readonly commands: readonly ContainerGroupCommand[] }
-  | { readonly kind: 'wait'; readonly data: JsonObject }
+  | { readonly kind: 'wait'; readonly patience: Waiting }
   | {
       readonly kind: 'create';
       readonly command: Extract<ContainerGroupCommand, { type: 'ChoosePlacement' }>;
@@ -50,6 +48,7 @@ export class PlaceEffects extends EffectHandler {
   private readonly releases: Releases;
   private readonly views: FleetViews;
   private readonly sender: CreateSender;
+  private readonly patience = new RefreshPatience();
 
   constructor(parts: EffectParts, tools: { releases: Releases; views: FleetViews; sender: CreateSender }) {
     super();
@@ -119,7 +118,7 @@ export class PlaceEffects extends EffectHandler {
       }
       const plan = this.plan(row, state, sealed, view, client, trouble);
       if (plan.kind === 'wait') {
-        await this.wait(row, state, plan.data);
+        await this.wait(row, state, plan.patience);
         return undefined;
       }
       const commands = plan.kind === 'create' ? [plan.command] : plan.commands;
@@ -184,9 +183,14 @@ export class PlaceEffects extends EffectHandler {
       const message = `account ${need.accountId} is refused by the cloud (${shut.class}); one pod at a time tries`;
       return { kind: 'settle', commands: [{ type: 'Park', gate: shut, reason: 'GateShut', message }] };
     }
-    if (!sealed) return this.waitForIntent(row, [], true);
-    const waiting = this.waitForIntent(row, intent.tokens, false);
-    if (waiting.kind === 'wait') return waiting;
+    const now = this.parts.clock.now();
+    const patience = this.patience.decide({
+      streamId: row.streamId,
+      intent: `${intent.agentEpoch}/${intent.sequence}`,
+      age: sealed ? tokenAge(intent.tokens, now) : 'missing',
+      now,
+    });
+    if (patience.kind !== 'place' || !sealed) return { kind: 'wait', patience: patience as Waiting };
 
     const seed = Math.floor(this.parts.random.next() * 2 ** 32);
     const answer = choosePlacement({ need, state, view, seed });
@@ -243,18 +247,8 @@ export class PlaceEffects extends EffectHandler {
     };
   }
 
-  /** Tokens that will not live long, or secrets that are not there, are asked for once more; a pod whose tokens live does not wait for ever. */
-  private waitForIntent(row: EffectRow, tokens: readonly TokenLife[], required: boolean): Plan {
-    const now = this.parts.clock.now();
-    const age = tokenAge(tokens, now);
-    if (!required && age === 'fresh') return { kind: 'settle', commands: [] };
-    const askedAt = typeof row.data['askedAt'] === 'number' ? row.data['askedAt'] : now;
-    if (!required && age === 'ageing' && now - askedAt >= WAIT_FOR_REFRESH_MS) return { kind: 'settle', commands: [] };
-    return { kind: 'wait', data: { askedAt } };
-  }
-
   /** Asks the agent for the intent; its answer makes the placement due at once, else it looks again by itself. */
-  private async wait(row: EffectRow, state: ContainerGroupState, data: JsonObject): Promise<void> {
+  private async wait(row: EffectRow, state: ContainerGroupState, patience: Waiting): Promise<void> {
     const refresh: EffectChange = {
       op: 'put',
       kind: 'Refresh',
@@ -265,7 +259,8 @@ export class PlaceEffects extends EffectHandler {
       afterMs: 0,
       data: {},
     };
-    await this.releases.release(row, { afterMs: ASK_AGAIN_MS, notSent: true, refundToken: true, data });
+    await this.releases.release(row, { afterMs: patience.againMs, notSent: true, refundToken: true });
+    if (patience.kind === 'wait') return;
     // A stream that moved meanwhile has its Place row due again, if it still wants one.
     await this.parts.streams.executeOnce(row.streamId, [], { actor: ACTOR, known: state, effects: () => [refresh] });
   }

@@ -1,0 +1,14 @@
+import type { ContainerGroupState } from '#libs/domain';
+
+/** What is older than this is shown by reads. Reads follow creates with a delay for which the cloud names no bound; a minute is far above what was met. */
+const SHOWN_AFTER_MS = 60_000;
+
+/**
+ * Whether a read that does not return the group says anything about it: it was returned before, or would be by now. One that was deleted right
+ * after it was made may be absent from a read that returns others, and still be there. `now`: epoch milliseconds. Twins were found by a read.
+ */
+export function absenceSpeaks(state: ContainerGroupState, containerGroupId: string, now: number): boolean {
+  const { group } = state;
+  if (group?.containerGroupId !== containerGroupId || group.status !== null || group.landed) return true;
+  return now - Date.parse(group.since) >= SHOWN_AFTER_MS;
+}
