@@ -73,7 +73,8 @@ export async function rebuild(parts: RebuildParts, options: RebuildOptions = {})
     await takeTurn(turn);
     return await run(parts, options);
   } finally {
-    // The lock ends with the session: a connection that is given back would keep it.
+    // The server notices the end of a session a moment later: given back here, the next rebuild may begin at once.
+    await turn.query('select pg_advisory_unlock_all()').catch(() => undefined);
     turn.release(true);
   }
 }
