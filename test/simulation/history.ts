@@ -1,5 +1,6 @@
 import { SeededRandom } from '#libs/runtime';
 import { drawFaults, FAULTS, randomOf } from './faults/registry.ts';
+import { NoRest } from './engine/scheduler.ts';
 import type { PlannedFault } from './faults/fault.ts';
 import { atTheEnd, unsettled } from './oracles/at-the-end.ts';
 import { Violation } from './oracles/violation.ts';
@@ -71,6 +72,7 @@ export async function run(plan: Plan, options: { readonly keepTrace?: boolean } 
   try {
     await go(world, scheduler.startedAt + Math.max(SPAN_MS, ...plan.faults.map(({ atMs, forMs }) => atMs + forMs)));
     world.trace.note('run', 'no more faults');
+    world.quiet = true;
     await rest(world, 'with what is left running');
     atTheEnd(world, 'running');
     world.trace.note('run', 'everything is deleted');
@@ -79,7 +81,7 @@ export async function run(plan: Plan, options: { readonly keepTrace?: boolean } 
     await rest(world, 'with everything deleted');
     atTheEnd(world, 'deleted');
   } catch (error) {
-    failure = error as Error;
+    failure = error instanceof NoRest ? new Violation('O1', `does not come to rest: ${error.message}`) : (error as Error);
   }
   return {
     plan,

@@ -84,6 +84,8 @@ export class World {
   /** The cloud forgot finished groups at once for a while. */
   forgets = false;
   databaseOffsetMs = 0;
+  /** No more faults: only time has to pass, and loops may look more rarely. */
+  quiet = false;
   /** The first promise that was broken; the run ends with it. */
   broken: Error | undefined;
   private readonly options: WorldOptions;
@@ -314,6 +316,7 @@ export class World {
         listeners.push(listener);
         this.appendListeners.set(process, listeners);
       },
+      quiet: () => this.quiet,
       cloudBell: this.cloud.bell,
       idleBell: this.idleBell,
       quota: { create: { rate, burst }, delete: { rate, burst }, describe: { rate: 100, burst: 200 } },

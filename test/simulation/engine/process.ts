@@ -24,6 +24,8 @@ export interface IdleSleep {
   readonly bell: Bell;
   /** Longest sleep, milliseconds, if nothing rings; asked when it begins. */
   readonly maxMs: () => number;
+  /** A sleep that is stretched takes at least so many milliseconds, whatever rings; default what the sleeper asked for. */
+  readonly minMs?: number;
   /** Only sleeps of at least this many milliseconds are stretched; default 100. */
   readonly fromMs?: number;
 }
@@ -188,7 +190,9 @@ class ProcessClock extends Clock {
       };
       const wait = Math.max(0, Math.ceil(ms));
       const cancel =
-        idle && wait >= (idle.fromMs ?? 100) ? idle.bell.wait(wait, idle.maxMs(), wake) : scheduler.after(wait, wake);
+        idle && wait >= (idle.fromMs ?? 100)
+          ? idle.bell.wait(Math.max(wait, idle.minMs ?? 0), idle.maxMs(), wake)
+          : scheduler.after(wait, wake);
       // The process itself ends the wait, so it is not a step of the world.
       const aborted = (): void => {
         cancel();

@@ -12,6 +12,15 @@ interface Entry {
 /** Takes an event back; harmless once it has happened. */
 export type Cancel = () => void;
 
+/** More steps than any run needs, in one millisecond and in all: who takes them spins. */
+const STEPS_IN_A_MILLISECOND = 5_000;
+const MOST_STEPS = 400_000;
+/** More than all calls and sleeps that begin in one step: a chain of promises that waits for nothing never lets time go on. */
+const BEGUN_IN_A_STEP = 50_000;
+
+/** The run goes on for ever. */
+export class NoRest extends Error {}
+
 /**
  * The one thing that makes time pass and promises resolve. Everything that a process waits for ends here, so the order of all steps follows from
  * the seed. Between two events all promise chains run to their next wait.
@@ -24,6 +33,9 @@ export class Scheduler {
   steps = 0;
   private readonly heap: Entry[] = [];
   private arrivals = 0;
+  private arrivedBefore = 0;
+  private stepsBefore = 0;
+  private spins: NoRest | undefined;
   private readonly random: Random;
 
   constructor(random: Random, startMs = Date.UTC(2026, 0, 5, 8)) {
@@ -37,7 +49,12 @@ export class Scheduler {
     return this.now - this.startedAt;
   }
 
+  /** Throws {@link NoRest}, here and to whoever runs the world, when one step begins too much. */
   at(time: number, run: () => void): Cancel {
+    if (this.arrivals - this.arrivedBefore > BEGUN_IN_A_STEP) {
+      this.spins ??= new NoRest(`${BEGUN_IN_A_STEP} calls in one step`);
+      throw this.spins;
+    }
     const entry: Entry = {
       at: Math.max(this.now, time),
       order: this.random.next(),
@@ -55,7 +72,7 @@ export class Scheduler {
     return this.at(this.now + ms, run);
   }
 
-  /** Lets things happen until `until` (epoch ms) or until `enough` says so; false when nothing is left to happen. */
+  /** Throws {@link NoRest} when time does not go on. Lets things happen until `until` (epoch ms) or until `enough` says so; false when nothing is left to happen. */
   async run(until: number, enough: () => boolean = () => false): Promise<boolean> {
     for (;;) {
       const next = this.heap[0];
@@ -66,12 +83,22 @@ export class Scheduler {
       }
       pop(this.heap);
       if (next.cancelled) continue;
+      if (next.at > this.now) this.stepsBefore = this.steps;
       this.now = next.at;
       this.steps += 1;
+      this.arrivedBefore = this.arrivals;
       next.run();
       await settled();
+      this.mustRest();
       if (enough()) return true;
     }
+  }
+
+  private mustRest(): void {
+    if (this.spins) throw this.spins;
+    if (this.steps - this.stepsBefore > STEPS_IN_A_MILLISECOND)
+      throw new NoRest(`${STEPS_IN_A_MILLISECOND} steps in one millisecond`);
+    if (this.steps > MOST_STEPS) throw new NoRest(`${MOST_STEPS} steps`);
   }
 }
 

@@ -35,7 +35,6 @@ function bySetting(
     inject: (world, fault, random) => {
       const before = met(world);
       world.cloud.core.change(change(random));
-      if (world.cloud.core.settings.latencies.visibilityMs[1] > 0) world.oneGroup.lagging = true;
       world.scheduler.after(fault.forMs, () => {
         world.cloud.core.change(back);
         if (met(world) > before) world.hit(fault.kind);

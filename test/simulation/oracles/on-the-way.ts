@@ -34,13 +34,9 @@ export class OneGroupEach {
     }
   }
 
-  /** The cloud shows groups late: a read by id right after a delete may miss one that is just ending. */
-  lagging = false;
-
   /** A pod object is removed only when nothing of it runs: whoever looks at the cluster believes that the pod is no more. */
   onRemoved(pod: string, groups: Iterable<LedgerGroup>): void {
     for (const group of groups) {
-      if (this.lagging && group.status === 'Terminating') continue;
       if (podOf(group) === pod && isOpen(group) && !this.late.has(group.containerGroupId))
         throw new Violation('O9', `the object of ${pod} was removed, and ${group.containerGroupId} is ${group.status}`);
     }

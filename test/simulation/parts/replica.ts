@@ -52,6 +52,8 @@ export interface ReplicaParts {
   };
   /** Calls back at every append of any replica. */
   readonly onAppend: (listener: () => void) => void;
+  /** No more faults will come. */
+  readonly quiet: () => boolean;
   readonly cloudBell: IdleSleep['bell'];
   readonly idleBell: IdleSleep['bell'];
   readonly quota: Readonly<Record<'create' | 'delete' | 'describe', { readonly rate: number; readonly burst: number }>>;
@@ -64,6 +66,10 @@ export interface ReplicaParts {
 
 /** Longest sleeps of loops that nothing wakes, milliseconds; the observer's lease ends after 10 s. */
 const LONGEST = { effects: 5_000, gates: 10_000, timers: 60_000, observe: 6_000, publish: 4_000 };
+/** Without faults nobody takes a lease over, so that its holder may sleep longer. */
+const LONGEST_IN_QUIET = { effects: 30_000, gates: 30_000, timers: 60_000, observe: 9_000, publish: 30_000 };
+/** Shortest sleeps of the same loops once they have nothing to do. */
+const SHORTEST = { effects: 120, gates: 500, timers: 500, observe: 1_000, publish: 400 };
 
 /** One start of one replica of the control plane with all its roles, on ports of the simulation. Nothing in it outlives its process. */
 export async function startReplica(parts: ReplicaParts): Promise<void> {
@@ -104,10 +110,16 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
   ]);
   const quarantine = process.port('quarantine', tables.quarantine, ['add']);
 
-  const until = (at: number | undefined, longest: number): number =>
-    at === undefined ? longest : Math.max(0, Math.min(longest, at - database.tables.now()));
-  const idle = (longest: number, nextAt: () => number | undefined, fromMs = 100) =>
-    process.clockWith({ bell: parts.idleBell, maxMs: () => until(nextAt(), longest), fromMs });
+  const until = (at: number | undefined, most: number): number =>
+    at === undefined ? most : Math.max(0, Math.min(most, at - database.tables.now()));
+  const longest = (loop: keyof typeof LONGEST): number => (parts.quiet() ? LONGEST_IN_QUIET : LONGEST)[loop];
+  const idle = (loop: keyof typeof LONGEST, nextAt: () => number | undefined, fromMs = 100) =>
+    process.clockWith({
+      bell: parts.idleBell,
+      maxMs: () => until(nextAt(), longest(loop)),
+      minMs: SHORTEST[loop],
+      fromMs,
+    });
 
   const streams = new StreamCommands({ store, clock: process.clock, ids });
   const vault = new StreamVault(parts.masterKey);
@@ -120,7 +132,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
       parts.onAppend(() => {
         if (!process.alive || coming || !listening) return;
         coming = true;
-        scheduler.after(1 + Math.floor(random.next() * 60), () => {
+        scheduler.after(1 + Math.floor(random.next() * 150), () => {
           coming = false;
           process.deliver(listener);
         });
@@ -166,7 +178,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     agents,
     wakeUps,
     configureLanes,
-    clock: idle(LONGEST.effects, () => nextEffect(database), 30),
+    clock: idle('effects', () => nextEffect(database), 30),
     random,
     ids,
     logger,
@@ -175,7 +187,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
   const gateLoop = new GateLoop({
     gates,
     streams,
-    clock: idle(LONGEST.gates, () => nextGate(database)),
+    clock: idle('gates', () => nextGate(database)),
     random,
     logger,
     metrics,
@@ -183,7 +195,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
   const timerLoop = new TimerLoop({
     timers,
     handlers: {},
-    clock: idle(LONGEST.timers, () => nextTimer(database)),
+    clock: idle('timers', () => nextTimer(database)),
     random,
     logger,
     metrics,
@@ -200,7 +212,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     gates,
     owner: ids.uuid(),
     configureLanes,
-    clock: process.clockWith({ bell: parts.cloudBell, maxMs: () => LONGEST.observe }),
+    clock: process.clockWith({ bell: parts.cloudBell, maxMs: () => longest('observe'), minMs: SHORTEST.observe }),
     random,
     logger,
     metrics,
@@ -225,7 +237,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     prepareTopics,
     appended: wakeUps,
     owner: ids.uuid(),
-    clock: idle(LONGEST.publish, () => undefined),
+    clock: idle('publish', () => undefined),
     random,
     logger,
     metrics,
