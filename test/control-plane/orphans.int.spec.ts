@@ -49,11 +49,12 @@ describe('an open group of ours that no stream knows', () => {
     await begin();
     const orphan = await makeStrangersGroup(rig, 'never-heard-of', 2);
     const foreign = await makeStrangersGroup(rig, 'theirs', 1, { fleet: 'another-fleet' });
-    await rig.hurryUntil(
-      async () => (await rig.pool.query('select 1 from fleet.orphan')).rows.length > 0,
-      'it is noted',
-      70_000,
-    );
+    // The next inventory is due, and ten minutes are not over.
+    await rig.hurry(310_000);
+    await eventually(async () => (await rig.pool.query('select 1 from fleet.orphan')).rows.length > 0, {
+      what: 'it is noted',
+      deadlineMs: 20_000,
+    });
     expect(await historyOf(orphan)).toEqual([]);
     await quarantined(orphan);
     const { facts, phase } = await stateOf(orphan);
