@@ -1,8 +1,18 @@
+import type { World } from '../world.ts';
 import { between, oneOf, type FaultKind } from './fault.ts';
 
 /** Calls whose effect outlives the caller. */
 const EFFECTIVE =
   /^(store\.append|queue\.(claim|confirmClaims|release)|log\.publish|cloud\.(Create|Delete)ContainerGroup)$/;
+
+/** The user deletes the pod whose group is just being made, while nobody knows yet that it is. */
+function deleteTheNewest(world: World, afterMs: number, force: boolean): void {
+  const known = new Set([...world.cloud.groups()].map(({ containerGroupId }) => containerGroupId));
+  world.scheduler.after(afterMs, () => {
+    const made = [...world.cloud.groups()].find((group) => !known.has(group.containerGroupId));
+    if (made) world.deletePod(made.tags['eci-fleet-cluster'] ?? '', made.tags['eci-fleet-pod-uid'] ?? '', 0, force);
+  });
+}
 
 export const processFaults: readonly FaultKind[] = [
   {
@@ -35,6 +45,8 @@ export const processFaults: readonly FaultKind[] = [
       world.rule(fault.forMs, (process, call) => {
         if (!world.isReplica(process) || !wanted.test(call) || left < 0 || left-- > 0) return undefined;
         world.hit(fault.kind);
+        if (call === 'cloud.CreateContainerGroup' && random.next() < 0.7)
+          deleteTheNewest(world, between(random, 1_000, 40_000), random.next() < 0.2);
         return { dieBeforeAnswer: true };
       });
     },

@@ -63,11 +63,12 @@ export function drawPods(random: Random, clusters: readonly string[], count: num
   });
 }
 
-/** A pod whose spec was changed takes no refresh, so one that also has tokens could wait for ever: it is one or the other here. */
 function drawChange(random: Random, createAtMs: number, spanMs: number): Pick<PodPlan, 'changeAtMs' | 'tokenLifeMs'> {
-  const drawn = random.next();
-  if (drawn < 0.08) return { changeAtMs: Math.floor(createAtMs + random.next() * spanMs) };
-  return drawn < 0.4 ? { tokenLifeMs: 60_000 + Math.floor(random.next() * 1_200_000) } : {};
+  const changed = random.next() < 0.1;
+  const afterMs = random.next() * spanMs;
+  const withTokens = random.next() < 0.4;
+  const tokenLifeMs = 60_000 + Math.floor(random.next() * 1_200_000);
+  return { ...(changed && { changeAtMs: Math.floor(createAtMs + afterMs) }), ...(withTokens && { tokenLifeMs }) };
 }
 
 export function podSpec({ kind, uid }: PodPlan): {
