@@ -15,6 +15,8 @@ export const QUICK_FAULTS: readonly string[] = [
   '27-finished-groups-forgotten',
   '29-postgresql-restarts',
   '31-disk-full',
+  '34-replicas-killed-and-paused',
   '37-restored-from-old-backup',
+  '39-two-versions-at-once',
   '40-read-model-corrupted',
 ];
