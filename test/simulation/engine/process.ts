@@ -181,7 +181,7 @@ class ProcessClock extends Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted) return Promise.resolve();
+    if (signal?.aborted) return this.scheduler.mayBegin() ? Promise.resolve() : NEVER;
     const { idle, process, scheduler } = this;
     return new Promise((resolve) => {
       const wake = (): void => {

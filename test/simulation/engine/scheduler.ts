@@ -49,16 +49,13 @@ export class Scheduler {
     return this.now - this.startedAt;
   }
 
-  /** Throws {@link NoRest}, here and to whoever runs the world, when one step begins too much. */
+  /** A step that begins too much begins no more: what it waits for then never comes, so that even a chain that catches all errors stops. */
   at(time: number, run: () => void): Cancel {
-    if (this.arrivals - this.arrivedBefore > BEGUN_IN_A_STEP) {
-      this.spins ??= new NoRest(`${BEGUN_IN_A_STEP} calls in one step`);
-      throw this.spins;
-    }
+    if (!this.mayBegin()) return () => undefined;
     const entry: Entry = {
       at: Math.max(this.now, time),
       order: this.random.next(),
-      arrival: this.arrivals++,
+      arrival: this.arrivals,
       run,
       cancelled: false,
     };
@@ -92,6 +89,14 @@ export class Scheduler {
       this.mustRest();
       if (enough()) return true;
     }
+  }
+
+  /** Counts what a step begins; false: it spins, and must get no answer. */
+  mayBegin(): boolean {
+    this.arrivals += 1;
+    if (this.arrivals - this.arrivedBefore <= BEGUN_IN_A_STEP) return true;
+    this.spins ??= new NoRest(`${BEGUN_IN_A_STEP} calls in one step`);
+    return false;
   }
 
   private mustRest(): void {
