@@ -1,3 +1,4 @@
+import type { Random } from '#libs/runtime';
 import type { World } from '../world.ts';
 import { between, oneOf, type FaultKind } from './fault.ts';
 
@@ -5,13 +6,19 @@ import { between, oneOf, type FaultKind } from './fault.ts';
 const EFFECTIVE =
   /^(store\.append|queue\.(claim|confirmClaims|release)|log\.publish|cloud\.(Create|Delete)ContainerGroup)$/;
 
-/** The user deletes the pod whose group is just being made, while nobody knows yet that it is. */
-function deleteTheNewest(world: World, afterMs: number, force: boolean): void {
+/** The user deletes the pod whose group is just being made, while nobody knows yet that it is; and often lists fail when it is looked for. */
+function deleteTheNewest(world: World, random: Random): void {
   const known = new Set([...world.cloud.groups()].map(({ containerGroupId }) => containerGroupId));
-  world.scheduler.after(afterMs, () => {
+  const force = random.next() < 0.2;
+  world.scheduler.after(between(random, 1_000, 40_000), () => {
     const made = [...world.cloud.groups()].find((group) => !known.has(group.containerGroupId));
     if (made) world.deletePod(made.tags['eci-fleet-cluster'] ?? '', made.tags['eci-fleet-pod-uid'] ?? '', 0, force);
   });
+  if (random.next() < 0.5) return;
+  const { faults } = world.cloud.core;
+  const id = `lists fail ${world.scheduler.now}`;
+  faults.add({ id, kind: 'error', action: 'DescribeContainerGroups', code: 'ServiceUnavailable', status: 503 });
+  world.scheduler.after(between(random, 60_000, 300_000), () => faults.remove(id));
 }
 
 export const processFaults: readonly FaultKind[] = [
@@ -45,8 +52,7 @@ export const processFaults: readonly FaultKind[] = [
       world.rule(fault.forMs, (process, call) => {
         if (!world.isReplica(process) || !wanted.test(call) || left < 0 || left-- > 0) return undefined;
         world.hit(fault.kind);
-        if (call === 'cloud.CreateContainerGroup' && random.next() < 0.7)
-          deleteTheNewest(world, between(random, 1_000, 40_000), random.next() < 0.2);
+        if (call === 'cloud.CreateContainerGroup' && random.next() < 0.7) deleteTheNewest(world, random);
         return { dieBeforeAnswer: true };
       });
     },
