@@ -49,3 +49,27 @@ describe('a pod that is gone', () => {
     expect(await saidOf(pod(), 'watch')).not.toHaveProperty('disruption');
   });
 });
+
+describe('a pod that was on its way out before it was known', () => {
+  it('waits for nothing once its stop was sent: if that got lost, an inventory must tell', async () => {
+    const going = { ...pod(), metadata: { ...pod().metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
+    const sent: unknown[] = [];
+    const intents = new PodIntents({
+      pods: { get: () => going, size: 1 },
+      publisher: { send: (body: unknown) => Promise.resolve(void sent.push(body)) },
+      events: { forget: () => undefined },
+      clock: new SystemClock(),
+      random: new SeededRandom(1),
+      logger: silentLogger,
+    } as unknown as PodIntentsOptions);
+    intents.resume();
+    expect(intents.waitingFor(going)).toBe('its turn');
+
+    intents.onChange({ kind: 'added', object: going });
+    await eventually(() => sent.length > 0, { what: 'the stop is sent' });
+    await intents.stop();
+
+    expect(sent).toMatchObject([{ kind: 'StopPod', reason: 'Deleted' }]);
+    expect(intents.waitingFor(going)).toBeUndefined();
+  });
+});

@@ -103,10 +103,10 @@ export class PodIntents {
     this.queue.add(uid);
   }
 
-  /** Why nothing was sent yet for a pod that should run; absent = sent, or nothing to send. */
+  /** Why nothing was sent yet for a pod that should run; absent = sent (its stop too, which may have been lost), or nothing to send. */
   waitingFor(pod: Stored<PodObject>): string | undefined {
     const record = this.records.get(pod.metadata.uid);
-    if (record?.sent || isFinal(pod.status?.phase)) return undefined;
+    if (record?.sent || record?.sentStop || isFinal(pod.status?.phase)) return undefined;
     return record?.waitingFor ?? 'its turn';
   }
 
