@@ -24,7 +24,7 @@ export interface Options {
 
 export const HELP = `How fast the fleet is, on real parts, each figure beside a baseline of the same run.
 
-  npm run bench                      All of it: about an hour, most of it `list`, `live` and `storm`
+  npm run bench                      All of it: about an hour, most of it list, live and storm
   npm run bench -- --only wire       One or some of: ${BENCHES.join(', ')}
   npm run bench -- --pods 500        Pods of each bench. Default: append 40000 events, intents 10000, wire 600, running and memory 1000, rebuild 1000000 events, list 10000000 rows, center 1000, storm 2000, live 10000
   npm run bench -- --profile FOLDER  Writes CPU profiles and metrics of control plane and agent there (browsers' developer tools open profiles)
