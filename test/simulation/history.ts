@@ -81,7 +81,8 @@ export async function run(plan: Plan, options: { readonly keepTrace?: boolean } 
     await rest(world, 'with everything deleted');
     atTheEnd(world, 'deleted');
   } catch (error) {
-    failure = error instanceof NoRest ? new Violation('O1', `does not come to rest: ${error.message}`) : (error as Error);
+    failure =
+      error instanceof NoRest ? new Violation('O1', `does not come to rest: ${error.message}`) : (error as Error);
   }
   return {
     plan,

@@ -94,7 +94,14 @@ function startEffects(parts: Parts): Promise<RunningRole> {
       logger,
       metrics,
     }),
-    new HoldLoop({ held: new PostgresHeldStops({ pool: parts.pool, limits: config.massDelete }), streams, clock, random, logger, metrics }),
+    new HoldLoop({
+      held: new PostgresHeldStops({ pool: parts.pool, limits: config.massDelete }),
+      streams,
+      clock,
+      random,
+      logger,
+      metrics,
+    }),
     // No decision asks for a timer yet; one that a newer version has put is said, not lost in silence.
     new TimerLoop({ timers, handlers: {}, clock, random, logger, metrics }),
   ];
