@@ -1,0 +1,65 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { cleanJson, cleanText, identifier, isStorable, podUid, REPLACEMENT, text, unstorablePlace } from './text.ts';
+
+const anyText = fc.string({ unit: 'binary' });
+const oddText = fc.oneof(
+  anyText,
+  fc.constantFrom('\0', 'a\0b', '\ud800', '\udc00x', '\udc00\ud800', '😀', '\\u0000', ''),
+);
+const anyJson = fc.jsonValue({ stringUnit: 'binary' });
+
+describe('text from outside', () => {
+  it('is storable exactly when it survives as UTF-8 without U+0000', () => {
+    fc.assert(
+      fc.property(oddText, (given) => {
+        const survives = Buffer.from(given, 'utf8').toString('utf8') === given && !given.includes('\0');
+        expect(isStorable(given)).toBe(survives);
+        expect(text(1_000_000).safeParse(given).success).toBe(survives);
+      }),
+    );
+  });
+
+  it('is cleaned into something storable, marked, and left alone when nothing is wrong', () => {
+    fc.assert(
+      fc.property(oddText, (given) => {
+        const result = cleanText(given);
+        expect(isStorable(result)).toBe(true);
+        expect(result).toHaveLength(given.length);
+        if (isStorable(given)) expect(result).toBe(given);
+        else expect(result).toContain(REPLACEMENT);
+      }),
+    );
+  });
+
+  it('is cleaned anywhere in any JSON', () => {
+    fc.assert(
+      fc.property(anyJson, (given) => {
+        const result = cleanJson(given);
+        expect(unstorablePlace(result)).toBeUndefined();
+        if (unstorablePlace(given) === undefined) expect(result).toBe(given);
+      }),
+    );
+  });
+
+  it('names the place of what cannot be kept', () => {
+    expect(unstorablePlace({ spec: { containers: [{ args: ['fine', 'a\0b'] }] } })).toEqual([
+      'spec',
+      'containers',
+      0,
+      'args',
+      1,
+    ]);
+    expect(unstorablePlace({ fine: 1, 'a\0b': 'x' })).toEqual([`a${REPLACEMENT}b`]);
+    expect(unstorablePlace({ fine: ['x', null, true, 2] })).toBeUndefined();
+  });
+
+  it('cannot be a UID or an identifier when it holds what a line, a header or a key cannot', () => {
+    for (const bad of ['', 'a\0', 'a\nb', 'a b', '../x', 'ü', 'x'.repeat(65)])
+      expect(podUid.safeParse(bad).success).toBe(false);
+    expect(podUid.safeParse('7f6b0d3e-0d3e-4a4e-8f5e-000000000000').success).toBe(true);
+    for (const bad of ['', 'a\0', 'a\nb', 'a\u0085b', '\ud800', 'x'.repeat(11)])
+      expect(identifier(10).safeParse(bad).success).toBe(false);
+    expect(identifier(10).safeParse('prod-ü 1').success).toBe(true);
+  });
+});

@@ -1,0 +1,65 @@
+/**
+ * Text from outside. PostgreSQL's `text` and `jsonb` keep neither U+0000 nor a lone surrogate, and JSON carries both: whatever a user, an agent, a
+ * header, a path or the cloud says passes through here before it is kept.
+ */
+import { z } from 'zod';
+
+/** What stands where a character was that cannot be kept; it marks the text as changed. */
+export const REPLACEMENT = '\uFFFD';
+
+/** Whether PostgreSQL's `text` and `jsonb` keep it as it is. */
+export const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
+
+/** What the cloud says is never refused: each character that cannot be kept becomes {@link REPLACEMENT}. */
+export const cleanText = (text: string): string =>
+  isStorable(text) ? text : text.replaceAll('\0', REPLACEMENT).toWellFormed();
+
+const NOT_STORABLE = 'holds U+0000 or half of a surrogate pair, which cannot be kept: leave it out';
+
+/** Text of a person or a program: whatever characters can be kept, `max` UTF-16 units at most. */
+export const text = (max: number, min = 0) => z.string().min(min).max(max).refine(isStorable, { error: NOT_STORABLE });
+
+/** Names and ids, which stand in lines, headers and keys: no control character at all. */
+export const identifier = (max: number, min = 1) =>
+  z
+    .string()
+    .min(min)
+    .max(max)
+    .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, { error: 'holds a control character' })
+    .refine((value) => value.isWellFormed(), { error: NOT_STORABLE });
+
+/** The UID of a Kubernetes object: letters, digits and dashes. */
+export const podUid = z
+  .string()
+  .regex(/^[A-Za-z0-9-]{1,64}$/, { error: 'is not a UID: 1 to 64 letters, digits and dashes' });
+
+/**
+ * The place of the first text that cannot be kept, a key or a value, in any JSON value; undefined when all of it can.
+ * A key that cannot be kept is shown cleaned.
+ */
+export function unstorablePlace(value: unknown): readonly (string | number)[] | undefined {
+  const todo: { readonly value: unknown; readonly path: readonly (string | number)[] }[] = [{ value, path: [] }];
+  for (let next = todo.pop(); next; next = todo.pop()) {
+    const { value: at, path } = next;
+    if (typeof at === 'string' && !isStorable(at)) return path;
+    if (typeof at !== 'object' || at === null) continue;
+    const parts: [string | number, unknown][] = Array.isArray(at) ? [...at.entries()] : Object.entries(at);
+    for (const [key, part] of parts.reverse()) {
+      if (typeof key === 'string' && !isStorable(key)) return [...path, cleanText(key)];
+      todo.push({ value: part, path: [...path, key] });
+    }
+  }
+  return undefined;
+}
+
+/** The same JSON value with every text in it cleaned, keys included; the same object when nothing had to change. Of keys that become one the last stays. */
+export function cleanJson<T>(value: T): T {
+  return unstorablePlace(value) === undefined ? value : (cleaned(value) as T);
+}
+
+function cleaned(value: unknown): unknown {
+  if (typeof value === 'string') return cleanText(value);
+  if (Array.isArray(value)) return value.map(cleaned);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [cleanText(key), cleaned(part)]));
+}
