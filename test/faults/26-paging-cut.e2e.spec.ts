@@ -22,8 +22,10 @@ it('discards lists that are not whole', async () => {
   // when every list is cut: first so that everybody sees it
   await fleet.simulator.fault({ id: 'cut', kind: 'truncate-page', action: 'DescribeContainerGroups', skip: 1 });
   await fleet.simulator.fault({ kind: 'truncate-page', action: 'DescribeContainerGroupStatus', page: 'short' });
-  const [listed, asked] = [await listedAt(), await pagesAskedFor()];
+  await eventually(async () => (await listedAt()) !== null, { what: 'a complete list is on record' });
   await controlPlane.stop();
+  // What a process knows of its lists it notes every few seconds, and when it leaves: only now does nothing come after.
+  const [listed, asked] = [await listedAt(), await pagesAskedFor()];
   clock.set(61_000);
   await controlPlane.start();
   await eventually(async () => (await pagesAskedFor()) >= asked + 2, { what: 'an inventory met the cut page' });

@@ -1,6 +1,7 @@
 /** Fault 34: a replica is paused for longer than its leases and wakes up late; the store refuses what it still wants to write, and no extra group is open. */
 import { eventually } from '#libs/testing';
 import { it } from 'vitest';
+import type { Made } from './support/cluster.ts';
 import { useFaultFleet } from './support/fleet.ts';
 import { judge } from './support/judge.ts';
 import { expectOneGroup, names, untilEvents } from './support/one-group.ts';
@@ -24,6 +25,11 @@ it('may wake up, and is refused', async () => {
   const [doomed] = pods;
   await cluster.remove([doomed!]);
   await cluster.untilGone([doomed!]);
+  // Groups that were found are known long before: it is the claims that must have ended, and their rows with them.
+  await eventually(async () => (await createsLeft(pods)) === 0, {
+    what: 'the claims of the replica that sleeps have ended',
+    deadlineMs: 150_000,
+  });
   sleeper.process.resume();
 
   // then nothing that it says of those calls is written
@@ -39,3 +45,11 @@ it('may wake up, and is refused', async () => {
   await judge(fleet);
   await expectOneGroup(fleet, more);
 });
+
+async function createsLeft(pods: readonly Made[]): Promise<number> {
+  const { rows } = await fleet.database.query<{ count: number }>(
+    `select count(*)::int as count from es.effect where kind = 'Create' and stream_id = any ($1)`,
+    [pods.map(({ uid }) => `container_group:alpha:${uid}`)],
+  );
+  return rows[0]!.count;
+}

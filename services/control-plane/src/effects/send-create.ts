@@ -3,7 +3,7 @@ import { saysNoCredential, type FrozenCreate } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
 import { laneOfEffect } from '../streams/lanes.ts';
-import type { StreamCommands } from '../streams/stream-commands.ts';
+import type { ExecuteOptions, StreamCommands } from '../streams/stream-commands.ts';
 import { accountGate, capacityGate, type FleetViews } from './fleet-view.ts';
 import { claimOf, LEASE_MS, type Releases } from './held-effect.ts';
 import type { EffectMetrics } from './metrics.ts';
@@ -94,14 +94,9 @@ export class CreateSender {
 
   private async done(create: HeldCreate, outcome: Extract<CreateOutcome, { kind: 'done' }>): Promise<void> {
     const { row, attempt, state } = create;
-    const result = await this.streams.execute(
-      row.streamId,
-      { type: 'RecordCreate', attempt, outcome },
-      { actor: ACTOR, known: state, claim: claimOf(row), causationId: `eci:${outcome.requestId}` },
-    );
-    if (result.kind === 'claim-lost') {
+    const recorded = await this.record(create, outcome, { causationId: `eci:${outcome.requestId}` });
+    if (!recorded) {
       // The call came back after its claim ended. Its answer is still evidence that the group exists: whoever settles the attempt takes it.
-      this.metrics.lostClaims.inc({ kind: 'Create' });
       await this.streams.execute(
         row.streamId,
         { type: 'RecordFound', attempt, containerGroupId: outcome.containerGroupId },
@@ -125,18 +120,11 @@ export class CreateSender {
       code: outcome.code,
       reason: outcome.message,
     });
-    await this.streams.execute(
-      row.streamId,
-      { type: 'RecordCreate', attempt, outcome },
-      {
-        actor: ACTOR,
-        known: state,
-        claim: claimOf(row),
-        // After an unknown call a refusal proves nothing: the repeats end, and a look-up settles the attempt.
-        effects: ({ events, after }) =>
-          events.length === 0 && attemptInDoubt(after) ? [lookUpNow(row, attempt, this.parts.clock.now(), after)] : [],
-      },
-    );
+    await this.record(create, outcome, {
+      // After an unknown call a refusal proves nothing: the repeats end, and a look-up settles the attempt.
+      effects: ({ events, after }) =>
+        events.length === 0 && attemptInDoubt(after) ? [lookUpNow(row, attempt, this.parts.clock.now(), after)] : [],
+    });
     await this.reportRefusal(state, outcome.class);
   }
 
@@ -152,21 +140,30 @@ export class CreateSender {
       await this.releases.release(row, { afterMs, notSent: false });
       return;
     }
-    await this.streams.execute(
+    await this.record(create, outcome, {
+      effects: ({ after }) => {
+        if (!attemptInDoubt(after) || after.attempt?.number !== attempt) return [];
+        // After a stop no create is sent again.
+        if (after.stop) return [lookUpNow(row, attempt, this.parts.clock.now(), after)];
+        return [againLater(row, afterMs)];
+      },
+    });
+  }
+
+  /** The outcome, under the claim that made the call; false when that claim is somebody else's by now, and nothing was written. */
+  private async record(
+    { row, attempt, state }: HeldCreate,
+    outcome: Exclude<CreateOutcome, { kind: 'retry' }>,
+    options: Pick<ExecuteOptions, 'causationId' | 'effects'>,
+  ): Promise<boolean> {
+    const result = await this.streams.execute(
       row.streamId,
       { type: 'RecordCreate', attempt, outcome },
-      {
-        actor: ACTOR,
-        known: state,
-        claim: claimOf(row),
-        effects: ({ after }) => {
-          if (!attemptInDoubt(after) || after.attempt?.number !== attempt) return [];
-          // After a stop no create is sent again.
-          if (after.stop) return [lookUpNow(row, attempt, this.parts.clock.now(), after)];
-          return [againLater(row, afterMs)];
-        },
-      },
+      { actor: ACTOR, known: state, claim: claimOf(row), ...options },
     );
+    if (result.kind === 'done') return true;
+    this.metrics.lostClaims.inc({ kind: 'Create' });
+    return false;
   }
 
   private async retry({ row, state }: HeldCreate, reason: string, throttled: boolean): Promise<void> {
