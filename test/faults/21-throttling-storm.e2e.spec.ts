@@ -35,16 +35,20 @@ it('slows down, and blames nobody', async () => {
     .map(({ tags, history }) => ({ cluster: tags['eci-fleet-cluster'], at: Date.parse(history[0]!.at) }))
     .sort((a, b) => a.at - b.at)
     .map(({ cluster }) => cluster);
-  const whenBetaWasDone = order.lastIndexOf('beta') + 1;
+  // The last two may be sleeping off a refusal of theirs, which is nobody else's doing.
+  const whenBetaWasDone = order.flatMap((name, at) => (name === 'beta' ? [at + 1] : [])).at(-3)!;
   const alphaBefore = order.slice(0, whenBetaWasDone).filter((cluster) => cluster === 'alpha').length;
   const early = await createdBefore(ofAlpha, ofBeta);
   expect(alphaBefore - early, order.join(' ')).toBeLessThanOrEqual(ofBeta.length * 2);
 
-  // and most calls were taken: a storm of refused calls would be no way to slow down
-  const creates = await fleet.simulator.requests({ action: 'CreateContainerGroup' });
+  // and once the burst that was agreed had met the cloud, most calls were taken: a storm of refused calls would be no way to slow down. How much of
+  // the burst goes out before the first refusal comes back is a matter of speed, so it does not count.
+  const creates = (await fleet.simulator.requests({ action: 'CreateContainerGroup' })).slice(
+    1 + ofAlpha.length + ofBeta.length,
+  );
   const throttled = creates.filter(({ outcome }) => outcome?.code?.startsWith('Throttling')).length;
-  process.stdout.write(`${throttled} of ${creates.length} creates were throttled\n`);
-  expect(throttled).toBeLessThan(creates.length * 0.55);
+  process.stdout.write(`${throttled} of ${creates.length} creates after the burst were throttled\n`);
+  expect(throttled).toBeLessThan(creates.length / 2);
 });
 
 /** What throttling left of our rate. */

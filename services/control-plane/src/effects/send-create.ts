@@ -33,6 +33,7 @@ export class CreateSender {
   private readonly views: FleetViews;
   private readonly metrics: EffectMetrics;
   private readonly acceptedAt = new Map<string, number>();
+  private readonly throttledAt = new Map<string, number>();
 
   constructor(parts: EffectParts, tools: { releases: Releases; views: FleetViews; metrics: EffectMetrics }) {
     this.parts = parts;
@@ -169,6 +170,7 @@ export class CreateSender {
   private async retry({ row, state }: HeldCreate, reason: string, throttled: boolean): Promise<void> {
     if (throttled) {
       this.metrics.throttled.inc({ action: 'create' });
+      this.throttledAt.set(row.lane, this.parts.clock.now());
       await this.parts.queue.laneThrottled(row.lane);
     } else {
       // An endpoint that cannot be reached, or a region that does not exist: it may last, so somebody should know.
@@ -194,7 +196,9 @@ export class CreateSender {
 
   private async laneAccepted(lane: string): Promise<void> {
     const now = this.parts.clock.now();
-    if (now - (this.acceptedAt.get(lane) ?? -Infinity) < ACCEPTED_EVERY_MS) return;
+    // A second in which some calls were throttled is no accepted second: the lane moves once a second, and must move down then.
+    const moved = Math.max(this.acceptedAt.get(lane) ?? -Infinity, this.throttledAt.get(lane) ?? -Infinity);
+    if (now - moved < ACCEPTED_EVERY_MS) return;
     this.acceptedAt.set(lane, now);
     await this.parts.queue.laneAccepted(lane);
   }
