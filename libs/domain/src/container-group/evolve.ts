@@ -1,4 +1,5 @@
 import type { ContainerGroupEvent, ContainerStatus, EventData, GroupStatus } from './events.ts';
+import { finalize } from './questions.ts';
 import { initialState, type Attempt, type ContainerGroupState, type KnownGroup } from './state.ts';
 
 const isInitialized = (containers: readonly ContainerStatus[], initContainers: readonly ContainerStatus[]): boolean =>
@@ -16,7 +17,8 @@ export function fold(events: readonly ContainerGroupEvent[]): ContainerGroupStat
 }
 
 export function evolve(state: ContainerGroupState, event: ContainerGroupEvent): ContainerGroupState {
-  return { ...applied(state, event), version: state.version + 1 };
+  const after = { ...applied(state, event), version: state.version + 1 };
+  return after.finalSince === undefined && finalize(after) ? { ...after, finalSince: event.at } : after;
 }
 
 function applied(state: ContainerGroupState, event: ContainerGroupEvent): ContainerGroupState {
@@ -143,7 +145,7 @@ function applied(state: ContainerGroupState, event: ContainerGroupEvent): Contai
       return withGroup(state, id, (group) => ({ ...group, deleteAcceptedAt: event.at }));
     }
     case 'ContainerGroupGone':
-      return gone(state, event.data);
+      return gone(state, event.data, event.at);
     case 'OrphanFound': {
       const { containerGroupId, accountId, region } = event.data;
       const place = accountId !== undefined && region !== undefined ? { place: { accountId, region } } : {};
@@ -273,7 +275,7 @@ function ended(
   return { ...rest, end: { kind, reason, message, at } };
 }
 
-function gone(state: ContainerGroupState, data: EventData['ContainerGroupGone']): ContainerGroupState {
+function gone(state: ContainerGroupState, data: EventData['ContainerGroupGone'], at: string): ContainerGroupState {
   const id = data.containerGroupId;
   if (id === undefined) {
     if (!state.attempt || state.attempt.number !== data.attempt) return state;
@@ -281,7 +283,7 @@ function gone(state: ContainerGroupState, data: EventData['ContainerGroupGone'])
   }
   const { [id]: twin, ...twins } = state.twins;
   if (twin) return { ...state, twins };
-  const after = withGroup(state, id, (group) => ({ ...group, open: false, gone: true }));
+  const after = withGroup(state, id, (group) => ({ ...group, open: false, gone: true, goneAt: at }));
   return after.group?.containerGroupId === id && after.attempt?.outcome === 'open'
     ? { ...after, attempt: { ...after.attempt, outcome: 'ended' } }
     : after;

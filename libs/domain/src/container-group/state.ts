@@ -69,6 +69,7 @@ export interface KnownGroup {
   readonly open: boolean;
   /** Nothing of it is left in the cloud. */
   readonly gone: boolean;
+  readonly goneAt?: string;
 }
 
 /** How the pod ended. The phase never changes afterwards. */
@@ -124,6 +125,8 @@ export interface ContainerGroupState {
   /** The pod came back after its stop was held: what was said of its absence before this is known to be wrong. */
   readonly returned?: { readonly agentEpoch: number; readonly sequence: number };
   readonly end?: End;
+  /** Since when the pod object may go: it was stopped, and nothing of it was open or in doubt. What is found later is a twin, and takes nothing back. */
+  readonly finalSince?: string;
   /** Open groups of this pod that are not its current one; each is being deleted. */
   readonly twins: Readonly<
     Record<

@@ -8,6 +8,7 @@ import {
   type ContainerState,
   decide,
   evolve,
+  finalize,
   type GroupSnapshot,
   type GroupStatus,
   initialState,
@@ -116,6 +117,14 @@ const gone: Step = (state) =>
   state.group && { type: 'RecordGone', containerGroupId: state.group.containerGroupId, evidence: 'e' };
 const deleted: Step = (state) =>
   state.group && { type: 'RecordDelete', containerGroupId: state.group.containerGroupId };
+const absent: Step = (state) => ({
+  type: 'RecordAbsent',
+  attempt: state.attempt?.number ?? 1,
+  evidence: { firstBeganAt: 1, firstEndedAt: 2, secondBeganAt: 70_000, secondEndedAt: 70_001 },
+  lastCallEndedAt: 0,
+});
+const neverSent: Step = (state) => state.attempt && { type: 'RecordNeverSent', attempt: state.attempt.number };
+const twin: Step = () => ({ type: 'RecordTwin', containerGroupId: 'eci-twin', attempt: 99, status: 'Running' });
 const simple =
   (command: ContainerGroupCommand): Step =>
   () =>
@@ -131,6 +140,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       found,
       gone,
       deleted,
+      absent,
+      neverSent,
+      twin,
       simple({ type: 'Unpark', by: 'gate' }),
       simple({ type: 'Reject', field: 'spec.y', reason: 'no' }),
       simple({
@@ -151,10 +163,12 @@ const RANK = { Pending: 0, Running: 1, Succeeded: 2, Failed: 2 } as const;
 describe('status, always', () => {
   it('is complete, deterministic, never goes back, and keeps the time of what did not change', () => {
     let sawRunning = 0;
+    let finals = 0;
     fc.assert(
       fc.property(run, fc.array(step, { maxLength: 25 }), (first, steps) => {
         let state = initialState;
         let before: PodStatus | undefined;
+        let final = false;
         const events: (ContainerGroupEvent & { id: string })[] = [];
         [first, ...steps].forEach((next, index) => {
           const command = next(state);
@@ -166,6 +180,12 @@ describe('status, always', () => {
             events.push({ ...event, id: `e${events.length}` });
             const now = podStatusOf(state) as unknown as PodStatus | undefined;
             expect(JSON.stringify(podStatusOf(structuredClone(state)))).toBe(JSON.stringify(now));
+            // The object goes only when its status is final, and what is found later takes nothing back.
+            final ||= finalize(state);
+            if (final && state.intent) {
+              finals += 1;
+              expect(['Succeeded', 'Failed']).toContain(now?.phase);
+            }
             if (!now) continue;
             if (now.phase === 'Running') sawRunning += 1;
             expect(now.containerStatuses.map(({ name }) => name)).toEqual(['web', 'side']);
@@ -174,6 +194,8 @@ describe('status, always', () => {
               expect(Object.keys(container.state)).toHaveLength(1);
               if (RANK[now.phase] === 2) expect(container.state.running).toBeUndefined();
             }
+            if (now.phase === 'Succeeded')
+              for (const { state: ended } of now.containerStatuses) expect(ended.terminated).toBeDefined();
             if (before) {
               expect(RANK[now.phase]).toBeGreaterThanOrEqual(RANK[before.phase]);
               if (RANK[before.phase] === 2) expect(now.phase).toBe(before.phase);
@@ -191,5 +213,6 @@ describe('status, always', () => {
       { numRuns: 500 },
     );
     expect(sawRunning).toBeGreaterThan(0);
+    expect(finals).toBeGreaterThan(0);
   });
 });

@@ -1,5 +1,6 @@
 import { type ContainerGroupState, hasGivenUp } from '#libs/domain';
 import { containerStatusesOf } from './container-statuses.ts';
+import { disruptionOf, endedAt } from './ending.ts';
 import { phaseOf, reasonOf, triedOf } from './phase.ts';
 import type { PodConditionStatus } from './pod-status-shape.ts';
 import { seconds } from './times.ts';
@@ -17,6 +18,7 @@ export function conditionsOf(state: ContainerGroupState): PodConditionStatus[] {
     { ...ready(state, accepted), type: 'ContainersReady' },
     ready(state, accepted),
     created(state, accepted),
+    ...disrupted(state),
   ];
   const known = new Set(own.map(({ type }) => type));
   const relayed = (state.group?.conditions ?? [])
@@ -46,16 +48,18 @@ const condition = (
   ...(message && { message }),
 });
 
-function readyToStart({ group, end }: ContainerGroupState, accepted: string): PodConditionStatus {
+function readyToStart(state: ContainerGroupState, accepted: string): PodConditionStatus {
+  const { group } = state;
+  const ended = endedAt(state);
   const type = 'PodReadyToStartContainers';
   if (group?.podIp === undefined) return condition(type, false, accepted);
-  return end ? condition(type, false, end.at) : condition(type, true, group.since);
+  return ended ? condition(type, false, ended) : condition(type, true, group.since);
 }
 
 function initialized(state: ContainerGroupState, accepted: string): PodConditionStatus {
   const { initContainers } = containerStatusesOf(state);
   if (initContainers.length === 0) return condition('Initialized', true, accepted);
-  const since = state.group?.initializedSince ?? (state.end?.kind === 'succeeded' ? state.end.at : undefined);
+  const since = state.group?.initializedSince ?? (phaseOf(state) === 'Succeeded' ? endedAt(state) : undefined);
   if (since !== undefined) return condition('Initialized', true, since);
   const names = initContainers.filter(({ ready }) => !ready).map(({ name }) => name);
   return condition(
@@ -70,13 +74,15 @@ function initialized(state: ContainerGroupState, accepted: string): PodCondition
 /** Ready and ContainersReady are one: pods with readiness gates are refused. */
 function ready(state: ContainerGroupState, accepted: string): PodConditionStatus {
   const { end, group, stop } = state;
+  // A group that is gone is ready no more, whatever else of the pod may be left.
+  const over = end?.at ?? group?.goneAt ?? stop?.at ?? accepted;
   const wasReady = group?.ready ?? false;
   const since = group?.readySince ?? accepted;
   switch (phaseOf(state)) {
     case 'Succeeded':
-      return condition('Ready', false, wasReady ? end!.at : since, 'PodCompleted');
+      return condition('Ready', false, wasReady ? over : since, 'PodCompleted');
     case 'Failed':
-      return condition('Ready', false, wasReady ? end!.at : since, 'PodFailed');
+      return condition('Ready', false, wasReady ? over : since, 'PodFailed');
     case 'Pending':
     case 'Running': {
       if (wasReady && !group?.gone) return condition('Ready', true, since);
@@ -85,12 +91,18 @@ function ready(state: ContainerGroupState, accepted: string): PodConditionStatus
       return condition(
         'Ready',
         false,
-        wasReady ? (stop?.at ?? since) : since,
+        wasReady ? over : since,
         'ContainersNotReady',
         names === '' ? undefined : `containers with unready status: [${names}]`,
       );
     }
   }
+}
+
+/** Kubernetes' own condition of a pod that was ended for no fault of its own. */
+function disrupted(state: ContainerGroupState): PodConditionStatus[] {
+  const reason = disruptionOf(state);
+  return reason === undefined ? [] : [condition('DisruptionTarget', true, state.end!.at, reason, state.end!.message)];
 }
 
 const REASONS = {

@@ -1,5 +1,6 @@
 import type { ContainerGroupState, ContainerState, ContainerStatus } from '#libs/domain';
 import { hasGivenUp } from '#libs/domain';
+import { endedAt, endedPod, lastStateOf, startOf } from './ending.ts';
 import { phaseOf, reasonOf } from './phase.ts';
 import type { V1ContainerState, V1ContainerStatus } from './pod-status-shape.ts';
 import { seconds } from './times.ts';
@@ -34,7 +35,7 @@ function statusOf(
   seen: ContainerStatus | undefined,
   init: boolean,
 ): V1ContainerStatus {
-  const current = atTheEnd(state, seen?.state ?? waiting(state), init);
+  const current = stateOf(state, seen, init);
   const groupId = state.group?.containerGroupId;
   // ECI names containers by their group; any stable unique value will do.
   const containerID = groupId && current.state !== 'waiting' ? `eci://${groupId}/${name}` : undefined;
@@ -48,7 +49,8 @@ function statusOf(
     restartCount: seen?.restartCount ?? 0,
     ...(containerID && { containerID }),
     state: shape(current, containerID),
-    lastState: seen?.lastState ? shape(seen.lastState, containerID) : {},
+    // What the container waited to be started after is its end now.
+    lastState: seen?.lastState && seen.lastState !== current ? shape(seen.lastState, containerID) : {},
   };
 }
 
@@ -63,20 +65,14 @@ function waiting(state: ContainerGroupState): ContainerState {
 }
 
 /** After the pod's end no container runs; what was not seen to end is said in the kubelet's words. */
-function atTheEnd(state: ContainerGroupState, current: ContainerState, init: boolean): ContainerState {
+function stateOf(state: ContainerGroupState, seen: ContainerStatus | undefined, init: boolean): ContainerState {
+  const current = seen?.state ?? waiting(state);
   const phase = phaseOf(state);
-  if (phase === 'Succeeded' && current.state !== 'terminated') {
-    return { state: 'terminated', exitCode: 0, reason: 'Completed', ...startOf(current), finishedAt: state.end!.at };
-  }
-  if (phase === 'Failed' && current.state === 'running') {
-    return {
-      state: 'terminated',
-      exitCode: 137,
-      reason: 'ContainerStatusUnknown',
-      message: 'The end of the container was not seen.',
-      ...startOf(current),
-      finishedAt: state.end!.at,
-    };
+  if (phase === 'Succeeded' || phase === 'Failed') {
+    const last = lastStateOf(seen, current, endedPod(state, init));
+    const isTold = last.state === 'terminated' && (last === seen?.state || last.exitCode === 0);
+    if (phase === 'Failed' || isTold) return last;
+    return { state: 'terminated', exitCode: 0, reason: 'Completed', ...startOf(current), finishedAt: endedAt(state)! };
   }
   // The cloud's short answer holds no init containers; they have ended when a container of the pod has started.
   if (init && current.state === 'waiting' && state.group?.initializedSince !== undefined) {
@@ -84,9 +80,6 @@ function atTheEnd(state: ContainerGroupState, current: ContainerState, init: boo
   }
   return current;
 }
-
-const startOf = (current: ContainerState): { startedAt?: string } =>
-  current.state === 'running' && current.startedAt ? { startedAt: current.startedAt } : {};
 
 function shape(current: ContainerState, containerID: string | undefined): V1ContainerState {
   switch (current.state) {

@@ -1,11 +1,12 @@
 import { type ContainerGroupState, hasGivenUp } from '#libs/domain';
+import { endedAt, endedWell } from './ending.ts';
 
 export type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
 
 /**
  * The pod's phase. It comes from the stream alone and never goes back: what ended stays ended, what ran is never Pending again, and trouble
  * before the start is Pending, because another attempt may follow. A rejected pod is Failed, except under restartPolicy Always: a ReplicaSet
- * would replace Failed pods without back-off.
+ * would replace Failed pods without back-off. A stopped pod has an end as soon as it is proven that nothing of it is left.
  */
 export function phaseOf(state: ContainerGroupState): Phase {
   const { end, group, intent } = state;
@@ -16,9 +17,11 @@ export function phaseOf(state: ContainerGroupState): Phase {
     case 'expired':
       return 'Failed';
     case 'rejected':
-      if (intent?.pod.restartPolicy !== 'Always') return 'Failed';
-      return group?.hasRun || intent.lookUpFirst ? 'Running' : 'Pending';
+      if (endedAt(state) !== undefined) return 'Failed';
+      return group?.hasRun || intent?.lookUpFirst ? 'Running' : 'Pending';
     case undefined:
+      // Stopped, and nothing of it is left: as from a kubelet, the pod has an end before its object goes.
+      if (endedAt(state) !== undefined) return endedWell(state) ? 'Succeeded' : 'Failed';
       // A pod that ran before its first intent came here keeps its phase while its group is looked up.
       return group?.hasRun || intent?.lookUpFirst ? 'Running' : 'Pending';
   }

@@ -272,13 +272,10 @@ describe('the status of a pod', () => {
     });
   });
 
-  it('keeps its phase when it is deleted', () => {
-    expect(
-      statusOf(accepted(), chosen(), created(), running(), stopRequested, {
-        type: 'ContainerGroupGone',
-        data: { containerGroupId: 'eci-1', evidence: 'read' },
-      }).phase,
-    ).toBe('Running');
+  it('keeps its phase while it is being deleted', () => {
+    expect(statusOf(accepted(), stopRequested).phase).toBe('Failed');
+    expect(statusOf(accepted(), chosen(), stopRequested).phase).toBe('Pending');
+    expect(statusOf(accepted(), chosen(), created(), running(), stopRequested).phase).toBe('Running');
   });
 
   it('has nothing to say without an intent, or while a pod that ran is looked up', () => {

@@ -35,9 +35,9 @@ export function podPhaseOf(state: ContainerGroupState): Phase | undefined {
   return hasStatus(state) ? phaseOf(state) : undefined;
 }
 
-function hasStatus({ intent, group, end }: ContainerGroupState): boolean {
+function hasStatus({ intent, group, end, finalSince }: ContainerGroupState): boolean {
   if (!intent) return false;
-  return !(intent.lookUpFirst && !end && (group?.status ?? null) === null);
+  return !(intent.lookUpFirst && !end && finalSince === undefined && (group?.status ?? null) === null);
 }
 
 const SIZE = /^(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)Gi$/;
