@@ -30,8 +30,11 @@ export function podStatusOf(state: ContainerGroupState): JsonObject | undefined 
   return status as unknown as JsonObject;
 }
 
-/** The phase of that status, without the rest of it. */
-export function podPhaseOf(state: ContainerGroupState): Phase | undefined {
+/**
+ * The phase that the pod's group has brought it to. The end that a stopped pod gets only because its object goes is not in it: rows that an
+ * earlier version wrote stay right, and that it is gone they say anyway.
+ */
+export function podPhaseOf({ finalSince: _, ...state }: ContainerGroupState): Phase | undefined {
   return hasStatus(state) ? phaseOf(state) : undefined;
 }
 
