@@ -9,7 +9,7 @@ import { Bell } from './engine/bell.ts';
 import { Process, type CallFate, type CallFaults } from './engine/process.ts';
 import { Scheduler } from './engine/scheduler.ts';
 import { Trace, TraceLogger } from './engine/trace.ts';
-import { DenseStreams, noSecret, OffsetsGrow, OneGroupEach, WithinQuota } from './oracles/on-the-way.ts';
+import { DenseStreams, hasItsEnd, noSecret, OffsetsGrow, OneGroupEach, WithinQuota } from './oracles/on-the-way.ts';
 import { SimulatedAgent } from './parts/agent.ts';
 import { ApiServer, type Pod } from './parts/api-server.ts';
 import { SimulatedCloud } from './parts/cloud.ts';
@@ -254,7 +254,10 @@ export class World {
           onRemoved: (_, pod, by) => {
             this.trace.note('api server', `${pod.metadata.uid} is gone, removed by ${by}`);
             if (by === 'agent')
-              this.guard(() => this.oneGroup.onRemoved(streamIdOf(clusterId, pod.metadata.uid), this.cloud.groups()));
+              this.guard(() => {
+                this.oneGroup.onRemoved(streamIdOf(clusterId, pod.metadata.uid), this.cloud.groups());
+                hasItsEnd(pod);
+              });
           },
           onStatus: (_, before, after) => this.onStatus(before, after),
         },

@@ -3,6 +3,7 @@ import { evolve, initialState, parseStreamId, type ContainerGroupState } from '#
 import type { InMemoryDatabase, RecordedEvent } from '#libs/event-store';
 import { domainEvent } from '../../../services/control-plane/src/container-groups/stored-events.ts';
 import type { LedgerGroup } from '../../../services/eci-simulator/src/core/group.ts';
+import type { Pod } from '../parts/api-server.ts';
 import type { ExecutedCreate } from '../parts/cloud.ts';
 import { Violation } from './violation.ts';
 
@@ -41,6 +42,19 @@ export class OneGroupEach {
         throw new Violation('O9', `the object of ${pod} was removed, and ${group.containerGroupId} is ${group.status}`);
     }
   }
+}
+
+/** O9: finalizers, Jobs and whoever watches wait for the end of a pod, so its object is removed only with one: a final phase, and nothing that runs. */
+export function hasItsEnd({ metadata, status }: Pod): void {
+  const phase = status?.phase;
+  if (phase !== 'Succeeded' && phase !== 'Failed')
+    throw new Violation('O9', `the object of ${metadata.uid} was removed while it showed ${String(phase)}`);
+  for (const { name, state } of (status?.['containerStatuses'] ?? []) as {
+    name: string;
+    state?: { running?: unknown };
+  }[])
+    if (state?.running)
+      throw new Violation('O9', `the object of ${metadata.uid} was removed while it showed that ${name} runs`);
 }
 
 /** O1: what an intake has read is read: within a log's epoch no offset goes back, whoever still believes in an older one. */

@@ -14,6 +14,8 @@ import type { Clock, Random } from '#libs/runtime';
 import type { EventPace } from '../pods/event-pace.ts';
 import { Outage } from '../outage.ts';
 import { WorkQueue } from '../work-queue.ts';
+import { isFinal } from '../pods/next-intent.ts';
+import { finalStatus, withEnd } from './final-status.ts';
 import { isProgress, ProgressGate } from './progress-gate.ts';
 import type { StatusBook } from './status-book.ts';
 import { readinessLost, statusPatch } from './status-patch.ts';
@@ -41,7 +43,7 @@ const REPAIR_MS = 10_000;
 
 /**
  * Writes what the control plane says of each pod: status with labels and annotations in one patch, then, when the object carries a
- * deletionTimestamp and the control plane says so, its removal; events at their own pace. The newest status wins and is repeated until it is
+ * deletionTimestamp and the control plane says so, its removal, which no object meets without a final phase; events at their own pace. The newest status wins and is repeated until it is
  * written; pods that never had one go first, mere progress last. This is the only place that deletes a pod object.
  */
 export class StatusWriter {
@@ -184,7 +186,9 @@ export class StatusWriter {
     // Not here yet, or gone: the watch brings it back to the queue.
     if (!pod || !newest) return undefined;
     let retryMs: number | undefined;
-    const due = book.due(uid);
+    let hasEnd = false;
+    const news = book.due(uid);
+    const due = news && withEnd(pod, news, this.options.clock.now());
     if (due) {
       this.events.add(uid);
       const patch = statusPatch(pod, due, book.mustRewrite(uid));
@@ -198,6 +202,7 @@ export class StatusWriter {
       if (outcome === 'gone') return undefined;
       if (outcome === 'refused') retryMs = REFUSED_RETRY_MS;
       else book.wrote(uid, due.revision);
+      hasEnd = outcome !== 'refused' && isFinal(due.status?.phase as string | undefined);
     }
     // The object is looked at again: it may have got its deletionTimestamp since.
     const now = pods.get(uid);
@@ -205,6 +210,7 @@ export class StatusWriter {
     if (now && message && this.removable(now, message)) {
       const waitMs = this.outage.waitMs();
       if (waitMs > 0) return waitMs;
+      if (!hasEnd && !isFinal(now.status?.phase) && (await this.end(now, message)) === 'gone') return undefined;
       await this.remove(now);
     }
     // A newer one may have come meanwhile.
@@ -250,6 +256,23 @@ export class StatusWriter {
       }
       return 'refused';
     }
+  }
+
+  /**
+   * Gives the pod a final phase, on which finalizers, Jobs and whoever watches wait. What the API server refuses of the control plane's words it
+   * takes of its own: the status that it has, ended.
+   */
+  private async end(pod: Stored<PodObject>, message: PodStatusMessage): Promise<'gone' | 'ended'> {
+    const now = this.options.clock.now();
+    const own = { ...message, status: finalStatus(pod, pod.status ?? {}, now) };
+    for (const ending of [withEnd(pod, message, now), own]) {
+      const patch = statusPatch(pod, ending, true);
+      const outcome = patch ? await this.patch(pod, ending, patch) : 'unchanged';
+      this.count(outcome);
+      if (outcome === 'gone') return 'gone';
+      if (outcome !== 'refused') return 'ended';
+    }
+    return 'ended';
   }
 
   private async remove(pod: Stored<PodObject>): Promise<void> {
