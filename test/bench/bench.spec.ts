@@ -1,26 +1,26 @@
 import { describe, expect, it } from 'vitest';
 import { atLeast, atMost, milliseconds, percentile, rate, table } from './figures.ts';
-import { BENCHES, readOptions, WrongOptions } from './options.ts';
+import { WrongUsage } from '#libs/runtime';
+import { BENCHES, readOptions } from './options.ts';
 
 describe('options of the bench', () => {
   it('runs everything by default', () => {
-    expect(readOptions([])).toEqual({ only: [...BENCHES], pods: undefined, profile: undefined });
+    expect(readOptions({})).toEqual({ only: [...BENCHES], pods: undefined, profile: undefined });
   });
 
   it('takes benches in their own order and a number of pods', () => {
-    expect(readOptions(['--only', 'running,intents', '--pods', '50'])).toMatchObject({
+    expect(readOptions({ only: 'running,intents', pods: '50' })).toMatchObject({
       only: ['intents', 'running'],
       pods: 50,
     });
   });
 
   it.each([
-    [['--only', 'speed'], /--only knows .*intents, wire.*, not speed/],
-    [['--pods', '0'], /--pods must be a number/],
-    [['--podz', '1'], /--podz/],
-  ])('says what is wrong with %j', (args, message) => {
-    expect(() => readOptions(args)).toThrow(WrongOptions);
-    expect(() => readOptions(args)).toThrow(message);
+    [{ only: 'speed' }, /--only knows .*intents, wire.*, not speed/],
+    [{ pods: '0' }, /--pods must be a number/],
+  ])('says what is wrong with %j', (given, message) => {
+    expect(() => readOptions(given)).toThrow(WrongUsage);
+    expect(() => readOptions(given)).toThrow(message);
   });
 });
 

@@ -1,4 +1,5 @@
 import { cpus } from 'node:os';
+import { runProgram } from '#libs/runtime';
 import { RigUnavailable } from '#libs/testing';
 import { append } from './append.ts';
 import { center } from './center.ts';
@@ -7,7 +8,7 @@ import { intents } from './intents.ts';
 import { list } from './list.ts';
 import { memory } from './memory.ts';
 import { live } from './live.ts';
-import { HELP, readOptions, WrongOptions, type Bench, type Options } from './options.ts';
+import { HELP, OPTIONS, readOptions, type Bench, type Options } from './options.ts';
 import { rebuild } from './rebuild.ts';
 import { Undo } from './rig.ts';
 import { running } from './running.ts';
@@ -47,16 +48,12 @@ async function main({ only, pods, profile }: Options): Promise<void> {
 }
 
 try {
-  const options = readOptions(process.argv.slice(2));
-  if (options === 'help') process.stdout.write(HELP);
-  else await main(options);
+  process.exitCode = await runProgram(
+    { name: 'bench', help: () => HELP, options: OPTIONS, run: (given) => main(readOptions(given)) },
+    process.argv.slice(2),
+  );
 } catch (error) {
-  if (error instanceof WrongOptions) {
-    process.stderr.write(`bench: ${error.message}; see --help\n`);
-    process.exitCode = 2;
-  } else {
-    const text = error instanceof RigUnavailable ? error.message : error instanceof Error ? error.stack : String(error);
-    process.stderr.write(`bench: ${text}\n`);
-    process.exitCode = 1;
-  }
+  const text = error instanceof RigUnavailable ? error.message : error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`bench: ${text}\n`);
+  process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { WrongUsage } from '#libs/runtime';
 
 export const BENCHES = [
   'append',
@@ -41,33 +41,22 @@ export const HELP = `How fast the fleet is, on real parts, each figure beside a 
   live     Groups that live while 16 a second change: cloud change → pod status, memory, what twice as many cost. Baseline: half as many.
 `;
 
-/** A command line that cannot be understood: its message says what is wrong. */
-export class WrongOptions extends Error {
-  override readonly name = 'WrongOptions';
-}
+/** What `npm run bench` takes, as `parseArgs` wants it. */
+export const OPTIONS = {
+  only: { type: 'string' },
+  pods: { type: 'string' },
+  profile: { type: 'string' },
+} as const;
 
-/** Throws {@link WrongOptions}; `help` when only the text is asked for. */
-export function readOptions(args: readonly string[]): Options | 'help' {
-  let values: { only?: string; pods?: string; profile?: string; help?: boolean };
-  try {
-    ({ values } = parseArgs({
-      args: [...args],
-      options: {
-        only: { type: 'string' },
-        pods: { type: 'string' },
-        profile: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }));
-  } catch (error) {
-    throw new WrongOptions((error as Error).message);
-  }
-  if (values.help) return 'help';
+type Given = { readonly [Name in keyof typeof OPTIONS]?: string | undefined };
+
+/** Throws {@link WrongUsage}. */
+export function readOptions(values: Given): Options {
   const only = (values.only ?? BENCHES.join(',')).split(',').map((name) => name.trim());
   const unknown = only.filter((name) => !(BENCHES as readonly string[]).includes(name));
-  if (unknown.length > 0) throw new WrongOptions(`--only knows ${BENCHES.join(', ')}, not ${unknown.join(', ')}`);
+  if (unknown.length > 0) throw new WrongUsage(`--only knows ${BENCHES.join(', ')}, not ${unknown.join(', ')}`);
   if (values.pods !== undefined && !/^[1-9]\d{0,5}$/.test(values.pods))
-    throw new WrongOptions('--pods must be a number from 1 to 999999');
+    throw new WrongUsage('--pods must be a number from 1 to 999999');
   return {
     only: BENCHES.filter((name) => only.includes(name)),
     pods: values.pods === undefined ? undefined : Number(values.pods),

@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
+import { runProgram, wholeNumber, WrongUsage } from '#libs/runtime';
 import { range, runSeeds, type SeedResult } from './pool.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -21,43 +21,76 @@ const NEEDED = [
 ];
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '1000' },
-    from: { type: 'string', default: '1' },
-    only: { type: 'string' },
-    faults: { type: 'string' },
-  },
-});
-const faults = values.faults?.split(',').map((name) => name.trim());
-const seeds = Number(values.seeds);
-const from = Number(values.from);
-const patches = readdirSync(PATCHES)
-  .filter((name) => name.endsWith('.patch') && (values.only === undefined || name.includes(values.only)))
-  .sort();
+const HELP = `Breaks the product on purpose, one patch of test/simulation/mutations at a time, and expects the simulation to notice.
 
-let worst = 0;
-let survivors = 0;
-for (const patch of patches) {
-  const caught = await firstFailure(patch);
-  if (caught) {
-    const runs = caught.seed - from + 1;
-    worst = Math.max(worst, runs);
-    say(`${patch.padEnd(44)} caught by ${caught.oracle} after ${runs} seeds: ${caught.failure?.split('\n')[0]}`);
-  } else {
-    survivors += 1;
-    say(`${patch.padEnd(44)} NOT CAUGHT in ${seeds} seeds`);
-  }
+  npm run simulate:mutations
+
+  --seeds N       until it is noticed, at most (1,000)
+  --from N        the first seed (1)
+  --only TEXT     patches with this in their name
+  --faults NAMES  faults of these kinds only, separated by commas
+  --help          this text
+
+Exit code 1: a patch was not noticed, or the sources as they are break a promise under the same seeds.
+`;
+
+interface Tries {
+  readonly seeds: number;
+  readonly from: number;
+  readonly faults: readonly string[] | undefined;
 }
-const honest = await failureOf(undefined, worst);
-say(
-  honest
-    ? `the sources as they are FAIL seed ${honest.seed}: ${honest.failure}`
-    : `the sources as they are pass the same ${worst} seeds`,
-);
-process.exit(survivors > 0 || honest ? 1 : 0);
 
-async function firstFailure(patch: string): Promise<SeedResult | undefined> {
+process.exit(
+  await runProgram(
+    {
+      name: 'simulate:mutations',
+      help: () => HELP,
+      options: {
+        seeds: { type: 'string' },
+        from: { type: 'string' },
+        only: { type: 'string' },
+        faults: { type: 'string' },
+      },
+      run: ({ seeds, from, only = '', faults }) => {
+        const patches = readdirSync(PATCHES)
+          .filter((name) => name.endsWith('.patch') && name.includes(only))
+          .sort();
+        if (patches.length === 0) throw new WrongUsage(`--only: no patch has "${only}" in its name`);
+        return mutate(patches, {
+          seeds: wholeNumber('--seeds', seeds, 1000, 1),
+          from: wholeNumber('--from', from, 1),
+          faults: faults?.split(',').map((name) => name.trim()),
+        });
+      },
+    },
+    process.argv.slice(2),
+  ),
+);
+
+async function mutate(patches: readonly string[], tries: Tries): Promise<number> {
+  let worst = 0;
+  let survivors = 0;
+  for (const patch of patches) {
+    const caught = await firstFailure(patch, tries);
+    if (caught) {
+      const runs = caught.seed - tries.from + 1;
+      worst = Math.max(worst, runs);
+      say(`${patch.padEnd(44)} caught by ${caught.oracle} after ${runs} seeds: ${caught.failure?.split('\n')[0]}`);
+    } else {
+      survivors += 1;
+      say(`${patch.padEnd(44)} NOT CAUGHT in ${tries.seeds} seeds`);
+    }
+  }
+  const honest = await failureOf(undefined, { ...tries, seeds: worst });
+  say(
+    honest
+      ? `the sources as they are FAIL seed ${honest.seed}: ${honest.failure}`
+      : `the sources as they are pass the same ${worst} seeds`,
+  );
+  return survivors > 0 || honest ? 1 : 0;
+}
+
+async function firstFailure(patch: string, tries: Tries): Promise<SeedResult | undefined> {
   const folder = mkdtempSync(join(tmpdir(), 'eci-fleet-mutation-'));
   try {
     for (const part of NEEDED) {
@@ -74,16 +107,16 @@ async function firstFailure(patch: string): Promise<SeedResult | undefined> {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    return await failureOf(pathToFileURL(join(folder, 'test/simulation/worker.ts')), seeds);
+    return await failureOf(pathToFileURL(join(folder, 'test/simulation/worker.ts')), tries);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function failureOf(module: URL | undefined, count: number): Promise<SeedResult | undefined> {
+async function failureOf(module: URL | undefined, { seeds, from, faults }: Tries): Promise<SeedResult | undefined> {
   let failed: SeedResult | undefined;
   await runSeeds({
-    seeds: range(from, count),
+    seeds: range(from, seeds),
     ...(module && { module }),
     ...(faults && { only: faults }),
     onResult: (result) => {

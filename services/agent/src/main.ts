@@ -1,20 +1,16 @@
 import { createLogger, withoutRepeats } from '#libs/observability';
+import { runProgram } from '#libs/runtime';
 import { startAgent } from './agent.ts';
 import { ConfigurationError, helpText, loadAgentConfig, type AgentConfig } from './config.ts';
 
-async function main(): Promise<void> {
-  if (process.argv.includes('--help') || process.argv.includes('-h')) {
-    process.stdout.write(helpText());
-    return;
-  }
+async function main(): Promise<number> {
   let config: AgentConfig;
   try {
     config = loadAgentConfig(process.env);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     process.stderr.write(`${error.message}\n`);
-    process.exitCode = 2;
-    return;
+    return 2;
   }
   const logger = withoutRepeats(createLogger({ level: config.logLevel, service: 'agent' }), Date.now);
   const agent = await startAgent(config, { logger, collectProcessMetrics: true });
@@ -28,9 +24,13 @@ async function main(): Promise<void> {
   });
   await agent.stop();
   logger.info('stopped');
+  return 0;
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`the agent cannot run: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
-});
+runProgram({ name: 'agent', help: helpText, options: {}, run: main }, process.argv.slice(2)).then(
+  (code) => (process.exitCode = code),
+  (error: unknown) => {
+    process.stderr.write(`the agent cannot run: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  },
+);

@@ -1,19 +1,15 @@
 import { createLogger } from '#libs/observability';
+import { runProgram } from '#libs/runtime';
 import { type EnvironmentConfig, help, readConfig } from './config.ts';
 import { startSimulator } from './simulator.ts';
 
-async function main(): Promise<void> {
-  if (process.argv.includes('--help') || process.argv.includes('-h')) {
-    console.log(help());
-    return;
-  }
+async function main(): Promise<number> {
   let config: EnvironmentConfig;
   try {
     config = await readConfig(process.env);
   } catch (error) {
     console.error(`The configuration is wrong:\n${(error as Error).message}\n\nSee --help.`);
-    process.exitCode = 2;
-    return;
+    return 2;
   }
   const logger = createLogger({ level: config.logLevel, service: 'eci-simulator' });
   const simulator = await startSimulator(config, { logger });
@@ -26,9 +22,13 @@ async function main(): Promise<void> {
       });
     });
   }
+  return 0;
 }
 
-main().catch((error: unknown) => {
-  console.error(`eci-simulator cannot start: ${(error as Error).message}`);
-  process.exitCode = 1;
-});
+runProgram({ name: 'eci-simulator', help, options: {}, run: main }, process.argv.slice(2)).then(
+  (code) => (process.exitCode ??= code),
+  (error: unknown) => {
+    console.error(`eci-simulator cannot start: ${(error as Error).message}`);
+    process.exitCode = 1;
+  },
+);

@@ -1,27 +1,15 @@
 import { createWriteStream } from 'node:fs';
 import { createLogger, withoutRepeats } from '#libs/observability';
+import { runProgram } from '#libs/runtime';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { launch, type RunningFleet } from './launch.ts';
 import { startLiveView } from './live-view.ts';
-import { HELP, readOptions, UsageError, type Options } from './options.ts';
+import { HELP, OPTIONS, readOptions, type Options } from './options.ts';
 import { startPlainView } from './plain-view.ts';
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-async function main(): Promise<number> {
-  let options: Options | 'help';
-  try {
-    options = readOptions(process.argv.slice(2), process.stdout.isTTY === true);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${error.message}\n\n${HELP}`);
-    return 2;
-  }
-  if (options === 'help') {
-    process.stdout.write(HELP);
-    return 0;
-  }
-
+async function main(options: Options): Promise<number> {
   // Asked to stop: once from outside, at any time, also while things still start.
   const asked = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
@@ -74,7 +62,15 @@ async function main(): Promise<number> {
   return 0;
 }
 
-process.exitCode = await main().catch((error: unknown) => {
+process.exitCode = await runProgram(
+  {
+    name: 'npm start',
+    help: () => HELP,
+    options: OPTIONS,
+    run: (given) => main(readOptions(given, process.stdout.isTTY === true)),
+  },
+  process.argv.slice(2),
+).catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return 1;
 });

@@ -1,17 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { readOptions, UsageError } from './options.ts';
+import { WrongUsage } from '#libs/runtime';
+import { readOptions } from './options.ts';
 
 describe('the command line', () => {
   it('has defaults for everything', () => {
-    expect(readOptions([], true)).toEqual({ plain: false, port: 8080 });
+    expect(readOptions({}, true)).toEqual({ plain: false, port: 8080 });
   });
 
   it('prints lines when the output is no terminal', () => {
-    expect(readOptions([], false)).toMatchObject({ plain: true });
+    expect(readOptions({}, false)).toMatchObject({ plain: true });
   });
 
   it('takes every option', () => {
-    expect(readOptions(['--data-dir', 'd', '--kubeconfig', 'k', '--port', '0', '--plain'], true)).toEqual({
+    expect(readOptions({ 'data-dir': 'd', kubeconfig: 'k', port: '0', plain: true }, true)).toEqual({
       dataDir: 'd',
       kubeconfig: 'k',
       port: 0,
@@ -20,13 +21,12 @@ describe('the command line', () => {
   });
 
   it.each([
-    [['--port', 'x'], /--port takes a number/],
-    [['--port', '70000'], /0 to 65535/],
-    [['--nonsense'], /--nonsense/],
-    [['word'], /word/],
-    [['--data-dir', ''], /--data-dir/],
-  ])('says what is wrong with %j', (args, message) => {
-    expect(() => readOptions(args, true)).toThrow(UsageError);
-    expect(() => readOptions(args, true)).toThrow(message);
+    [{ port: 'x' }, /--port takes a number/],
+    [{ port: '70000' }, /0 to 65535/],
+    [{ 'data-dir': '' }, /--data-dir/],
+    [{ kubeconfig: '', port: 'x' }, /--port.*; --kubeconfig/],
+  ])('says what is wrong with %j', (given, message) => {
+    expect(() => readOptions(given, true)).toThrow(WrongUsage);
+    expect(() => readOptions(given, true)).toThrow(message);
   });
 });

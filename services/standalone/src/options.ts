@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { WrongUsage } from '#libs/runtime';
 
 export interface Options {
   /** Keeps everything between runs; absent = a temporary folder, removed at the end. */
@@ -26,36 +26,30 @@ For --kubeconfig, these variables say where pods run (defaults are the simulator
 Ctrl-C stops all of it.
 `;
 
-/** What was wrong with the command line; every fault at once. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
+/** What `npm start` takes, as `parseArgs` wants it. */
+export const OPTIONS = {
+  'data-dir': { type: 'string' },
+  kubeconfig: { type: 'string' },
+  port: { type: 'string' },
+  plain: { type: 'boolean' },
+} as const;
+
+export interface Given {
+  readonly 'data-dir'?: string | undefined;
+  readonly kubeconfig?: string | undefined;
+  readonly port?: string | undefined;
+  readonly plain?: boolean | undefined;
 }
 
-export function readOptions(args: readonly string[], stdoutIsTerminal: boolean): Options | 'help' {
-  let values: { 'data-dir'?: string; kubeconfig?: string; port?: string; plain?: boolean; help?: boolean };
-  try {
-    ({ values } = parseArgs({
-      args: [...args],
-      options: {
-        'data-dir': { type: 'string' },
-        kubeconfig: { type: 'string' },
-        port: { type: 'string' },
-        plain: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-      allowPositionals: false,
-    }));
-  } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error });
-  }
-  if (values.help) return 'help';
+/** Throws {@link WrongUsage} that names every fault. */
+export function readOptions(values: Given, stdoutIsTerminal: boolean): Options {
   const faults: string[] = [];
   const port = values.port === undefined ? 8080 : Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     faults.push(`--port takes a number from 0 to 65535, not "${values.port}"`);
   if (values['data-dir'] === '') faults.push('--data-dir takes the name of a folder');
   if (values.kubeconfig === '') faults.push('--kubeconfig takes the name of a file');
-  if (faults.length > 0) throw new UsageError(faults.join('\n'));
+  if (faults.length > 0) throw new WrongUsage(faults.join('; '));
   return {
     ...(values['data-dir'] === undefined ? {} : { dataDir: values['data-dir'] }),
     ...(values.kubeconfig === undefined ? {} : { kubeconfig: values.kubeconfig }),

@@ -1,5 +1,5 @@
+import { WrongUsage } from '#libs/runtime';
 import type { FleetCommand } from '../command-line/command.ts';
-import { WrongUsage } from '../command-line/command.ts';
 import { readAuditConfig } from '../config.ts';
 import { publicAuditKey, type NamedAuditKey } from './audit-key.ts';
 import { readOnlyPool } from './read-only-pool.ts';

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { decodeCursor, InvalidCursor } from '#libs/event-store';
 import { silentLogger } from '#libs/observability';
-import { SystemClock, SystemIds, SystemRandom } from '#libs/runtime';
-import { WrongUsage, type CommandContext, type FleetCommand } from '../command-line/command.ts';
+import { SystemClock, SystemIds, SystemRandom, WrongUsage } from '#libs/runtime';
+import type { CommandContext, FleetCommand } from '../command-line/command.ts';
 import { readAuditConfig, type AuditConfig } from '../config.ts';
 import { kafkaMessaging } from '../kafka.ts';
 import { AccessTokens } from '../sessions/access-tokens.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { WrongUsage } from '#libs/runtime';
 import { agoText, argumentsOf, operatorOf, table } from './arguments.ts';
-import { WrongUsage, type CommandContext } from './command.ts';
+import type { CommandContext } from './command.ts';
 
 const context = (environment: Record<string, string>): CommandContext => ({
   environment,

@@ -1,6 +1,7 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { WrongUsage } from '#libs/runtime';
 import { OPERATOR } from '../holds/hold-view.ts';
-import { WrongUsage, type CommandContext } from './command.ts';
+import type { CommandContext } from './command.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 

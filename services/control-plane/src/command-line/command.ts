@@ -12,11 +12,6 @@ export interface CommandContext {
   readonly signal: AbortSignal;
 }
 
-/** A command line that cannot be understood: its message says what is wrong. Exit code 2. */
-export class WrongUsage extends Error {
-  override readonly name = 'WrongUsage';
-}
-
 /** One command of `npm run fleet`. It lives in the room of what it does, and is listed in `commands.ts`. */
 export interface FleetCommand {
   /** Words as typed, for example `audit verify`. */

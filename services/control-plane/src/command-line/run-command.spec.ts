@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { WrongUsage } from '#libs/runtime';
 import { ConfigurationError } from '../config.ts';
-import { WrongUsage, type FleetCommand } from './command.ts';
+import type { FleetCommand } from './command.ts';
 import { runCommand } from './run-command.ts';
 
 function command(name: string, run: FleetCommand['run']): FleetCommand {

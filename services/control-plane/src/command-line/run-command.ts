@@ -1,6 +1,7 @@
 import { errorMessage } from '#libs/observability';
+import { WrongUsage } from '#libs/runtime';
 import { ConfigurationError } from '../config.ts';
-import { WrongUsage, type CommandContext, type FleetCommand } from './command.ts';
+import type { CommandContext, FleetCommand } from './command.ts';
 
 /** The list that is printed without a command. */
 export function overview(commands: readonly FleetCommand[]): string {
@@ -42,8 +43,8 @@ export async function runCommand(
   }
   const found = findCommand(commands, words);
   if (!found) {
-    context.complain(`fleet: there is no command "${words.filter((word) => !word.startsWith('-')).join(' ')}"`);
-    context.complain(overview(commands));
+    const known = commands.map(({ name }) => name).join(', ');
+    context.complain(`fleet: there is no command "${words.join(' ')}", only ${known}; see --help`);
     return 2;
   }
   const { command, rest } = found;

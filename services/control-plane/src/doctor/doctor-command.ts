@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
 import { AlibabaEciClients } from '#libs/eci';
 import { createPool, PostgresEffectQueue } from '#libs/event-store';
-import { SystemClock, SystemRandom } from '#libs/runtime';
+import { SystemClock, SystemRandom, WrongUsage } from '#libs/runtime';
 import { AccountDirectory } from '../accounts/account-directory.ts';
 import { Credentials } from '../accounts/credential.ts';
-import { WrongUsage, type CommandContext, type FleetCommand } from '../command-line/command.ts';
+import type { CommandContext, FleetCommand } from '../command-line/command.ts';
 import { readConfig, type ControlPlaneConfig } from '../config.ts';
 import { canariesOf } from './canaries.ts';
 import { examine, type Examination } from './examine.ts';

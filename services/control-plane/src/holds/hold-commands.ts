@@ -1,7 +1,7 @@
 import { createPool } from '#libs/event-store';
-import { SystemClock } from '#libs/runtime';
+import { SystemClock, WrongUsage } from '#libs/runtime';
 import { agoText, argumentsOf, operatorOf, table } from '../command-line/arguments.ts';
-import { WrongUsage, type CommandContext, type FleetCommand } from '../command-line/command.ts';
+import type { CommandContext, FleetCommand } from '../command-line/command.ts';
 import { readConfig } from '../config.ts';
 import { HoldDesk } from './hold-desk.ts';
 import { HoldReader } from './hold-reader.ts';

@@ -1,8 +1,8 @@
 import { sumOfCosts } from '#libs/domain';
 import { createPool, PostgresEventStore } from '#libs/event-store';
-import { SystemClock, SystemIds } from '#libs/runtime';
+import { SystemClock, SystemIds, WrongUsage } from '#libs/runtime';
 import { agoText, argumentsOf, operatorOf, table } from '../command-line/arguments.ts';
-import { WrongUsage, type CommandContext, type FleetCommand } from '../command-line/command.ts';
+import type { CommandContext, FleetCommand } from '../command-line/command.ts';
 import { readConfig } from '../config.ts';
 import { durationMs } from '../fleet-settings.ts';
 import { Problem } from '../http/problem.ts';

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { createPool } from '#libs/event-store';
-import { SystemClock, SystemRandom } from '#libs/runtime';
-import { WrongUsage, type FleetCommand } from '../command-line/command.ts';
+import { SystemClock, SystemRandom, WrongUsage } from '#libs/runtime';
+import type { FleetCommand } from '../command-line/command.ts';
 import { readConfig } from '../config.ts';
 import { rebuild, type Rebuilt } from './rebuild.ts';
 
