@@ -1,7 +1,7 @@
-import { Kafka, logLevel, type Admin, type KafkaConfig, type Producer } from 'kafkajs';
+import { logLevel, type Admin, type Kafka, type KafkaConfig, type Producer } from 'kafkajs';
 import { topics } from '#libs/contracts';
 import { sealEnvelope } from '#libs/messaging';
-import { createTokenIssuer, eventually } from '#libs/testing';
+import { createTokenIssuer, eventually, rawKafka } from '#libs/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { useFleet } from './support/fleet.ts';
 import { exhaustCreates, restoreCreates } from './support/lanes.ts';
@@ -17,7 +17,7 @@ const quiet: Pick<KafkaConfig, 'logLevel' | 'retry'> = { logLevel: logLevel.NOTH
 
 /** Without anybody's rights in between. */
 function superUser(): Kafka {
-  return new Kafka({ ...quiet, brokers: [...fleet.kafka.brokers] });
+  return rawKafka({ ...quiet, brokers: [...fleet.kafka.brokers] });
 }
 
 async function producerOf(kafka: Kafka): Promise<Producer> {
@@ -28,7 +28,7 @@ async function producerOf(kafka: Kafka): Promise<Producer> {
 }
 
 function holderOf(token: string): Kafka {
-  return new Kafka({
+  return rawKafka({
     ...quiet,
     brokers: [...fleet.kafka.oauth!.brokers],
     sasl: { mechanism: 'oauthbearer', oauthBearerProvider: () => Promise.resolve({ value: token }) },

@@ -13,3 +13,4 @@ export { DEAD_LETTER_HEADERS, deadLetter } from './dead-letter.ts';
 export { EnvelopeTooLarge, openEnvelope, sealEnvelope, type EnvelopeKey, type OpenedEnvelope } from './envelope.ts';
 export { KafkaMessaging, type KafkaOptions } from './kafka/kafka-messaging.ts';
 export type { KafkaConnection } from './kafka/client.ts';
+export { quietIdleTimer } from './kafka/idle-timer.ts';

@@ -9,6 +9,7 @@
 export { eventually, GiveUp, type EventuallyOptions } from './eventually.ts';
 export { startEciSimulator, type EciSimulatorOptions, type EciSimulatorRig } from './eci-simulator.ts';
 export { prepareKafka } from './kafka/prepare.ts';
+export { rawKafka } from './kafka/raw-kafka.ts';
 export { startKafka, type KafkaOptions, type KafkaRig } from './kafka/start.ts';
 export { createTokenIssuer, tokenIssuer, type TokenIssuer, type TokenIssuerKey } from './kafka/tokens.ts';
 export { KubernetesApi, type ApiAnswer, type KubernetesAccess } from './kubernetes/api.ts';

@@ -1,6 +1,6 @@
-import { Kafka, logLevel, Partitioners, type KafkaMessage } from 'kafkajs';
+import { logLevel, Partitioners, type Kafka, type KafkaMessage } from 'kafkajs';
 import { topics } from '#libs/contracts';
-import { eventually } from '#libs/testing';
+import { eventually, rawKafka } from '#libs/testing';
 import type { FaultFleet } from './fleet.ts';
 
 /** The broker of a fleet as its super user sees it. Each use connects anew, so that a broker may be broken in between. */
@@ -10,7 +10,7 @@ export class KafkaDesk {
 
   constructor(fleet: FaultFleet) {
     this.names = topics(fleet.name);
-    this.#kafka = new Kafka({ brokers: [...fleet.kafka.brokers], logLevel: logLevel.NOTHING, retry: { retries: 5 } });
+    this.#kafka = rawKafka({ brokers: [...fleet.kafka.brokers], logLevel: logLevel.NOTHING, retry: { retries: 5 } });
   }
 
   /** Everything that a topic holds, by partition in order. */

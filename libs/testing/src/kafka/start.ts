@@ -3,13 +3,14 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Kafka, logLevel, Partitioners } from 'kafkajs';
+import { logLevel, Partitioners } from 'kafkajs';
 import { runTool } from '../preparing/tool.ts';
 import { freePorts } from '../processes/free-port.ts';
 import { startProcess, type TestProcess } from '../processes/process.ts';
 import { temporaryFolder } from '../processes/temporary-folder.ts';
 import { javaProgram, prepareKafka } from './prepare.ts';
 import { brokerProperties } from './properties.ts';
+import { rawKafka } from './raw-kafka.ts';
 import { createTokenIssuer, type TokenIssuer } from './tokens.ts';
 
 export interface KafkaOptions {
@@ -144,7 +145,7 @@ async function format(jars: string, propertiesFile: string): Promise<void> {
  * refuse the first member of the first group), and it numbers idempotent producers.
  */
 async function answers(broker: string): Promise<boolean> {
-  const kafka = new Kafka({
+  const kafka = rawKafka({
     brokers: [broker],
     connectionTimeout: 2_000,
     requestTimeout: 5_000,
