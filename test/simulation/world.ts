@@ -42,6 +42,8 @@ export interface WorldOptions {
   /** Open groups with our tag and without a stream, from the beginning. */
   readonly orphans: number;
   readonly keepTrace: boolean;
+  /** Default: one or the other, by seed. */
+  readonly deleteOfGone?: 'ok' | 'not-found';
 }
 
 /** A replica or an agent over its restarts. */
@@ -154,6 +156,8 @@ export class World {
         },
       },
     });
+    // Nobody knows what the real service answers to the delete of a group that is gone.
+    this.cloud.core.change({ deleteOfGone: options.deleteOfGone ?? (seed % 2 === 0 ? 'ok' : 'not-found') });
     for (let i = 0; i < options.orphans; i++) this.strangers.add(this.cloud.makeStranger(ACCOUNT, REGION, FLEET, i));
     this.cloud.core.change({
       buckets: {

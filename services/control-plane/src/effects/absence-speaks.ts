@@ -5,10 +5,14 @@ const SHOWN_AFTER_MS = 60_000;
 
 /**
  * Whether a read that does not return the group says anything about it: it was returned before, or would be by now. One that was deleted right
- * after it was made may be absent from a read that returns others, and still be there. `now`: epoch milliseconds. Twins were found by a read.
+ * after it was made may be absent from a read that returns others, and still be there. `now`: epoch milliseconds.
  */
 export function absenceSpeaks(state: ContainerGroupState, containerGroupId: string, now: number): boolean {
-  const { group } = state;
-  if (group?.containerGroupId !== containerGroupId || group.status !== null || group.landed) return true;
-  return now - Date.parse(group.since) >= SHOWN_AFTER_MS;
+  if (wasShown(state, containerGroupId)) return true;
+  return now - Date.parse(state.group!.since) >= SHOWN_AFTER_MS;
+}
+
+/** A read has returned the group: the stream remembers its first sight. Twins were found by a read. */
+export function wasShown({ group }: ContainerGroupState, containerGroupId: string): boolean {
+  return group?.containerGroupId !== containerGroupId || group.status !== null || group.landed !== undefined;
 }

@@ -2,12 +2,15 @@ import { placeOfGroup, type ContainerGroupState } from '#libs/domain';
 import type { DeleteAnswer } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
+import { absenceSpeaks, wasShown } from './absence-speaks.ts';
+import { FirstSights } from './first-sights.ts';
 import { claimOf, EffectHandler, LEASE_MS, type Releases } from './held-effect.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
-/** A group may not be visible for a while after its create (ECI docs say nothing; assumed up to a minute). */
-const VISIBLE_AFTER_MS = 60_000;
+/** So long after its create a group is waited for that no read shows: once it was shown its end is proven in seconds. */
+const WAIT_FOR_SIGHT_MS = 5_000;
+const LOOK_AGAIN_MS = 1_000;
 
 /** Delete rows: ends groups of stopped pods, and late twins. `data.force` asks for ECI's force delete; it is set on request only. */
 export class DeleteEffects extends EffectHandler {
@@ -15,20 +18,25 @@ export class DeleteEffects extends EffectHandler {
   private readonly parts: EffectParts;
   private readonly releases: Releases;
   private readonly metrics: EffectMetrics;
+  private readonly firstSights: FirstSights;
 
   constructor(parts: EffectParts, tools: { releases: Releases; metrics: EffectMetrics }) {
     super();
     this.parts = parts;
     this.releases = tools.releases;
     this.metrics = tools.metrics;
+    this.firstSights = new FirstSights(parts, tools.metrics);
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
-    const states = await this.parts.streams.loadMany(rows.map((row) => row.streamId));
-    const held = await this.parts.queue.confirmClaims(rows, LEASE_MS);
+    const loaded = await this.parts.streams.loadMany(rows.map((row) => row.streamId));
+    const states = await this.firstSights.take(rows, loaded as ReadonlyMap<string, ContainerGroupState>);
+    const due = await this.withoutUnseen(rows, states, settled);
+    if (due.length === 0) return;
+    const held = await this.parts.queue.confirmClaims(due, LEASE_MS);
     const keys = new Set(held.map(({ streamId, key }) => `${streamId} ${key}`));
     const results = await Promise.allSettled(
-      rows.map(async (row) => {
+      due.map(async (row) => {
         try {
           if (keys.has(`${row.streamId} ${row.key}`))
             await this.delete(row, states.get(row.streamId) as ContainerGroupState);
@@ -39,6 +47,27 @@ export class DeleteEffects extends EffectHandler {
     );
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) throw failed.reason;
+  }
+
+  /** Gives back rows of groups that were made a moment ago and that no read shows yet. */
+  private async withoutUnseen(
+    rows: readonly EffectRow[],
+    states: ReadonlyMap<string, ContainerGroupState>,
+    settled: (row: EffectRow) => void,
+  ): Promise<readonly EffectRow[]> {
+    const due: EffectRow[] = [];
+    for (const row of rows) {
+      const state = states.get(row.streamId) as ContainerGroupState;
+      const since = knownSince(state, row.key);
+      const isNew = since !== undefined && this.parts.clock.now() - since < WAIT_FOR_SIGHT_MS;
+      if (!isNew || row.mayHaveBeenSent || wasShown(state, row.key)) {
+        due.push(row);
+        continue;
+      }
+      await this.later(row, LOOK_AGAIN_MS, true);
+      settled(row);
+    }
+    return due;
   }
 
   private async delete(row: EffectRow, state: ContainerGroupState): Promise<void> {
@@ -69,7 +98,8 @@ export class DeleteEffects extends EffectHandler {
       }
       case 'not-found':
         // A group that was made a moment ago may not be visible yet, unless an earlier delete of ours explains that it is gone.
-        if (!row.mayHaveBeenSent && clock.now() - since < VISIBLE_AFTER_MS) return this.later(row, 3_000, false);
+        if (!row.mayHaveBeenSent && !absenceSpeaks(state, containerGroupId, clock.now()))
+          return this.later(row, 3_000, false);
         await streams.execute(
           row.streamId,
           {

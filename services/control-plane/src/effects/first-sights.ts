@@ -1,0 +1,75 @@
+import { placeOfGroup, type ContainerGroupState } from '#libs/domain';
+import type { EffectRow } from '#libs/event-store';
+import { errorMessage } from '#libs/observability';
+import { wasShown } from './absence-speaks.ts';
+import type { EffectMetrics } from './metrics.ts';
+import { ACTOR, type EffectParts } from './ports.ts';
+
+/** Ids of one read (ECI docs: 20). */
+const IDS = 20;
+
+/**
+ * Looks, before they are deleted, at groups that no read has shown yet, and says so in their streams: what a read has shown once is gone when a
+ * later one lacks it, while of what was never shown nothing is proven for a minute. A look that fails keeps nobody from deleting.
+ */
+export class FirstSights {
+  private readonly parts: EffectParts;
+  private readonly metrics: EffectMetrics;
+
+  constructor(parts: EffectParts, metrics: EffectMetrics) {
+    this.parts = parts;
+    this.metrics = metrics;
+  }
+
+  /** Answers the states of these rows' streams as they are after it. */
+  async take(
+    rows: readonly EffectRow[],
+    states: ReadonlyMap<string, ContainerGroupState>,
+  ): Promise<ReadonlyMap<string, ContainerGroupState>> {
+    const after = new Map(states);
+    const places = new Map<string, EffectRow[]>();
+    for (const row of rows) {
+      const state = states.get(row.streamId) as ContainerGroupState;
+      if (wasShown(state, row.key)) continue;
+      const place = JSON.stringify(placeOfGroup(state, row.key));
+      places.set(place, [...(places.get(place) ?? []), row]);
+    }
+    for (const unseen of places.values()) {
+      for (let start = 0; start < unseen.length; start += IDS) {
+        try {
+          await this.look(unseen.slice(start, start + IDS), after);
+        } catch (error) {
+          this.parts.logger.debug('groups were not looked at before their delete', { reason: errorMessage(error) });
+        }
+      }
+    }
+    return after;
+  }
+
+  private async look(rows: readonly EffectRow[], states: Map<string, ContainerGroupState>): Promise<void> {
+    const { clients, streams } = this.parts;
+    const [one] = rows as readonly [EffectRow];
+    const { accountId, region } = placeOfGroup(states.get(one.streamId) as ContainerGroupState, one.key);
+    const client = await clients.for(accountId, region);
+    const answer = await client.describe(rows.map(({ key }) => key));
+    if (answer.kind !== 'done') {
+      if (answer.kind === 'refused' && answer.class === 'THROTTLED') this.metrics.throttled.inc({ action: 'describe' });
+      return;
+    }
+    const seen = new Map(answer.value.map(({ snapshot }) => [snapshot.containerGroupId, snapshot]));
+    await Promise.all(
+      rows.map(async ({ streamId, kind, key }) => {
+        const snapshot = seen.get(key);
+        if (!snapshot) return;
+        const known = states.get(streamId) as ContainerGroupState;
+        const causationId = `effect:${kind}/${key}`;
+        const result = await streams.execute(
+          streamId,
+          { type: 'Observe', snapshot },
+          { actor: ACTOR, causationId, known },
+        );
+        if (result.kind === 'done') states.set(streamId, result.after);
+      }),
+    );
+  }
+}
