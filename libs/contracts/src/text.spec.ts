@@ -1,6 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cleanJson, cleanText, identifier, isStorable, podUid, REPLACEMENT, text, unstorablePlace } from './text.ts';
+import {
+  cleanJson,
+  cleanText,
+  cutText,
+  identifier,
+  isStorable,
+  podUid,
+  REPLACEMENT,
+  text,
+  unstorablePlace,
+} from './text.ts';
 
 const anyText = fc.string({ unit: 'binary' });
 const oddText = fc.oneof(
@@ -30,6 +40,20 @@ describe('text from outside', () => {
         else expect(result).toContain(REPLACEMENT);
       }),
     );
+  });
+
+  it('is cut without making halves of pairs, and says that it was', () => {
+    fc.assert(
+      fc.property(oddText.map(cleanText), fc.nat(20), (given, max) => {
+        const result = cutText(given, max + 1);
+        expect(isStorable(result)).toBe(true);
+        expect(result.length).toBeLessThanOrEqual(max + 1);
+        if (given.length <= max + 1) expect(result).toBe(given);
+        else expect(result.endsWith('…')).toBe(true);
+      }),
+    );
+    expect(cutText('a😀b', 3)).toBe('a…');
+    expect(cutText('😀😀', 2, '')).toBe('😀');
   });
 
   it('is cleaned anywhere in any JSON', () => {

@@ -14,6 +14,13 @@ export const isStorable = (text: string): boolean => !text.includes('\0') && tex
 export const cleanText = (text: string): string =>
   isStorable(text) ? text : text.replaceAll('\0', REPLACEMENT).toWellFormed();
 
+/** The first `max` UTF-16 units, never half of a surrogate pair; what was cut ends with `mark`, which counts. */
+export function cutText(text: string, max: number, mark = '…'): string {
+  if (text.length <= max) return text;
+  const cut = text.slice(0, Math.max(0, max - mark.length));
+  return (/[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut) + mark;
+}
+
 const NOT_STORABLE = 'holds U+0000 or half of a surrogate pair, which cannot be kept: leave it out';
 
 /** Text of a person or a program: whatever characters can be kept, `max` UTF-16 units at most. */

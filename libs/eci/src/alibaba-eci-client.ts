@@ -1,4 +1,4 @@
-import type { ContainerGroupSpec } from '#libs/contracts';
+import { cleanJson, type ContainerGroupSpec } from '#libs/contracts';
 import type { CreateOutcome, GroupSnapshot } from '#libs/domain';
 import { createOutcome, deleteAnswer, describeAnswer } from './answers.ts';
 import { createParameters, type FileModes } from './create-fields.ts';
@@ -186,7 +186,10 @@ export class AlibabaEciClient extends EciClient {
     });
   }
 
-  /** Every call goes through here, so that nothing the SDK throws gets past `failureOf`. */
+  /**
+   * Every call goes through here, so that nothing the SDK throws gets past `failureOf`, and no text comes in that cannot be kept: a container says
+   * its last words itself, and they may hold anything.
+   */
   private async call<T>(
     send: (sdk: SdkClient) => Promise<{ readonly body?: T }>,
     secrets: readonly string[] = [],
@@ -203,7 +206,7 @@ export class AlibabaEciClient extends EciClient {
       };
     }
     try {
-      return { ok: true, body: (await send(this.clientFor(key))).body };
+      return { ok: true, body: cleanJson((await send(this.clientFor(key))).body) };
     } catch (error) {
       const keys = [key.accessKeyId, key.accessKeySecret, key.securityToken ?? ''].filter((each) => each !== '');
       return { ok: false, failure: failureOf(error, [...secrets, ...keys]) };

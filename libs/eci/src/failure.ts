@@ -1,3 +1,4 @@
+import { cleanText, cutText } from '#libs/contracts';
 import { errorMessage } from '#libs/observability';
 import { classOf, type ErrorClass } from './error-codes.ts';
 
@@ -29,14 +30,14 @@ export function failureOf(error: unknown, secrets: readonly string[] = []): Fail
   const raw = text(thrown.code);
   if (status !== undefined) {
     // The SDK writes "undefined" when an answer of that status has no code: then it came from something in between.
-    const code = raw === undefined || raw === 'undefined' ? undefined : raw.slice(0, 120);
+    const code = raw === undefined || raw === 'undefined' ? undefined : cutText(raw, 120);
     const said = text(thrown.data?.Message);
     const requestId = text(thrown.data?.RequestId);
     return {
       class: classOf(code, status),
       ...(code === undefined ? {} : { code }),
       status,
-      ...(requestId === undefined ? {} : { requestId: requestId.slice(0, 80) }),
+      ...(requestId === undefined ? {} : { requestId: cutText(requestId, 80) }),
       message: clean(said ?? `HTTP ${status} without a code of the cloud`, secrets),
       neverSent: false,
     };
@@ -61,8 +62,9 @@ function withoutAnswer(name: unknown, code: string | undefined, error: unknown):
 function clean(message: string, secrets: readonly string[]): string {
   let safe = message;
   for (const secret of secrets) safe = safe.replaceAll(secret, '[redacted]');
-  return errorMessage(safe).slice(0, MAX_MESSAGE);
+  return cutText(cleanText(errorMessage(safe)), MAX_MESSAGE);
 }
 
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+const text = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? cleanText(value) : undefined;
 const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);

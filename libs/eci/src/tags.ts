@@ -1,3 +1,4 @@
+import { cutText } from '#libs/contracts';
 import type { GroupIdentity, TagFilter } from './eci.ts';
 
 /** Keys of the tags that make a group ours. */
@@ -19,7 +20,7 @@ export interface Tag {
 const MAX_TAGS = 20;
 const MAX_VALUE = 128;
 
-const cut = (value: string): string => value.slice(0, MAX_VALUE);
+const cut = (value: string): string => cutText(value, MAX_VALUE, '');
 const reserved = new Set<string>(Object.values(IDENTITY_TAGS));
 
 /** Identity first, so that it is never the one that is left out; then users' tags by key until there are 20. A user's tag never replaces ours. */
