@@ -70,7 +70,15 @@ describe('the mass-delete guard', () => {
     expect(await Promise.all(held.map(async (uid) => (await rig.state(uid)).version))).toEqual(before);
 
     // when an operator releases them, then each is stopped, once
-    expect(await desk().decide({ clusterId: CLUSTER, verdict: 'release', by: 'jo', reason: 'a restore' })).toEqual({
+    expect(
+      await desk().decide({
+        clusterId: CLUSTER,
+        verdict: 'release',
+        which: { all: true },
+        by: 'jo',
+        reason: 'a restore',
+      }),
+    ).toEqual({
       stops: held.length,
       ended: `${CLUSTER}/1`,
       notHeld: [],
@@ -140,12 +148,20 @@ describe('the mass-delete guard', () => {
     await eventually(async () => (await heldOf(pods)).length === 4, { what: 'all are held' });
 
     // one is released by name, the rest denied
-    expect(await desk().decide({ clusterId: CLUSTER, verdict: 'release', only: ['u0', 'nobody'], by: 'jo' })).toEqual({
+    expect(
+      await desk().decide({ clusterId: CLUSTER, verdict: 'release', which: { only: ['u0', 'nobody'] }, by: 'jo' }),
+    ).toEqual({
       stops: 1,
       notHeld: ['nobody'],
     });
     await rig.hurryUntil(async () => finalize(await rig.state('u0')), 'the released pod may go', 5_000);
-    await desk().decide({ clusterId: CLUSTER, verdict: 'deny', by: 'jo', reason: 'the API server lies' });
+    await desk().decide({
+      clusterId: CLUSTER,
+      verdict: 'deny',
+      which: { all: true },
+      by: 'jo',
+      reason: 'the API server lies',
+    });
     await eventually(async () => (await reader().list()).items[0]?.denied === 3, { what: 'three are denied' });
     await Promise.all(pods.slice(1).map((uid) => rig.stopPod(uid, 'Absent')));
     await rig.runPod('later');
@@ -155,7 +171,7 @@ describe('the mass-delete guard', () => {
     expect(items[0]).toMatchObject({ denied: { by: 'operator:jo', reason: 'the API server lies' } });
 
     // and in the end they are released after all
-    await desk().decide({ clusterId: CLUSTER, verdict: 'release', by: 'jo' });
+    await desk().decide({ clusterId: CLUSTER, verdict: 'release', which: { all: true }, by: 'jo' });
     await rig.hurryUntil(async () => (await rig.groups('&open=true')).length === 1, 'they are gone', 5_000);
   });
 
@@ -208,7 +224,7 @@ describe('a process that dies while the guard holds', () => {
       // and one that carries out a release dies as well
       const again = new Death(at, when);
       const third = rig.start(again.tap);
-      await desk().decide({ clusterId: CLUSTER, verdict: 'release', by: 'jo' });
+      await desk().decide({ clusterId: CLUSTER, verdict: 'release', which: { all: true }, by: 'jo' });
       await eventually(async () => again.dead || (await heldOf(pods)).length === 0, { what: 'it dies or is done' });
       await third.stop();
       rig.start();

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 export const JoinRequest = z
-  .object({
+  .strictObject({
     /** One-time token from registering the cluster. */
     token: z.string().min(1),
     /** Public half of the agent's key, a JWK (EC P-256). */
@@ -17,7 +17,7 @@ export const JoinResponse = z.object({ clusterId: z.string(), audience: z.string
 export type JoinResponse = z.infer<typeof JoinResponse>;
 
 export const SessionRequest = z
-  .object({
+  .strictObject({
     /** JWT signed with the agent's key (RFC 7523): iss = sub = cluster id, aud = audience, exp ≤ 5 min, jti. */
     assertion: z.string().min(1),
     clusterFingerprint: z.string().min(1),

@@ -62,6 +62,20 @@ export async function call<T = Record<string, unknown>>(
   };
 }
 
+/** Looks at a thing, then asks for what cannot be undone, on the state that was seen. */
+export async function callOnState<T = Record<string, unknown>>(
+  base: string,
+  read: string,
+  [method, path]: readonly [method: string, path: string],
+  body?: unknown,
+): Promise<Answer<T>> {
+  const etag = (await call(base, 'GET', read)).headers.get('etag');
+  return call<T>(base, method, path, { body, headers: etag === null ? {} : { 'if-match': etag } });
+}
+
+export const unregister = (base: string, id: string): Promise<Answer> =>
+  callOnState(base, `/api/v1/clusters/${id}`, ['DELETE', `/api/v1/clusters/${id}`]);
+
 /** What an agent does to join and to hold its session, with every part open to be done wrong. */
 export class TestAgent {
   readonly publicJwk: JWK;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { identifier } from '#libs/contracts';
 
 /**
  * Variables that hold this service's own secrets or addresses must not be named by an account: their value would be sent to the cloud as an
@@ -50,7 +51,7 @@ export const AccountId = z
 export const AccountSettings = z
   .strictObject({
     id: AccountId,
-    name: z.string().min(1).max(100).optional(),
+    name: identifier(100).optional(),
     credential: CredentialReference,
     /** Regions that the fleet may use; empty = every region. */
     regions: z.array(z.string().regex(/^[a-z]{2}-[a-z0-9-]{2,40}$/, 'must look like cn-hangzhou')).max(60),

@@ -20,7 +20,7 @@ export const SealsPage = z
   .meta({ id: 'SealsPage' });
 export type SealsPage = z.infer<typeof SealsPage>;
 
-export const ProofQuery = z.object({ eventId: z.uuid() });
+export const ProofQuery = z.strictObject({ eventId: z.uuid() });
 export type ProofQuery = z.infer<typeof ProofQuery>;
 
 export const InclusionProof = z

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { entityTag } from '../http/etag.ts';
 import type { ClusterRow } from './cluster-row.ts';
 
 /** A live session renews every few minutes; one that was silent for this long is shown as silent. */
@@ -77,6 +78,20 @@ export function clusterView(row: ClusterRow, now: number): ClusterView {
     ...(row.hold_active || Number(row.held) + Number(row.denied) > 0 ? { hold: holdOf(row) } : {}),
   };
 }
+
+/**
+ * Entity tag of a cluster: what it is, then everything that is shown of it. Who unregisters it decides on what it is; its session renews all the
+ * time.
+ */
+export function clusterTag(cluster: ClusterView): string {
+  const { id, name, accountId, fingerprint, registeredAt, joinedAt, unregisteredAt } = cluster;
+  const identity = entityTag([id, name, accountId, fingerprint, registeredAt, joinedAt, unregisteredAt]);
+  return `"${identity.slice(1, -1)}.${entityTag(cluster).slice(1, -1)}"`;
+}
+
+/** Whether a tag was given for the same cluster in the same registration. */
+export const isSameCluster = (stated: string, cluster: ClusterView): boolean =>
+  stated.split('.')[0] === clusterTag(cluster).split('.')[0];
 
 function holdOf(row: ClusterRow): NonNullable<ClusterView['hold']> {
   const [held, denied] = [Number(row.held), Number(row.denied)];

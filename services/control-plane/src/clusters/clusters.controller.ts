@@ -2,9 +2,9 @@ import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, R
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { entityTag, notModified } from '../http/etag.ts';
+import { IF_MATCH_HEADER, notModified, stateNotStated, statedTag } from '../http/etag.ts';
 import { IDEMPOTENCY_HEADER } from '../http/idempotency.ts';
-import { ClusterView, JoinTokenView, RegisteredCluster } from './cluster-view.ts';
+import { clusterTag, ClusterView, JoinTokenView, RegisteredCluster } from './cluster-view.ts';
 import {
   ClusterFilter,
   ClusterPage,
@@ -40,7 +40,7 @@ export class ClustersController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<ClusterView | undefined> {
     const cluster = await this.queries.execute(new GetCluster(id));
-    return notModified(response, entityTag(cluster), ifNoneMatch) ? undefined : cluster;
+    return notModified(response, clusterTag(cluster), ifNoneMatch) ? undefined : cluster;
   }
 
   @Post()
@@ -65,12 +65,17 @@ export class ClustersController {
 
   @Delete(':id')
   @HttpCode(204)
+  @ApiHeader({ ...IF_MATCH_HEADER, required: true })
   @ApiOperation({
     summary: "Unregister a cluster: its agent's session, tokens, rights and keys end at once",
     operationId: 'unregisterCluster',
   })
   @ApiResponse({ status: 204, description: 'Done. Its container groups and their history stay.' })
-  async unregister(@Param('id') id: string): Promise<void> {
-    await this.commands.execute(new UnregisterCluster(id));
+  @ApiResponse({ status: 412, description: 'It is another registration, or has joined since; nothing was done.' })
+  @ApiResponse({ status: 428, description: 'Without `If-Match`; nothing was done.' })
+  async unregister(@Param('id') id: string, @Headers('if-match') ifMatch: string | undefined): Promise<void> {
+    const stated = statedTag(ifMatch);
+    if (stated === undefined) throw stateNotStated(`GET /api/v1/clusters/${encodeURIComponent(id)}`);
+    await this.commands.execute(new UnregisterCluster(id, stated));
   }
 }

@@ -139,10 +139,13 @@ export class IssueJoinTokenHandler implements ICommandHandler<IssueJoinToken> {
 
 export class UnregisterCluster extends Command<void> {
   readonly clusterId: string;
+  /** Entity tag of the cluster as it was looked at. */
+  readonly stated: string;
 
-  constructor(clusterId: string) {
+  constructor(clusterId: string, stated: string) {
     super();
     this.clusterId = clusterId;
+    this.stated = stated;
   }
 }
 
@@ -150,7 +153,7 @@ export class UnregisterCluster extends Command<void> {
 export class UnregisterClusterHandler implements ICommandHandler<UnregisterCluster> {
   constructor(private readonly registration: ClusterRegistration) {}
 
-  execute({ clusterId }: UnregisterCluster): Promise<void> {
-    return this.registration.unregister(clusterId);
+  execute({ clusterId, stated }: UnregisterCluster): Promise<void> {
+    return this.registration.unregister(clusterId, stated);
   }
 }

@@ -1,14 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { Pool, PoolClient } from 'pg';
+import { identifier } from '#libs/contracts';
 import type { Clock } from '#libs/runtime';
 import { AccountId } from '../accounts/account-settings.ts';
+import { stateChanged } from '../http/etag.ts';
 import { conflict, invalid, notFound } from '../http/problem.ts';
 import type { EnvelopeKeys } from '../keys/envelope-keys.ts';
 import type { ClusterTopics } from '../publish/cluster-topics.ts';
 import { inTransaction } from '../transaction.ts';
 import type { ClusterDirectory } from './cluster-directory.ts';
 import type { ClusterRow } from './cluster-row.ts';
+import { clusterTag, clusterView, isSameCluster } from './cluster-view.ts';
 
 const JOIN_TOKEN_MS = 3_600_000;
 
@@ -20,7 +23,7 @@ export const RegisterClusterBody = z
   .strictObject({
     /** Default: made up. It is part of topics and tags, and never given twice. */
     id: ClusterId.refine((id) => id !== 'control-plane', 'is the name of the control plane itself').optional(),
-    name: z.string().min(1).max(100).optional(),
+    name: identifier(100).optional(),
     /** Default: the only account there is. */
     accountId: AccountId.optional(),
   })
@@ -85,15 +88,33 @@ export class ClusterRegistration {
     });
   }
 
-  /** Ends session, tokens, rights and keys of the cluster's agent, and removes its topic. Its groups and their history stay. Repeating it is harmless. */
-  async unregister(clusterId: string): Promise<void> {
+  /**
+   * Ends session, tokens, rights and keys of the cluster's agent, and removes its topic. Its groups and their history stay. Repeating it is harmless.
+   * `stated`: the entity tag under which the cluster was looked at.
+   */
+  async unregister(clusterId: string, stated: string): Promise<void> {
     await inTransaction(this.pool, async (client) => {
-      const { rowCount } = await client.query(
+      const { rows } = await client.query<ClusterRow>('select * from fleet.cluster where id = $1 for update', [
+        clusterId,
+      ]);
+      const [row] = rows;
+      if (row === undefined) throw notFound(`there is no cluster ${clusterId}`);
+      const now = clusterView(row, this.clock.now());
+      if (row.unregistered_at === null && !isSameCluster(stated, now)) {
+        throw stateChanged({
+          what: `cluster ${clusterId} is not as you saw it: it was registered at ${now.registeredAt} and ${
+            now.joinedAt === undefined ? 'has not joined' : `joined at ${now.joinedAt}`
+          }`,
+          read: `GET /api/v1/clusters/${clusterId}`,
+          etag: clusterTag(now),
+          extra: { now: { registeredAt: now.registeredAt, joinedAt: now.joinedAt } },
+        });
+      }
+      await client.query(
         `update fleet.cluster set unregistered_at = coalesce(unregistered_at, $2), public_key = null, key_thumbprint = null, session_agent_id = null
          where id = $1`,
         [clusterId, new Date(this.clock.now())],
       );
-      if (rowCount === 0) throw notFound(`there is no cluster ${clusterId}`);
       await client.query('delete from fleet.join_token where cluster_id = $1', [clusterId]);
       await client.query('delete from fleet.agent_assertion where cluster_id = $1', [clusterId]);
     });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { EventFeed } from './event-feed.ts';
 import { EventView, eventView, feedData } from './event-view.ts';
 
-export const EventsQuery = z.object({
+export const EventsQuery = z.strictObject({
   /** `next` of the page before; absent = from the first event; `now` = none yet, only a place to go on from. */
   after: z.string().max(200).optional(),
   limit: z.coerce.number().int().min(1).max(500).default(100),

@@ -2,10 +2,12 @@ import { Controller, Get, Header, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { OwnAuthentication } from '../http/admin.guard.ts';
+import { AnyQuery } from '../http/request.guard.ts';
 import { FleetMetrics } from './fleet-metrics.ts';
 import { Readiness, type Check } from './readiness.ts';
 
 @ApiTags('health')
+@AnyQuery()
 @Controller()
 export class HealthController {
   constructor(

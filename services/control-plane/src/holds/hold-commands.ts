@@ -20,12 +20,18 @@ const DECIDE_HELP = (verdict: 'release' | 'deny'): string => `${
     : 'Keeps pods running whose stops are held. They stay listed until they are released, end, or are there again.'
 }
 
-  npm run fleet -- holds ${verdict} <cluster> [--only UID …] [--reason TEXT] [--by NAME] [--yes]
+  npm run fleet -- holds ${verdict} <cluster> --only UID … [--reason TEXT] [--by NAME] [--yes]
+  npm run fleet -- holds ${verdict} <cluster> --all [--state STATE] [--reason TEXT] [--by NAME] [--yes]
 
-  --only   only these pods; without it: all of the cluster, and the guard counts anew
+  --only   only these pods
+  --all    all that is held in the cluster, and the guard counts anew
+  --state  with --all: what you decided on, as the preview shows it; when other stops are held by now, nothing is decided${
+    verdict === 'release' ? '.\n           A release of all needs it, since it cannot be undone' : ''
+  }
   --by     who decides; default: your login
 
-Without --yes it only shows what it would do. Exit code: 0 = done or shown, 1 = nothing of it is held, 2 = wrong usage.`;
+Without --yes it only shows what it would do, and the command that does it. Exit code: 0 = done or shown, 1 = nothing of it is held, or it has
+changed, 2 = wrong usage.`;
 
 interface Desk {
   readonly reader: HoldReader;
@@ -94,6 +100,8 @@ async function showStops(reader: HoldReader, cluster: string, json: boolean, { p
 async function decide(verdict: 'release' | 'deny', args: readonly string[], context: CommandContext): Promise<number> {
   const given = argumentsOf(args, {
     only: { type: 'string', multiple: true },
+    all: { type: 'boolean' },
+    state: { type: 'string' },
     reason: { type: 'string' },
     by: { type: 'string' },
     yes: { type: 'boolean' },
@@ -104,6 +112,11 @@ async function decide(verdict: 'release' | 'deny', args: readonly string[], cont
     throw new WrongUsage('name one cluster; pods go with --only');
   const only = named && [...named, ...more];
   if (only?.length === 0) throw new WrongUsage('--only names no pod');
+  if (given.has('all') === (only !== undefined)) throw new WrongUsage('name pods with --only, or say --all');
+  const state = given.text('state');
+  if (only !== undefined && state !== undefined) throw new WrongUsage('--state goes with --all');
+  if (only === undefined && verdict === 'release' && given.has('yes') && state === undefined)
+    throw new WrongUsage('releasing all cannot be undone: say --state with what the preview (without --yes) shows');
   const by = operatorOf(given.text('by'), context);
   const reason = given.text('reason');
   return withDesk(context, async ({ reader, desk }) => {
@@ -118,14 +131,15 @@ async function decide(verdict: 'release' | 'deny', args: readonly string[], cont
         verdict === 'release'
           ? `let ${which} of ${clusterId} happen`
           : `keep the pods of ${which} of ${clusterId} running`;
-      context.print(`Would ${what}. Nothing was decided: say --yes.`);
+      const how = only === undefined ? `--all --state ${hold.etag.replaceAll('"', '')} --yes` : '--yes';
+      context.print(`Would ${what}. Nothing was decided: say ${how}.`);
       return 0;
     }
     const decided = await desk.decide({
       clusterId,
       verdict,
       by,
-      ...(only === undefined ? {} : { only }),
+      which: only === undefined ? { all: true, ...(state === undefined ? {} : { stated: `"${state}"` }) } : { only },
       ...(reason === undefined ? {} : { reason }),
     });
     for (const uid of decided.notHeld) context.complain(`${uid} is not held`);

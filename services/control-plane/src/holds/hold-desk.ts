@@ -1,11 +1,20 @@
 import type { Pool, PoolClient } from 'pg';
+import { changedSince, HELD_DIGEST, holdNumber, type HoldState } from './hold-state.ts';
 import { inTransaction } from '../transaction.ts';
+
+/** Some by the UIDs of their pods, or everything that is held and not decided yet, and then the hold ends. Never the one for want of the other. */
+export type WhichStops =
+  | { readonly only: readonly string[]; readonly stated?: string }
+  | {
+      readonly all: true;
+      /** Entity tag of the state that was decided on; without it the state as it is. */
+      readonly stated?: string;
+    };
 
 export interface HoldDecision {
   readonly clusterId: string;
   readonly verdict: 'release' | 'deny';
-  /** UIDs of pods; absent: everything that is held and not decided yet, and the hold ends. */
-  readonly only?: readonly string[];
+  readonly which: WhichStops;
   /** Name of the operator. */
   readonly by: string;
   readonly reason?: string;
@@ -28,23 +37,52 @@ export class HoldDesk {
     this.pool = pool;
   }
 
-  async decide({ clusterId, verdict, only, by, reason }: HoldDecision): Promise<Decided> {
+  /** Throws a problem when the hold is not as it was stated. */
+  async decide({ clusterId, verdict, which, by, reason }: HoldDecision): Promise<Decided> {
     const actor = `operator:${by}`;
+    const only = 'only' in which ? which.only : undefined;
     return inTransaction(this.pool, async (client) => {
       // The guard's own turn: what it decides next, it decides knowing this.
       await client.query('select 1 from fleet.mass_delete_guard where cluster_id = $1 for update', [clusterId]);
+      // One that is held from here on is not among those that were decided on, and waits.
+      const undecided = await this.undecided(client, clusterId);
+      if (which.stated !== undefined) {
+        const changed = changedSince(which.stated, clusterId, await this.state(client, clusterId, undecided));
+        if (changed) throw changed;
+      }
       const { rows } = await client.query<{ pod_uid: string }>(
         `update fleet.held_stop set wanted = $2, wanted_by = $3, wanted_reason = $4
-          where cluster_id = $1 and case when $5::text[] is null then wanted is null else pod_uid = any ($5) end
+          where cluster_id = $1 and pod_uid = any ($5)
             and not ($2 = 'deny' and denied_at is not null)
          returning pod_uid`,
-        [clusterId, verdict, actor, reason ?? null, only ?? null],
+        [clusterId, verdict, actor, reason ?? null, only ?? undecided],
       );
       const decided = new Set(rows.map((row) => row.pod_uid));
       const notHeld = (only ?? []).filter((uid) => !decided.has(uid));
       const ended = only === undefined ? await this.end(client, { clusterId, verdict, actor, reason }) : undefined;
       return { stops: decided.size, notHeld, ...(ended === undefined ? {} : { ended }) };
     });
+  }
+
+  /** Pods whose stops nobody has decided on; they stay as they are until the decision. */
+  private async undecided(client: PoolClient, clusterId: string): Promise<readonly string[]> {
+    const { rows } = await client.query<{ pod_uid: string }>(
+      'select pod_uid from fleet.held_stop where cluster_id = $1 and wanted is null order by pod_uid for update',
+      [clusterId],
+    );
+    return rows.map((row) => row.pod_uid);
+  }
+
+  private async state(client: PoolClient, clusterId: string, undecided: readonly string[]): Promise<HoldState> {
+    const { rows } = await client.query<{ hold: string | null; held: number; denied: number; digest: string }>(
+      `select (select id from fleet.hold where cluster_id = $1 and ended_at is null) as hold,
+              (count(*) filter (where denied_at is null))::int as held, (count(*) filter (where denied_at is not null))::int as denied,
+              ${HELD_DIGEST} as digest
+         from fleet.held_stop where cluster_id = $1 and pod_uid = any ($2)`,
+      [clusterId, undecided],
+    );
+    const [row] = rows as [(typeof rows)[number]];
+    return { ...row, hold: holdNumber(row.hold) };
   }
 
   /** From now on stops are counted anew: what was decided is not held against those that follow. */

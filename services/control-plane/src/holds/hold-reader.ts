@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { decodePageCursor, encodePageCursor, pageOf } from '../http/page.ts';
+import { HELD_DIGEST, holdNumber, holdTag, NOTHING_HELD, type HoldState } from './hold-state.ts';
 import type { HeldStopFilter, HeldStopPage, HeldStopView, HoldsList, HoldView } from './hold-view.ts';
 
 const LIST = 'held-stops';
@@ -10,6 +11,7 @@ interface HoldRow {
   readonly denied: string;
   readonly under_way: string;
   readonly since: Date | null;
+  readonly digest: string | null;
   readonly id: string | null;
   readonly fired_at: Date;
   readonly population: number;
@@ -45,11 +47,12 @@ export class HoldReader {
   async list(clusterId?: string): Promise<HoldsList> {
     const { rows } = await this.pool.query<HoldRow>(
       `select coalesce(s.cluster_id, h.cluster_id) as cluster_id, coalesce(s.held, 0) as held, coalesce(s.denied, 0) as denied,
-              coalesce(s.under_way, 0) as under_way, s.since, h.id, h.fired_at, h.population, h.allowance, h.passed, h.asked
+              coalesce(s.under_way, 0) as under_way, s.since, s.digest, h.id, h.fired_at, h.population, h.allowance, h.passed, h.asked
          from (select cluster_id, min(since) as since,
                       count(*) filter (where denied_at is null and wanted is null) as held,
                       count(*) filter (where denied_at is not null and wanted is null) as denied,
-                      count(*) filter (where wanted is not null) as under_way
+                      count(*) filter (where wanted is not null) as under_way,
+                      ${HELD_DIGEST} as digest
                  from fleet.held_stop group by cluster_id) s
          full join (select * from fleet.hold where ended_at is null) h on h.cluster_id = s.cluster_id
         where $1::text is null or coalesce(s.cluster_id, h.cluster_id) = $1
@@ -57,6 +60,12 @@ export class HoldReader {
       [clusterId ?? null],
     );
     return { items: rows.map(holdView) };
+  }
+
+  /** Entity tag of what is held in a cluster now: what a decision about all of it names. */
+  async tag(clusterId: string): Promise<string> {
+    const [hold] = (await this.list(clusterId)).items;
+    return hold?.etag ?? holdTag({ hold: 0, held: 0, denied: 0, digest: NOTHING_HELD });
   }
 
   /** Held stops of one cluster, the longest held first. */
@@ -75,9 +84,17 @@ export class HoldReader {
   }
 }
 
+const stateOf = (row: HoldRow): HoldState => ({
+  hold: holdNumber(row.id),
+  held: Number(row.held),
+  denied: Number(row.denied),
+  digest: row.digest ?? NOTHING_HELD,
+});
+
 function holdView(row: HoldRow): HoldView {
   return {
     clusterId: row.cluster_id,
+    etag: holdTag(stateOf(row)),
     held: Number(row.held),
     denied: Number(row.denied),
     underWay: Number(row.under_way),

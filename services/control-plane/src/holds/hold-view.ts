@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { identifier, text } from '#libs/contracts';
 import { PageQuery } from '../http/page.ts';
 
 const time = z.iso.datetime();
@@ -7,6 +8,8 @@ const time = z.iso.datetime();
 export const HoldView = z
   .object({
     clusterId: z.string(),
+    /** Of all that is held: whoever decides about all of it sends this as `If-Match`. */
+    etag: z.string(),
     /** Stops that wait for a decision. */
     held: z.number().int(),
     /** Stops that were denied: their pods run on, and can still be released. */
@@ -65,12 +68,18 @@ export const OPERATOR = z
   .default('admin');
 
 export const HoldDecisionBody = z
-  .object({
-    /** UIDs of pods; absent: all that is held in the cluster, and the hold ends. */
-    only: z.array(z.string().min(1).max(64)).min(1).max(10_000).optional(),
-    reason: z.string().min(1).max(500).optional(),
+  .strictObject({
+    /** UIDs of pods: these only. */
+    only: z.array(identifier(64)).min(1).max(10_000).optional(),
+    /** Everything that is held in the cluster, and the hold ends. One of `only` and `all` must be said. */
+    all: z.literal(true).optional(),
+    reason: text(500, 1).optional(),
     /** Who decides; kept in the history of every pod. */
     by: OPERATOR,
+  })
+  .refine(({ only, all }) => (only === undefined) !== (all === undefined), {
+    error: 'say which stops: either `only` with UIDs of pods, or `all: true`',
+    path: ['only'],
   })
   .meta({ id: 'HoldDecision' });
 export type HoldDecisionBody = z.infer<typeof HoldDecisionBody>;

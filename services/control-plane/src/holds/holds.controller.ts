@@ -1,5 +1,7 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { IF_MATCH_HEADER, stateNotStated, statedTag } from '../http/etag.ts';
 import { IDEMPOTENCY_HEADER } from '../http/idempotency.ts';
 import { notFound } from '../http/problem.ts';
 import { HoldDesk, type Decided } from './hold-desk.ts';
@@ -23,42 +25,71 @@ export class HoldsController {
 
   @Get(':cluster')
   @ApiOperation({ summary: 'Held stops of one cluster, the longest held first', operationId: 'listHeldStops' })
-  @ApiResponse({ status: 200, description: 'Who waits, why and since when.', standardSchema: HeldStopPage })
-  stops(
+  @ApiResponse({
+    status: 200,
+    description:
+      'Who waits, why and since when. The ETag is of all that is held, not of the page: decide with that of the first page.',
+    standardSchema: HeldStopPage,
+  })
+  async stops(
     @Param('cluster') cluster: string,
     @Query({ schema: HeldStopFilter }) page: HeldStopFilter,
+    @Res({ passthrough: true }) response: Response,
   ): Promise<HeldStopPage> {
+    // Before the rows: a tag may be older than what is shown under it, never newer.
+    response.setHeader('ETag', await this.reader.tag(cluster));
     return this.reader.stops(cluster, page);
   }
 
   @Post(':cluster/release')
   @HttpCode(202)
   @ApiHeader(IDEMPOTENCY_HEADER)
-  @ApiOperation({ summary: 'Let held stops happen: all of a cluster, or those named', operationId: 'releaseHold' })
+  @ApiHeader({ ...IF_MATCH_HEADER, required: false })
+  @ApiOperation({
+    summary: 'Let held stops happen: all of a cluster, which needs `If-Match`, or those named',
+    operationId: 'releaseHold',
+  })
   @ApiResponse({ status: 202, description: 'Decided; carried out at the quota.', standardSchema: HoldDecided })
-  release(@Param('cluster') cluster: string, @Body({ schema: HoldDecisionBody }) body: HoldDecisionBody) {
-    return this.decide(cluster, 'release', body);
+  @ApiResponse({ status: 412, description: 'Other stops are held by now; nothing was decided.' })
+  @ApiResponse({ status: 428, description: '`all` without `If-Match`; nothing was decided.' })
+  release(
+    @Param('cluster') cluster: string,
+    @Body({ schema: HoldDecisionBody }) body: HoldDecisionBody,
+    @Headers('if-match') ifMatch: string | undefined,
+  ): Promise<Decided> {
+    return this.decide(cluster, 'release', body, ifMatch);
   }
 
   @Post(':cluster/deny')
   @HttpCode(202)
   @ApiHeader(IDEMPOTENCY_HEADER)
+  @ApiHeader({ ...IF_MATCH_HEADER, required: false })
   @ApiOperation({ summary: 'Keep pods running whose stops are held', operationId: 'denyHold' })
   @ApiResponse({ status: 202, description: 'They stay listed until they are released.', standardSchema: HoldDecided })
-  deny(@Param('cluster') cluster: string, @Body({ schema: HoldDecisionBody }) body: HoldDecisionBody) {
-    return this.decide(cluster, 'deny', body);
+  @ApiResponse({ status: 412, description: 'Other stops are held by now; nothing was decided.' })
+  deny(
+    @Param('cluster') cluster: string,
+    @Body({ schema: HoldDecisionBody }) body: HoldDecisionBody,
+    @Headers('if-match') ifMatch: string | undefined,
+  ): Promise<Decided> {
+    return this.decide(cluster, 'deny', body, ifMatch);
   }
 
   private async decide(
     clusterId: string,
     verdict: 'release' | 'deny',
     { only, by, reason }: HoldDecisionBody,
+    ifMatch: string | undefined,
   ): Promise<Decided> {
+    const stated = statedTag(ifMatch);
+    // A denied stop can still be released; a released one has deleted its workload.
+    if (only === undefined && verdict === 'release' && stated === undefined)
+      throw stateNotStated(`GET /api/v1/holds/${encodeURIComponent(clusterId)}`);
     const decided = await this.desk.decide({
       clusterId,
       verdict,
       by,
-      ...(only === undefined ? {} : { only }),
+      which: { ...(only === undefined ? { all: true } : { only }), ...(stated === undefined ? {} : { stated }) },
       ...(reason === undefined ? {} : { reason }),
     });
     if (decided.stops === 0 && decided.ended === undefined)

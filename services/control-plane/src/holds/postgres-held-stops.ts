@@ -21,10 +21,11 @@ export class PostgresHeldStops extends HeldStops {
 
   async due(limit: number): Promise<readonly DueDecision[]> {
     const { rows } = await this.pool.query<Row>(
-      // A stop that was on its way into a hold while it was decided shares its fate.
+      // A stop that was on its way into a hold while it was denied shares its fate. While it was released, it was not among those that the
+      // operator saw: it waits.
       `select s.stream_id, coalesce(s.wanted, h.decision) as verdict, coalesce(s.wanted_by, h.decided_by) as decided_by,
               case when s.wanted is null then h.decided_reason else s.wanted_reason end as reason
-         from fleet.held_stop s left join fleet.hold h on h.id = s.hold_id and h.decision in ('release', 'deny')
+         from fleet.held_stop s left join fleet.hold h on h.id = s.hold_id and h.decision = 'deny'
         where s.wanted is not null or (h.decision is not null and s.denied_at is null)
         order by s.since, s.stream_id limit $1`,
       [limit],

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Response } from 'express';
+import { invalid, Problem, problemType } from './problem.ts';
 
 /** Sets the entity tag; true when the caller has this version already, and then the answer is 304 without a body. */
 export function notModified(response: Response, etag: string, ifNoneMatch: string | undefined): boolean {
@@ -14,3 +15,44 @@ export function notModified(response: Response, etag: string, ifNoneMatch: strin
 export function entityTag(answer: unknown): string {
   return `"${createHash('sha256').update(JSON.stringify(answer)).digest('base64url').slice(0, 22)}"`;
 }
+
+/** For the documentation of routes that ask for it. */
+export const IF_MATCH_HEADER = {
+  name: 'If-Match',
+  description:
+    'The state that was decided on: `ETag` (or `etag`) of what was read. Another state by now: 412, and nothing is done.',
+} as const;
+
+/** The tag that an `If-Match` names; undefined without one. `*` names no state, and is as good as none. */
+export function statedTag(ifMatch: string | undefined): string | undefined {
+  const stated = ifMatch?.trim();
+  if (stated === undefined || stated === '*') return undefined;
+  if (!/^"[\x21\x23-\x7e]{1,200}"$/.test(stated))
+    throw invalid([{ parameter: 'If-Match', detail: 'must be one entity tag in double quotes, as ETag gave it' }]);
+  return stated;
+}
+
+/** Nothing that cannot be undone is done to a state that the caller has not seen. `read` is where it is shown. */
+export const stateNotStated = (read: string): Problem =>
+  new Problem({
+    status: 428,
+    type: problemType('state-not-stated'),
+    title: 'Say what you decided on',
+    detail: `this cannot be undone: look with ${read}, and send its ETag as If-Match; nothing was done`,
+  });
+
+export const stateChanged = (init: {
+  /** What was seen, and what is there now. */
+  readonly what: string;
+  readonly read: string;
+  readonly etag: string;
+  readonly extra?: Readonly<Record<string, unknown>>;
+}): Problem =>
+  new Problem({
+    status: 412,
+    type: problemType('state-changed'),
+    title: 'Changed since you looked',
+    detail: `${init.what}: look again with ${init.read}; nothing was done`,
+    extra: init.extra ?? {},
+    headers: { ETag: init.etag },
+  });

@@ -14,7 +14,7 @@ import {
   type TestDatabase,
 } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { call, newMessaging, testConfig } from '../for-specs.ts';
+import { call, newMessaging, testConfig, unregister } from '../for-specs.ts';
 import { Quarantine } from '../quarantine/quarantine.ts';
 
 let database: TestDatabase;
@@ -215,14 +215,15 @@ describe('clusters', () => {
 
   it('are hidden once unregistered, and not forgotten', async () => {
     await post('/api/v1/clusters', { id: 'leaves' });
-    await call(plane.url, 'DELETE', '/api/v1/clusters/leaves');
+    expect((await unregister(plane.url, 'leaves')).status).toBe(204);
     const ids = async (query = ''): Promise<string[]> =>
       (await get<{ items: { id: string }[] }>(`/api/v1/clusters?limit=200${query}`)).body.items.map((c) => c.id);
     expect(await ids()).not.toContain('leaves');
     expect(await ids('&unregistered=true')).toContain('leaves');
     expect(await get('/api/v1/clusters/leaves')).toMatchObject({ body: { state: 'unregistered' } });
     expect(await post('/api/v1/clusters/leaves/join-token')).toMatchObject({ status: 409 });
-    expect(await call(plane.url, 'DELETE', '/api/v1/clusters/never')).toMatchObject({ status: 404 });
+    const never = { headers: { 'if-match': '"x"' } };
+    expect(await call(plane.url, 'DELETE', '/api/v1/clusters/never', never)).toMatchObject({ status: 404 });
   });
 
   it('have an entity tag', async () => {

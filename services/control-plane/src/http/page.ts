@@ -21,7 +21,7 @@ export function decodePageCursor(list: string, cursor: string): readonly (string
 
 export const MAX_PAGE = 200;
 
-export const PageQuery = z.object({
+export const PageQuery = z.strictObject({
   /** Largest number of items, 1–200. */
   limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(50),
   /** `nextCursor` of the page before. */

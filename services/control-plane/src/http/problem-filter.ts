@@ -4,6 +4,7 @@ import { MessagingError } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
 import { databaseMayCome } from '../wait-for.ts';
 import { Problem, problemType } from './problem.ts';
+import { notUtf8 } from './readable-request.ts';
 
 /** The one place where errors become answers. What nobody expected is logged and answered without its message. */
 @Catch()
@@ -79,7 +80,7 @@ function fromBodyParser(thrown: unknown): Problem | undefined {
       status: 400,
       type: problemType('invalid-request'),
       title: 'Invalid request',
-      detail: 'the body is not JSON',
+      detail: 'the body is not a JSON object',
     });
   }
   if (type === 'entity.too.large') {
@@ -91,10 +92,14 @@ function fromBodyParser(thrown: unknown): Problem | undefined {
     });
   }
   if (status < 400 || status > 499) return undefined;
+  if (type === 'charset.unsupported') return notUtf8();
   return new Problem({
     status,
     type: problemType('invalid-request'),
     title: 'Invalid request',
-    detail: 'the body could not be read',
+    detail:
+      type === 'encoding.unsupported'
+        ? 'the body could not be read: send it without Content-Encoding, or as gzip, deflate or br'
+        : 'the body could not be read: it is cut, or not what its Content-Encoding says',
   });
 }

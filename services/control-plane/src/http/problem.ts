@@ -40,17 +40,29 @@ export interface FieldFault {
   readonly detail: string;
 }
 
+/** JSON pointer (RFC 6901) of a place in a body; long names are cut. */
+export const pointerOf = (path: readonly (string | number)[]): string =>
+  path
+    .map((segment) => `/${String(segment).slice(0, 100).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')}`)
+    .join('');
+
+/** Faults that one answer names; whoever sends thousands is not told all of them. */
+const MAX_FAULTS = 50;
+
 export const notFound = (what: string): Problem =>
   new Problem({ status: 404, type: problemType('not-found'), title: 'Not found', detail: what });
 
 export const conflict = (detail: string): Problem =>
   new Problem({ status: 409, type: problemType('conflict'), title: 'Conflict', detail });
 
-export const invalid = (errors: readonly FieldFault[]): Problem =>
-  new Problem({
+export function invalid(faults: readonly FieldFault[]): Problem {
+  const errors = faults.slice(0, MAX_FAULTS);
+  const more = faults.length - errors.length;
+  return new Problem({
     status: 400,
     type: problemType('invalid-request'),
     title: 'Invalid request',
-    detail: errors.map((e) => `${e.pointer ?? e.parameter ?? 'request'}: ${e.detail}`).join('; '),
+    detail: `${errors.map((e) => `${e.pointer || e.parameter || 'request'}: ${e.detail}`).join('; ')}${more > 0 ? `; and ${more} more` : ''}`,
     extra: { errors },
   });
+}

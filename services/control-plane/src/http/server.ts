@@ -8,8 +8,11 @@ import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { Logger } from '#libs/observability';
 import type { ControlPlaneConfig } from '../config.ts';
 import { AdminGuard } from './admin.guard.ts';
+import { requireStrictSchemas } from './declared.ts';
 import type { IdempotencyInterceptor } from './idempotency.ts';
 import { ProblemFilter } from './problem-filter.ts';
+import { JSON_BODY, readableRequest } from './readable-request.ts';
+import { RequestGuard } from './request.guard.ts';
 import type { ShedReads } from './shed-reads.ts';
 import { RequestValidationPipe } from './validation.ts';
 
@@ -35,6 +38,7 @@ export async function startServer({
   idempotency,
   shedReads,
 }: ServerOptions): Promise<RunningServer> {
+  requireStrictSchemas(module.controllers ?? []);
   const app = await NestFactory.create<NestExpressApplication>(module, {
     logger: nestLogger(logger),
     abortOnError: false,
@@ -45,8 +49,9 @@ export async function startServer({
   app.disable('x-powered-by');
   // Entity tags are ours, or none: Express's own would make every list look cacheable.
   app.disable('etag');
-  app.useBodyParser('json', { limit: '1mb' });
-  app.useGlobalGuards(new AdminGuard(http.adminToken));
+  app.use(readableRequest);
+  app.useBodyParser('json', JSON_BODY);
+  app.useGlobalGuards(new AdminGuard(http.adminToken), new RequestGuard());
   app.useGlobalPipes(new RequestValidationPipe());
   app.useGlobalFilters(new ProblemFilter(logger));
   app.useGlobalInterceptors(shedReads, idempotency);

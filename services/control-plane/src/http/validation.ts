@@ -1,9 +1,13 @@
 import { StandardSchemaValidationPipe, type ArgumentMetadata } from '@nestjs/common';
-import { invalid, type FieldFault } from './problem.ts';
+import { invalid, pointerOf, type FieldFault } from './problem.ts';
+import { memberNames, nearest } from './strict-schema.ts';
 
 interface Issue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+  readonly code?: string;
+  /** Of `unrecognized_keys`. */
+  readonly keys?: readonly string[];
 }
 
 /** Checks what a route declared with `schema`, and answers every fault with its place: a JSON pointer in the body, or a parameter's name. */
@@ -18,9 +22,12 @@ export class RequestValidationPipe extends StandardSchemaValidationPipe {
       return await super.transform((metadata.type === 'body' && value === undefined ? {} : value) as T, metadata);
     } catch (error) {
       if (!(error instanceof Faults)) throw error;
-      throw invalid(error.issues.map((issue) => faultOf(issue, metadata)));
+      throw invalid(error.issues.flatMap((issue) => faultsOf(issue, metadata)));
     }
   }
+
+  /** Nothing is taken away before the schema has seen it: what it does not know, `__proto__` too, is refused by name. */
+  protected override stripProtoKeys(): void {}
 }
 
 class Faults extends Error {
@@ -32,13 +39,19 @@ class Faults extends Error {
   }
 }
 
-function faultOf({ path = [], message }: Issue, metadata: ArgumentMetadata): FieldFault {
+function faultsOf({ path = [], message, code, keys }: Issue, metadata: ArgumentMetadata): FieldFault[] {
   const segments = path.map((segment) => String(typeof segment === 'object' ? segment.key : segment));
-  if (metadata.type === 'body') {
-    return {
-      pointer: segments.map((s) => `/${s.replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''),
-      detail: message,
-    };
-  }
-  return { parameter: segments.join('.') || (metadata.data ?? metadata.type), detail: message };
+  if (code === 'unrecognized_keys' && keys !== undefined)
+    return keys.map((key) => faultAt([...segments, key], unknownMember(key, metadata), metadata));
+  return [faultAt(segments, message, metadata)];
+}
+
+function unknownMember(key: string, { schema }: ArgumentMetadata): string {
+  const meant = nearest(key.slice(0, 100), memberNames(schema));
+  return meant === undefined ? 'is not known here' : `is not known here; did you mean ${meant}?`;
+}
+
+function faultAt(segments: readonly string[], detail: string, metadata: ArgumentMetadata): FieldFault {
+  if (metadata.type === 'body') return { pointer: pointerOf(segments), detail };
+  return { parameter: segments.join('.').slice(0, 100) || (metadata.data ?? metadata.type), detail };
 }

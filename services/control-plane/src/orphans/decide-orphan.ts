@@ -1,4 +1,5 @@
 import { ORPHAN_GRACE_MS, type OrphanCommand } from '#libs/domain';
+import { stateChanged } from '../http/etag.ts';
 import { conflict } from '../http/problem.ts';
 import type { OrphanReader } from './orphan-reader.ts';
 import type { OrphanStreams } from './orphan-streams.ts';
@@ -16,26 +17,41 @@ export class OrphanDecisions {
     this.streams = parts.streams;
   }
 
-  remove(id: string, by: string, reason?: string): Promise<OrphanView> {
-    return this.decide(id, {
+  /** `stated`: entity tag of the orphan as it was looked at. Asking again for what is under way changes nothing. */
+  async remove(
+    id: string,
+    { by, reason, stated }: { readonly by: string; readonly reason?: string | undefined; readonly stated: string },
+  ): Promise<OrphanView> {
+    const orphan = await this.reader.get(id);
+    if (orphan.state !== 'removing' && orphan.etag !== stated) {
+      throw stateChanged({
+        what: `${orphan.id} is not as you saw it: it is ${orphan.state} and ${orphan.status}`,
+        read: `GET /api/v1/orphans/${encodeURIComponent(orphan.id)}`,
+        etag: orphan.etag,
+        extra: { now: { state: orphan.state, status: orphan.status } },
+      });
+    }
+    return this.decide(orphan, {
       type: 'RequestRemoval',
       by: `operator:${by}`,
       ...(reason === undefined ? {} : { reason }),
     });
   }
 
-  keep(id: string, by: string, reason: string): Promise<OrphanView> {
-    return this.decide(id, { type: 'Keep', by: `operator:${by}`, reason });
+  async keep(id: string, by: string, reason: string): Promise<OrphanView> {
+    return this.decide(await this.reader.get(id), { type: 'Keep', by: `operator:${by}`, reason });
   }
 
-  private async decide(id: string, command: Decision): Promise<OrphanView> {
-    const orphan = await this.reader.get(id);
+  private async decide(orphan: OrphanView, command: Decision): Promise<OrphanView> {
     if (orphan.state === 'young') {
       throw conflict(
         `${orphan.id} is younger than ${ORPHAN_GRACE_MS / 60_000} minutes or not confirmed yet: its stream may still appear; ask again later`,
       );
     }
-    const result = await this.streams.execute(orphan, command, { actor: command.by });
+    const result = await this.streams.execute(orphan, command, {
+      actor: command.by,
+      ...(command.type === 'RequestRemoval' ? { onlyIn: orphan.state } : {}),
+    });
     if (result.kind === 'refused') throw conflict(`${orphan.id}: ${result.message}`);
     return this.reader.get(orphan.id);
   }

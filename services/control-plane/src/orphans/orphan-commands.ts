@@ -5,6 +5,7 @@ import { agoText, argumentsOf, operatorOf, table } from '../command-line/argumen
 import type { CommandContext, FleetCommand } from '../command-line/command.ts';
 import { readConfig } from '../config.ts';
 import { durationMs } from '../fleet-settings.ts';
+import { entityTag } from '../http/etag.ts';
 import { Problem } from '../http/problem.ts';
 import { OrphanDecisions } from './decide-orphan.ts';
 import { OrphanReader } from './orphan-reader.ts';
@@ -23,10 +24,11 @@ Costs are estimates: on-demand list prices (FLEET_PRICES) times the size that th
 const REMOVE_HELP = `Asks for the removal of orphans. Without --yes it only shows what it would remove, and what that costs in an hour.
 
   npm run fleet -- orphans remove <id …> [--reason TEXT] [--by NAME] [--yes]
-  npm run fleet -- orphans remove --all [--older-than 1h] [--account A] [--region R] [--reason TEXT] [--by NAME] [--yes]
+  npm run fleet -- orphans remove --all [--older-than 1h] [--account A] [--region R] [--reason TEXT] [--by NAME] [--state STATE --yes]
 
   <id>          <account>/<region>/<container group id>, or the id that ECI gave the group
   --all         every orphan in quarantine (not those that were kept)
+  --state       with --all and --yes: what you decided on, as the preview shows it; when it is not the same orphans by now, none is removed
   --older-than  only groups that were created longer ago: a number with s, m, h or d
   --by          who decides; default: your login
 
@@ -79,6 +81,7 @@ async function remove(args: readonly string[], context: CommandContext): Promise
     ...PLACE,
     all: { type: 'boolean' },
     'older-than': { type: 'string' },
+    state: { type: 'string' },
     reason: { type: 'string' },
     by: { type: 'string' },
     yes: { type: 'boolean' },
@@ -89,7 +92,12 @@ async function remove(args: readonly string[], context: CommandContext): Promise
   if (given.has('all') === given.words.length > 0) throw new WrongUsage('name orphans, or say --all');
   if (!given.has('all') && (olderThan !== undefined || given.text('account') || given.text('region')))
     throw new WrongUsage('--older-than, --account and --region go with --all');
+  const state = given.text('state');
+  if (!given.has('all') && state !== undefined) throw new WrongUsage('--state goes with --all');
+  if (given.has('all') && given.has('yes') && state === undefined)
+    throw new WrongUsage('removing all cannot be undone: say --state with what the preview (without --yes) shows');
   const by = operatorOf(given.text('by'), context);
+  const reason = given.text('reason');
   return withDesk(context, async ({ reader, decisions }) => {
     const chosen = given.has('all')
       ? (await reader.all({ ...placeOf(given), state: 'quarantined' })).filter(
@@ -98,11 +106,22 @@ async function remove(args: readonly string[], context: CommandContext): Promise
       : await Promise.all(given.words.map((id) => reader.get(id)));
     show(chosen, context);
     if (chosen.length === 0) return 0;
+    const now = stateOf(chosen);
     if (!given.has('yes')) {
-      context.print(`Nothing was removed. Say --yes to remove ${count(chosen.length)}.`);
+      const how = given.has('all') ? `--state ${now} --yes` : '--yes';
+      context.print(`Nothing was removed. Say ${how} to remove ${count(chosen.length)}.`);
       return 0;
     }
-    return each(chosen, context, 'is being removed', ({ id }) => decisions.remove(id, by, given.text('reason')));
+    if (state !== undefined && state !== now) {
+      const seen = /^(\d{1,9})-/.exec(state)?.[1];
+      context.complain(
+        `these are not the orphans that you decided on${seen === undefined ? '' : ` (${count(Number(seen))})`}: nothing was removed; look again, and say --state ${now}`,
+      );
+      return 1;
+    }
+    return each(chosen, context, 'is being removed', ({ id, etag }) =>
+      decisions.remove(id, { by, reason, stated: etag }),
+    );
   });
 }
 
@@ -169,6 +188,10 @@ function show(orphans: readonly OrphanView[], { print }: CommandContext): void {
   const rest = unknown > 0 ? `, ${unknown} of unknown cost` : '';
   print(`${count(orphans.length)}; estimated ${sums.join(' + ') || '0'} an hour at list prices${rest}.`);
 }
+
+/** What a decision on these orphans rests on. */
+const stateOf = (orphans: readonly OrphanView[]): string =>
+  `${orphans.length}-${entityTag(orphans.map(({ etag }) => etag)).slice(1, -1)}`;
 
 const count = (orphans: number): string => `${orphans} ${orphans === 1 ? 'orphan' : 'orphans'}`;
 

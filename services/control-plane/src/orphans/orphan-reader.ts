@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { hourlyCost, type ListPrice, type OrphanId } from '#libs/domain';
 import { decodePageCursor, encodePageCursor, pageOf } from '../http/page.ts';
+import { entityTag } from '../http/etag.ts';
 import { invalid, notFound } from '../http/problem.ts';
 import type { OrphanFilter, OrphanPage, OrphanView, OrphanViewState } from './orphan-view.ts';
 
@@ -114,7 +115,7 @@ export class OrphanReader {
   private view(row: Row): OrphanView {
     const { account_id: accountId, region, container_group_id: containerGroupId } = row;
     const size = filled({ spec: row.spec, cpu: row.cpu, memoryGiB: row.memory_gib });
-    return {
+    const view: Omit<OrphanView, 'etag'> = {
       id: idText({ accountId, region, containerGroupId }),
       accountId,
       region,
@@ -145,6 +146,9 @@ export class OrphanReader {
       ...filled({ deleteAcceptedAt: iso(row.delete_accepted_at) }),
       ...(row.ended_at === null ? {} : { ended: { at: row.ended_at.toISOString(), how: row.ended_how ?? '' } }),
     };
+    const { id, state, status, why, tags, createdAt, foundAt, decision, ended } = view;
+    // Not its age, and not when it was seen last: they change by themselves.
+    return { ...view, etag: entityTag([id, state, status, why, tags, createdAt, foundAt, size, decision, ended]) };
   }
 }
 

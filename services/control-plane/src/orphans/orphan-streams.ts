@@ -26,6 +26,8 @@ export interface OrphanCause {
   /** `operator:<name>`, `control-plane:<role>`. */
   readonly actor: string;
   readonly causationId?: string;
+  /** Refused unless the orphan is in this phase when the events are appended. */
+  readonly onlyIn?: OrphanState['phase'];
   /** The work that this settles; its row ends with the append, unless it is put again. */
   readonly claim?: NonNullable<StreamAppend['claim']>;
 }
@@ -56,6 +58,12 @@ export class OrphanStreams {
   async execute(id: OrphanId, command: OrphanCommand | undefined, cause: OrphanCause): Promise<OrphanExecuted> {
     for (let round = 1; round <= TRIES; round++) {
       const before = await this.load(id);
+      if (cause.onlyIn !== undefined && before.phase !== cause.onlyIn)
+        return {
+          kind: 'refused',
+          code: 'PhaseChanged',
+          message: `it was ${cause.onlyIn}, and is ${before.phase} by now`,
+        };
       const decision = command
         ? decideOrphan(command, before, new Date(this.clock.now()).toISOString())
         : ({ accepted: true, events: [] } as const);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { text } from '#libs/contracts';
 import { PageQuery } from '../http/page.ts';
 import { OPERATOR } from '../holds/hold-view.ts';
 
@@ -24,6 +25,8 @@ export const OrphanView = z
   .object({
     /** `<account>/<region>/<containerGroupId>` */
     id: z.string(),
+    /** Of all that a decision on it rests on: whoever removes it sends this as `If-Match`. */
+    etag: z.string(),
     accountId: z.string(),
     region: z.string(),
     containerGroupId: z.string(),
@@ -70,9 +73,9 @@ export const OrphanFilter = PageQuery.extend({
 export type OrphanFilter = z.infer<typeof OrphanFilter>;
 
 export const RemoveOrphanBody = z
-  .object({ reason: z.string().min(1).max(500).optional(), by: OPERATOR })
+  .strictObject({ reason: text(500, 1).optional(), by: OPERATOR })
   .meta({ id: 'RemoveOrphan' });
 export type RemoveOrphanBody = z.infer<typeof RemoveOrphanBody>;
 
-export const KeepOrphanBody = z.object({ reason: z.string().min(1).max(500), by: OPERATOR }).meta({ id: 'KeepOrphan' });
+export const KeepOrphanBody = z.strictObject({ reason: text(500, 1), by: OPERATOR }).meta({ id: 'KeepOrphan' });
 export type KeepOrphanBody = z.infer<typeof KeepOrphanBody>;

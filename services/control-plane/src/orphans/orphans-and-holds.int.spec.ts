@@ -8,8 +8,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../command-line/commands.ts';
 import { runCommand } from '../command-line/run-command.ts';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { call, newMessaging, newTokenKey, testConfig } from '../for-specs.ts';
+import { call, callOnState, newMessaging, newTokenKey, testConfig } from '../for-specs.ts';
 import { PostgresOrphans } from '../observe/postgres-orphans.ts';
+import { PostgresHeldStops } from '../holds/postgres-held-stops.ts';
 import { OrphanStreams } from './orphan-streams.ts';
 import type { OrphanPage, OrphanView } from './orphan-view.ts';
 
@@ -23,6 +24,10 @@ let environment: Record<string, string>;
 
 const post = <T = Record<string, unknown>>(path: string, body: unknown = {}) =>
   call<T>(plane.url, 'POST', path, { body });
+const onState = <T = Record<string, unknown>>(read: string, path: string, body: unknown = {}) =>
+  callOnState<T>(plane.url, read, ['POST', path], body);
+const remove = (id: string, body: unknown = {}) =>
+  onState<OrphanView>(`/api/v1/orphans/${id}`, `/api/v1/orphans/${id}/remove`, body);
 const get = <T = Record<string, unknown>>(path: string) => call<T>(plane.url, 'GET', path);
 
 const place = { accountId: 'default', region: 'cn-hangzhou' };
@@ -106,7 +111,7 @@ describe('orphans, as operators see them', () => {
     });
     expect(first.ageSeconds).toBeGreaterThanOrEqual(7200);
     expect(second.cost.kind).toBe('unknown');
-    expect((await post(`/api/v1/orphans/${pathOf('eci-young')}/remove`)).status).toBe(409);
+    expect((await remove(pathOf('eci-young'))).status).toBe(409);
     expect((await get('/api/v1/orphans/eci-nobody')).status).toBe(404);
   });
 
@@ -126,7 +131,7 @@ describe('orphans, as operators see them', () => {
   });
 
   it('are removed and kept on command, with the work in a row and the name in history', async () => {
-    const removed = await post<OrphanView>('/api/v1/orphans/eci-a/remove', { by: 'jo', reason: 'left behind' });
+    const removed = await remove('eci-a', { by: 'jo', reason: 'left behind' });
     expect(removed).toMatchObject({
       status: 202,
       body: { state: 'removing', decision: { by: 'operator:jo', reason: 'left behind' } },
@@ -139,13 +144,28 @@ describe('orphans, as operators see them', () => {
     const events = (await store.loadMany([orphanStreamId(id)])).get(orphanStreamId(id));
     expect(events?.at(-1)).toMatchObject({ type: 'OrphanRemovalRequested', metadata: { actor: 'operator:jo' } });
     // again, and keeping what is being removed
-    expect((await post(`/api/v1/orphans/eci-a/remove`)).status).toBe(202);
+    expect((await remove('eci-a')).status).toBe(202);
     expect((await pool.query('select 1 from es.effect')).rows).toHaveLength(1);
     expect((await post(`/api/v1/orphans/eci-a/keep`, { reason: 'mine' })).status).toBe(409);
     expect((await post(`/api/v1/orphans/eci-b/keep`)).status).toBe(400);
     expect((await post<OrphanView>(`/api/v1/orphans/eci-b/keep`, { reason: 'mine' })).body).toMatchObject({
       state: 'kept',
     });
+  });
+
+  it('are removed only on the state that was looked at', async () => {
+    await quarantine(facts('eci-state'));
+    const path = '/api/v1/orphans/eci-state';
+    const seen = await get<OrphanView>(path);
+    const etag = seen.headers.get('etag')!;
+    expect(seen.body.etag).toBe(etag);
+    expect((await call(plane.url, 'GET', path, { headers: { 'if-none-match': etag } })).status).toBe(304);
+    expect((await post(`${path}/remove`)).status).toBe(428);
+    // when somebody else keeps it meanwhile
+    expect((await post(`${path}/keep`, { reason: 'mine' })).status).toBe(200);
+    const late = await call(plane.url, 'POST', `${path}/remove`, { body: {}, headers: { 'if-match': etag } });
+    expect(late).toMatchObject({ status: 412, body: { now: { state: 'kept' } } });
+    expect((await get<OrphanView>(path)).body.state).toBe('kept');
   });
 
   it('are shown by the command line, which removes only after a preview', async () => {
@@ -163,7 +183,19 @@ describe('orphans, as operators see them', () => {
     expect(preview.out).toContain('Nothing was removed');
     expect((await get<OrphanView>('/api/v1/orphans/eci-c')).body.state).toBe('quarantined');
 
-    expect((await fleet('orphans', 'remove', '--all', '--older-than', '1h', '--yes')).code).toBe(0);
+    // the set that was shown is named, and another one is refused
+    const state = /--state (\S+) --yes/.exec(preview.out)![1]!;
+    const all = ['orphans', 'remove', '--all', '--older-than', '1h', '--yes'];
+    expect((await fleet(...all)).code).toBe(2);
+    await quarantine(facts('eci-late'));
+    const changed = await fleet(...all, '--state', state);
+    expect([changed.code, changed.err]).toEqual([
+      1,
+      expect.stringMatching(/decided on \(1 orphan\): nothing was removed/),
+    ]);
+    expect((await get<OrphanView>('/api/v1/orphans/eci-c')).body.state).toBe('quarantined');
+    expect((await fleet('orphans', 'keep', 'eci-late', '--reason', 'mine')).code).toBe(0);
+    expect((await fleet(...all, '--state', state)).code).toBe(0);
     expect((await get<OrphanView>('/api/v1/orphans/eci-c')).body).toMatchObject({
       state: 'removing',
       decision: { by: 'operator:jo' },
@@ -171,7 +203,13 @@ describe('orphans, as operators see them', () => {
     expect((await fleet('orphans', 'keep', 'eci-d', '--reason', 'mine')).code).toBe(0);
     const refused = await fleet('orphans', 'remove', 'eci-young', '--yes');
     expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('younger than 10 minutes')]);
-    for (const wrong of [['--all', 'eci-c'], [], ['--older-than', '1h', 'eci-c'], ['--all', '--older-than', 'long']])
+    for (const wrong of [
+      ['--all', 'eci-c'],
+      [],
+      ['--older-than', '1h', 'eci-c'],
+      ['--all', '--older-than', 'long'],
+      ['--state', 'x', 'eci-c'],
+    ])
       expect((await fleet('orphans', 'remove', ...wrong)).code).toBe(2);
   });
 });
@@ -187,6 +225,10 @@ describe('held stops, as operators see them', () => {
       `insert into fleet.hold (id, cluster_id, fired_at, last_held_at, population, allowance, passed, asked) values ($1 || '/1', $1, now(), now(), 100, 50, 40, 60)`,
       [cluster],
     );
+    await held(cluster, ...uids);
+  }
+
+  async function held(cluster: string, ...uids: readonly string[]): Promise<void> {
     await store.append(
       uids.map((uid) => ({
         streamId: streamIdOf(cluster, uid),
@@ -229,7 +271,7 @@ describe('held stops, as operators see them', () => {
   it('are decided one by one or all together; a decision is kept until it is carried out', async () => {
     const one = await post('/api/v1/holds/c1/release', { only: ['p1', 'nobody'], by: 'jo', reason: 'it is gone' });
     expect(one).toMatchObject({ status: 202, body: { stops: 1, notHeld: ['nobody'] } });
-    const all = await post('/api/v1/holds/c1/deny', { by: 'jo' });
+    const all = await post('/api/v1/holds/c1/deny', { all: true, by: 'jo' });
     expect(all).toMatchObject({ status: 202, body: { stops: 2, ended: 'c1/1' } });
     const { rows } = await pool.query('select pod_uid, wanted, wanted_by from fleet.held_stop order by pod_uid');
     expect(rows).toMatchObject([
@@ -237,7 +279,7 @@ describe('held stops, as operators see them', () => {
       { pod_uid: 'p2', wanted: 'deny' },
       { pod_uid: 'p3', wanted: 'deny' },
     ]);
-    expect((await post('/api/v1/holds/nowhere/release')).status).toBe(404);
+    expect((await post('/api/v1/holds/nowhere/release', { only: ['p1'] })).status).toBe(404);
     expect((await post('/api/v1/holds/c1/release', { only: [] })).status).toBe(400);
     expect((await post('/api/v1/holds/c1/release', { by: 'a b' })).status).toBe(400);
   });
@@ -247,11 +289,81 @@ describe('held stops, as operators see them', () => {
     const listed = await fleet('holds');
     expect([listed.code, listed.out]).toEqual([1, expect.stringMatching(/c2 +2 +0 +0 /)]);
     expect((await fleet('holds', 'c2')).out).toMatch(/q1 {2}default\/q1 {2}Absent .* held/);
-    expect((await fleet('holds', 'release', 'c2')).out).toContain('Nothing was decided');
+    expect((await fleet('holds', 'release', 'c2', '--all')).out).toMatch(
+      /Nothing was decided: say --all --state 1-2-0-\w+ --yes/,
+    );
     expect((await fleet('holds', 'release', 'c2', '--only', 'q1', '--yes')).out).toBe('Released: 1 stops.');
-    expect((await fleet('holds', 'deny', 'c2', '--yes', '--reason', 'no')).out).toContain('hold c2/1 ended');
-    expect((await fleet('holds', 'release', 'nowhere', '--yes')).code).toBe(1);
-    expect((await fleet('holds', 'release')).code).toBe(2);
-    expect((await fleet('holds', 'release', 'c2', 'q1')).code).toBe(2);
+    expect((await fleet('holds', 'deny', 'c2', '--all', '--yes', '--reason', 'no')).out).toContain('hold c2/1 ended');
+    expect((await fleet('holds', 'release', 'nowhere', '--only', 'q1', '--yes')).code).toBe(1);
+    for (const wrong of [
+      [],
+      ['c2'],
+      ['c2', 'q1'],
+      ['c2', '--yes'],
+      ['c2', '--all', '--only', 'q1'],
+      ['c2', '--all', '--yes'],
+    ])
+      expect((await fleet('holds', 'release', ...wrong)).code).toBe(2);
+  });
+
+  it('are released all together on the state that the preview showed, and on no other', async () => {
+    await hold('c3', 'r1', 'r2');
+    const state = /--state (\S+) --yes/.exec((await fleet('holds', 'release', 'c3', '--all')).out)![1]!;
+    await held('c3', 'r3');
+    const changed = await fleet('holds', 'release', 'c3', '--all', '--state', state, '--yes');
+    expect([changed.code, changed.err]).toEqual([
+      1,
+      expect.stringContaining('you decided on 2 held and 0 denied stops in hold 1; now there are 3 held'),
+    ]);
+    const again = /--state (\S+) --yes/.exec((await fleet('holds', 'release', 'c3', '--all')).out)![1]!;
+    const done = await fleet('holds', 'release', 'c3', '--all', '--state', again, '--yes');
+    expect([done.code, done.out]).toEqual([0, expect.stringContaining('Released: 3 stops; hold c3/1 ended')]);
+  });
+
+  it('are never all released for want of a word, of a state, or on another state', async () => {
+    await hold('c4', 's1', 's2');
+    const release = (body: unknown, headers: Record<string, string> = {}) =>
+      call(plane.url, 'POST', '/api/v1/holds/c4/release', { body, headers });
+    const waiting = async () =>
+      (await pool.query(`select 1 from fleet.held_stop where cluster_id = 'c4' and wanted is null`)).rowCount;
+    const seen = await get('/api/v1/holds/c4?limit=1');
+    const etag = seen.headers.get('etag')!;
+    expect((await get<{ items: { clusterId: string; etag: string }[] }>('/api/v1/holds')).body.items).toContainEqual(
+      expect.objectContaining({ clusterId: 'c4', etag }),
+    );
+
+    expect((await release({})).status).toBe(400);
+    expect((await release({ only: ['s1'], all: true }, { 'if-match': etag })).status).toBe(400);
+    expect((await release({ all: false }, { 'if-match': etag })).status).toBe(400);
+    expect(await release({ onyl: ['s1'] })).toMatchObject({
+      status: 400,
+      body: { errors: expect.arrayContaining([{ pointer: '/onyl', detail: 'is not known here; did you mean only?' }]) },
+    });
+    for (const named of [{}, { 'if-match': '*' }])
+      expect(await release({ all: true }, named)).toMatchObject({
+        status: 428,
+        body: { type: 'urn:eci-fleet:problem:state-not-stated' },
+      });
+    expect((await release({ all: true }, { 'if-match': 'c4/1' })).status).toBe(400);
+    await held('c4', 's3');
+    const changed = await release({ all: true }, { 'if-match': etag });
+    expect(changed).toMatchObject({
+      status: 412,
+      body: { seen: { hold: 1, held: 2, denied: 0 }, now: { hold: 1, held: 3, denied: 0 } },
+    });
+    expect((await release({ only: ['s1'] }, { 'if-match': etag })).status).toBe(412);
+    expect(await waiting()).toBe(3);
+
+    // the tag of the refusal is that of now: whoever has looked again may go on
+    expect(await release({ all: true }, { 'if-match': changed.headers.get('etag')! })).toMatchObject({
+      status: 202,
+      body: { stops: 3, ended: 'c4/1' },
+    });
+    // and one that comes late into the hold that was released waits for a decision of its own
+    await held('c4', 's4');
+    expect(await new PostgresHeldStops({ pool, limits: { windowMs: 300_000 } }).due(100)).not.toContainEqual(
+      expect.objectContaining({ streamId: streamIdOf('c4', 's4') }),
+    );
+    expect(await waiting()).toBe(1);
   });
 });

@@ -1,5 +1,7 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { IF_MATCH_HEADER, notModified, stateNotStated, statedTag } from '../http/etag.ts';
 import { IDEMPOTENCY_HEADER } from '../http/idempotency.ts';
 import { OrphanDecisions } from './decide-orphan.ts';
 import { OrphanReader } from './orphan-reader.ts';
@@ -33,13 +35,19 @@ export class OrphansController {
   @ApiParam(ID)
   @ApiOperation({ summary: 'One orphan', operationId: 'getOrphan' })
   @ApiResponse({ status: 200, description: 'As it was seen last, and what was decided.', standardSchema: OrphanView })
-  get(@Param('id') id: string): Promise<OrphanView> {
-    return this.reader.get(id);
+  async get(
+    @Param('id') id: string,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<OrphanView | undefined> {
+    const orphan = await this.reader.get(id);
+    return notModified(response, orphan.etag, ifNoneMatch) ? undefined : orphan;
   }
 
   @Post(':id/remove')
   @HttpCode(202)
   @ApiHeader(IDEMPOTENCY_HEADER)
+  @ApiHeader({ ...IF_MATCH_HEADER, required: true })
   @ApiParam(ID)
   @ApiOperation({ summary: 'Remove an orphan', operationId: 'removeOrphan' })
   @ApiResponse({
@@ -47,11 +55,16 @@ export class OrphansController {
     description: 'It is deleted soon, unless it is no orphan any more by then.',
     standardSchema: OrphanView,
   })
+  @ApiResponse({ status: 412, description: 'It is not as it was any more; nothing was decided.' })
+  @ApiResponse({ status: 428, description: 'Without `If-Match`; nothing was decided.' })
   remove(
     @Param('id') id: string,
     @Body({ schema: RemoveOrphanBody }) { by, reason }: RemoveOrphanBody,
+    @Headers('if-match') ifMatch: string | undefined,
   ): Promise<OrphanView> {
-    return this.decisions.remove(id, by, reason);
+    const stated = statedTag(ifMatch);
+    if (stated === undefined) throw stateNotStated(`GET /api/v1/orphans/${encodeURIComponent(id)}`);
+    return this.decisions.remove(id, { by, reason, stated });
   }
 
   @Post(':id/keep')

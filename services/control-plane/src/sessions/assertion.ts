@@ -1,6 +1,9 @@
 import { decodeJwt, errors, importJWK, jwtVerify, type JWK } from 'jose';
+import { identifier } from '#libs/contracts';
 import { Problem, problemType } from '../http/problem.ts';
 
+/** Anybody may call with anything: the database is asked for ids only. */
+const CLAIMED_ID = identifier(63);
 const MAX_LIFE_SECONDS = 300;
 /** Clocks of clusters drift. */
 const TOLERANCE_SECONDS = 60;
@@ -19,7 +22,8 @@ export const notAuthenticated = (detail: string): Problem =>
 export function claimedCluster(assertion: string): string {
   try {
     const { iss } = decodeJwt(assertion);
-    if (typeof iss === 'string' && iss.length > 0 && iss.length <= 63) return iss;
+    const { data } = CLAIMED_ID.safeParse(iss);
+    if (data !== undefined) return data;
   } catch {
     // Falls through: the same answer for everything that is no assertion.
   }

@@ -11,7 +11,7 @@ import {
   type TestDatabase,
 } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { call, TestAgent, testConfig } from '../for-specs.ts';
+import { call, TestAgent, testConfig, unregister } from '../for-specs.ts';
 
 /** What a session says of Kafka must let an agent do its work there, and nothing else: tried on a broker that checks tokens and ACLs. */
 
@@ -113,7 +113,7 @@ describe('an agent on Kafka', () => {
       });
       expect(stolen).toEqual([]);
 
-      expect((await call(plane.url, 'DELETE', '/api/v1/clusters/one')).status).toBe(204);
+      expect((await unregister(plane.url, 'one')).status).toBe(204);
       await eventually(
         async () => {
           const failure = await first

@@ -5,7 +5,7 @@ import { SESSION_PROBLEMS, topics } from '#libs/contracts';
 import type { Messaging } from '#libs/messaging';
 import { createTestDatabase, type TestDatabase } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { call, newMessaging, TestAgent, testConfig } from '../for-specs.ts';
+import { call, newMessaging, TestAgent, testConfig, unregister } from '../for-specs.ts';
 import { publicJwks } from './access-tokens.ts';
 import type { ControlPlaneConfig } from '../config.ts';
 
@@ -258,7 +258,7 @@ describe('session', () => {
   it('ends everything when the cluster is unregistered', async () => {
     const agent = await joined('session-revoked');
     const { agentEpoch } = (await agent.session()).body;
-    expect((await call(plane.url, 'DELETE', '/api/v1/clusters/session-revoked')).status).toBe(204);
+    expect((await unregister(plane.url, 'session-revoked')).status).toBe(204);
     expect(await agent.session({ renewEpoch: agentEpoch })).toMatchObject({
       status: 403,
       body: { type: SESSION_PROBLEMS.revoked },
@@ -270,7 +270,7 @@ describe('session', () => {
       await messaging.ensureTopics([{ name: topics(config.fleet).cluster('session-revoked'), partitions: 1 }]),
     ).toHaveLength(1);
     expect((await call(plane.url, 'POST', '/api/v1/clusters', { body: { id: 'session-revoked' } })).status).toBe(409);
-    expect((await call(plane.url, 'DELETE', '/api/v1/clusters/session-revoked')).status).toBe(204);
+    expect((await unregister(plane.url, 'session-revoked')).status).toBe(204);
   });
 
   it('says who it is in the token and nothing else', async () => {
