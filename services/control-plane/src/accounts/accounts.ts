@@ -1,11 +1,11 @@
 import { Command, CommandHandler, Query, QueryHandler, type ICommandHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { z } from 'zod';
-import { decodePageCursor, encodePageCursor, pageOf, type PageQuery } from '../http/page.ts';
+import { idPosition, PageCursor, pageOf, type PageQuery } from '../http/page.ts';
 import { notFound } from '../http/problem.ts';
 import { AccountDirectory, type AccountRow } from './account-directory.ts';
 import { bucketOf, CredentialReference, LANE_ACTIONS, type AccountSettings } from './account-settings.ts';
 
-const LIST = 'accounts';
+const CURSOR = new PageCursor('accounts', z.tuple([idPosition]));
 
 export const AccountView = z
   .object({
@@ -46,9 +46,9 @@ export class ListAccountsHandler implements IQueryHandler<ListAccounts> {
   constructor(private readonly directory: AccountDirectory) {}
 
   async execute({ page: { limit, cursor } }: ListAccounts): Promise<AccountPage> {
-    const after = cursor === undefined ? '' : String(decodePageCursor(LIST, cursor)[0]);
+    const after = cursor === undefined ? '' : CURSOR.decode(cursor)[0];
     const rows = (await this.directory.all()).filter((row) => row.id > after);
-    const page = pageOf(rows, limit, accountView, (row) => encodePageCursor(LIST, [row.id]));
+    const page = pageOf(rows, limit, accountView, (row) => CURSOR.encode([row.id]));
     return { ...page, items: [...page.items] };
   }
 }

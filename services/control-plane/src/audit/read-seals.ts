@@ -1,7 +1,7 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import type pg from 'pg';
 import { z } from 'zod';
-import { decodePageCursor, encodePageCursor, pageOf, PageQuery } from '../http/page.ts';
+import { bigintPosition, PageCursor, pageOf, PageQuery } from '../http/page.ts';
 import { notFound } from '../http/problem.ts';
 import type { NamedAuditKey } from './audit-key.ts';
 import { inclusionProof } from './merkle.ts';
@@ -10,7 +10,7 @@ import { SealView, sealView } from './seal-message.ts';
 import { entriesOf, SEAL_COLUMNS, sealOf, type SealRow } from './seal-store.ts';
 import { keysInPostgres } from './verify/postgres-history.ts';
 
-const LIST = 'seals';
+const CURSOR = new PageCursor('seals', z.tuple([bigintPosition]));
 
 export const SealsQuery = PageQuery;
 export type SealsQuery = z.infer<typeof SealsQuery>;
@@ -66,7 +66,7 @@ export class SealReader {
 
   /** Newest first. */
   async page({ limit, cursor }: SealsQuery): Promise<SealsPage> {
-    const before = cursor === undefined ? null : String(decodePageCursor(LIST, cursor)[0]);
+    const before = cursor === undefined ? null : CURSOR.decode(cursor)[0];
     const { rows } = await this.pool.query<SealRow>(
       `select ${SEAL_COLUMNS} from es.seal s where $1::bigint is null or s.sequence < $1::bigint order by s.sequence desc limit $2`,
       [before, limit + 1],
@@ -75,7 +75,7 @@ export class SealReader {
       rows,
       limit,
       (row) => sealView(sealOf(row)),
-      (row) => encodePageCursor(LIST, [row.sequence]),
+      (row) => CURSOR.encode([String(row.sequence)]),
     );
     return { ...page, items: [...page.items] };
   }

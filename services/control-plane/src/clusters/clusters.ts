@@ -2,13 +2,13 @@ import { Command, CommandHandler, Query, QueryHandler, type ICommandHandler, typ
 import type pg from 'pg';
 import { z } from 'zod';
 import type { Clock } from '#libs/runtime';
-import { decodePageCursor, encodePageCursor, pageOf, PageQuery } from '../http/page.ts';
+import { idPosition, PageCursor, pageOf, PageQuery } from '../http/page.ts';
 import { notFound } from '../http/problem.ts';
 import { WITH_HOLDS, type ClusterRow } from './cluster-row.ts';
 import { clusterView, ClusterView, type RegisteredCluster } from './cluster-view.ts';
 import { ClusterRegistration, type JoinToken, type RegisterClusterBody } from './registration.ts';
 
-const LIST = 'clusters';
+const CURSOR = new PageCursor('clusters', z.tuple([idPosition]));
 
 export const ClusterFilter = PageQuery.extend({
   account: z.string().max(64).optional(),
@@ -33,7 +33,7 @@ export class ClusterReader {
   }
 
   async page({ limit, cursor, account, unregistered }: ClusterFilter): Promise<ClusterPage> {
-    const after = cursor === undefined ? '' : String(decodePageCursor(LIST, cursor)[0]);
+    const after = cursor === undefined ? '' : CURSOR.decode(cursor)[0];
     const { rows } = await this.pool.query<ClusterRow>(
       `select * from fleet.cluster c ${WITH_HOLDS}
         where id > $1 and ($2::text is null or account_id = $2) and ($3 or unregistered_at is null) order by id limit $4`,
@@ -43,7 +43,7 @@ export class ClusterReader {
       rows,
       limit,
       (row) => this.view(row),
-      (row) => encodePageCursor(LIST, [row.id]),
+      (row) => CURSOR.encode([row.id]),
     );
     return { ...page, items: [...page.items] };
   }

@@ -17,6 +17,17 @@ interface CursorColumns {
   readonly position: string;
 }
 
+/** Whether the text is a cursor that the feed gave. */
+export function isFeedCursor(text: string): boolean {
+  try {
+    decodeCursor(text);
+    return true;
+  } catch (error) {
+    if (error instanceof InvalidCursor) return false;
+    throw error;
+  }
+}
+
 /** Reads the log for people: pages from a cursor, the newest events, and places to begin at. */
 export class EventFeed {
   private readonly store: EventStore;

@@ -1,12 +1,12 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { z } from 'zod';
 import { EventStore } from '#libs/event-store';
-import { decodePageCursor, encodePageCursor, pageOf, PageQuery } from '../http/page.ts';
+import { PageCursor, pageOf, PageQuery } from '../http/page.ts';
 import { notFound } from '../http/problem.ts';
 import { EventView, eventView, historyData } from './event-view.ts';
 import { StreamFinder } from './find-stream.ts';
 
-const LIST = 'history';
+const CURSOR = new PageCursor('history', z.tuple([z.int().min(1)]));
 
 export const HistoryPage = z
   .object({ streamId: z.string(), items: z.array(EventView), nextCursor: z.string().optional() })
@@ -33,7 +33,7 @@ export class GetHistoryHandler implements IQueryHandler<GetHistory> {
   ) {}
 
   async execute({ id, page: { cursor, limit } }: GetHistory): Promise<HistoryPage> {
-    const after = cursor === undefined ? 0 : Number(decodePageCursor(LIST, cursor)[0]);
+    const after = cursor === undefined ? 0 : CURSOR.decode(cursor)[0];
     const streamId = await this.finder.find(id);
     const events = (await this.store.loadMany([streamId])).get(streamId);
     if (!events) throw notFound(`there is no container group ${streamId}`);
@@ -42,7 +42,7 @@ export class GetHistoryHandler implements IQueryHandler<GetHistory> {
       rest,
       limit,
       (event) => eventView(event, historyData(event)),
-      (event) => encodePageCursor(LIST, [event.version]),
+      (event) => CURSOR.encode([event.version]),
     );
     return { streamId, ...page, items: [...page.items] };
   }

@@ -1,12 +1,14 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { DataSource, type SelectQueryBuilder } from 'typeorm';
 import { z } from 'zod';
-import { decodePageCursor, encodePageCursor, pageOf, PageQuery } from '../http/page.ts';
+import { idPosition, timePosition, PageCursor, pageOf, PageQuery } from '../http/page.ts';
 import { ContainerGroupRecord } from './container-group.entity.ts';
 import { containerGroupView, ContainerGroupView, LIVES } from './container-group-view.ts';
-import { EventFeed } from './event-feed.ts';
+import { EventFeed, isFeedCursor } from './event-feed.ts';
 
-const LIST = 'container-groups';
+/** A cursor of the feed, which a page hands on. */
+const feedPosition = z.string().max(200).refine(isFeedCursor);
+export const CURSOR = new PageCursor('container-groups', z.tuple([timePosition, idPosition, feedPosition]));
 
 export const ContainerGroupFilter = PageQuery.extend({
   cluster: z.string().max(63).optional(),
@@ -51,12 +53,12 @@ export class ListContainerGroupsHandler implements IQueryHandler<ListContainerGr
   ) {}
 
   async execute({ filter }: ListContainerGroups): Promise<ContainerGroupPage> {
-    const position = filter.cursor === undefined ? undefined : decodePageCursor(LIST, filter.cursor);
+    const position = filter.cursor === undefined ? undefined : CURSOR.decode(filter.cursor);
     // Taken before the rows, so that a reader who goes on with the feed hears some things twice rather than miss one.
-    const asOf = position === undefined ? await this.feed.projected() : String(position[2]);
+    const asOf = position === undefined ? await this.feed.projected() : position[2];
     const rows = await listQuery(this.dataSource, filter).getMany();
     const page = pageOf(rows, filter.limit, containerGroupView, (row) =>
-      encodePageCursor(LIST, [row.requestedAt.getTime(), row.streamId, asOf]),
+      CURSOR.encode([row.requestedAt.getTime(), row.streamId, asOf]),
     );
     return { ...page, items: [...page.items], asOf };
   }
@@ -73,8 +75,8 @@ export function listQuery(
   const query = dataSource.getRepository(ContainerGroupRecord).createQueryBuilder('g');
   narrow(query, filter);
   if (filter.cursor !== undefined) {
-    const [at, id] = decodePageCursor(LIST, filter.cursor);
-    query.andWhere('(g.requested_at, g.stream_id) < (:at, :id)', { at: new Date(Number(at)), id: String(id) });
+    const [at, id] = CURSOR.decode(filter.cursor);
+    query.andWhere('(g.requested_at, g.stream_id) < (:at, :id)', { at: new Date(at), id });
   }
   return query
     .orderBy('g.requestedAt', 'DESC')

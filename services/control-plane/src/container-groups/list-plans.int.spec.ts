@@ -1,10 +1,10 @@
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BEGINNING, encodeCursor } from '#libs/event-store';
 import { createTestDatabase, type TestDatabase } from '#libs/testing';
 import { readModelDataSource } from '../data-source.ts';
-import { encodePageCursor } from '../http/page.ts';
-import { ContainerGroupFilter, listQuery } from './list-container-groups.ts';
+import { ContainerGroupFilter, CURSOR, listQuery } from './list-container-groups.ts';
 
 const ROWS = 20_000;
 
@@ -57,7 +57,7 @@ async function planOf(query: Record<string, unknown>): Promise<readonly Plan[]> 
   return nodes;
 }
 
-const cursor = encodePageCursor('container-groups', [Date.parse('2026-01-01T01:00:00Z'), 'container_group:c1:u1', '']);
+const cursor = CURSOR.encode([Date.parse('2026-01-01T01:00:00Z'), 'container_group:c1:u1', encodeCursor(BEGINNING)]);
 
 describe('a page of the list', () => {
   it.each<[Record<string, unknown>, string]>([

@@ -1,9 +1,10 @@
 import type { Pool } from 'pg';
-import { decodePageCursor, encodePageCursor, pageOf } from '../http/page.ts';
+import { z } from 'zod';
+import { idPosition, isoPosition, PageCursor, pageOf } from '../http/page.ts';
 import { HELD_DIGEST, holdNumber, holdTag, NOTHING_HELD, type HoldState } from './hold-state.ts';
 import type { HeldStopFilter, HeldStopPage, HeldStopView, HoldsList, HoldView } from './hold-view.ts';
 
-const LIST = 'held-stops';
+const CURSOR = new PageCursor('held-stops', z.tuple([isoPosition, idPosition]));
 
 interface HoldRow {
   readonly cluster_id: string;
@@ -70,16 +71,14 @@ export class HoldReader {
 
   /** Held stops of one cluster, the longest held first. */
   async stops(clusterId: string, { limit, cursor }: HeldStopFilter): Promise<HeldStopPage> {
-    const [since, streamId] = cursor === undefined ? [null, null] : decodePageCursor(LIST, cursor);
+    const [since, streamId] = cursor === undefined ? [null, null] : CURSOR.decode(cursor);
     const { rows } = await this.pool.query<StopRow>(
       `select * from fleet.held_stop
         where cluster_id = $1 and ($2::text is null or (date_trunc('milliseconds', since), stream_id) > ($2::timestamptz, $3))
         order by date_trunc('milliseconds', since), stream_id limit $4`,
-      [clusterId, since ?? null, streamId ?? null, limit + 1],
+      [clusterId, since, streamId, limit + 1],
     );
-    const page = pageOf(rows, limit, stopView, (row) =>
-      encodePageCursor(LIST, [row.since.toISOString(), row.stream_id]),
-    );
+    const page = pageOf(rows, limit, stopView, (row) => CURSOR.encode([row.since.toISOString(), row.stream_id]));
     return { ...page, items: [...page.items] };
   }
 }

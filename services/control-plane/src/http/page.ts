@@ -1,23 +1,66 @@
 import { z } from 'zod';
+import { identifier } from '#libs/contracts';
 import { invalid } from './problem.ts';
 
-/** Cursors are opaque: what they hold may change, and one of another list or filter is refused rather than misread. */
-export function encodePageCursor(list: string, position: readonly (string | number)[]): string {
-  return Buffer.from(JSON.stringify([list, ...position]), 'utf8').toString('base64url');
+type Position = readonly (string | number)[];
+
+/**
+ * The cursors of one list. They are opaque: what they hold may change, and one of another list or of another shape is refused rather than
+ * misread. They carry no MAC: a cursor grants nothing, it only says where in a list that its reader may read anyhow a page begins; what a forged
+ * one could do is to reach the database with what that cannot read, and `position` lets nothing of the kind through.
+ */
+export class PageCursor<P extends Position> {
+  private readonly list: string;
+  private readonly position: z.ZodType<P>;
+
+  constructor(list: string, position: z.ZodType<P>) {
+    this.list = list;
+    this.position = position;
+  }
+
+  encode(position: P): string {
+    return Buffer.from(JSON.stringify([this.list, ...position]), 'utf8').toString('base64url');
+  }
+
+  /** Throws a problem for everything that {@link encode} did not make. */
+  decode(cursor: string): P {
+    const { data } = this.position.safeParse(this.parts(cursor));
+    if (data !== undefined && this.encode(data) === cursor) return data;
+    throw invalid([
+      { parameter: 'cursor', detail: 'is not a cursor of this list; leave it out to begin at the first page' },
+    ]);
+  }
+
+  private parts(cursor: string): unknown {
+    try {
+      const parsed: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+      return Array.isArray(parsed) && parsed[0] === this.list ? parsed.slice(1) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
 }
 
-/** Throws a problem when the cursor is not one of this list. */
-export function decodePageCursor(list: string, cursor: string): readonly (string | number)[] {
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
-    if (Array.isArray(parsed) && parsed[0] === list) return parsed.slice(1) as (string | number)[];
-  } catch {
-    // Falls through: the same answer for everything that is not ours.
-  }
-  throw invalid([
-    { parameter: 'cursor', detail: 'is not a cursor of this list; leave it out to begin at the first page' },
-  ]);
-}
+/** Names and ids in cursors: whatever PostgreSQL may be asked for. */
+export const idPosition = identifier(400);
+
+/** A bigint of PostgreSQL above 0, as text. */
+export const bigintPosition = z
+  .string()
+  // One check: the second half cannot read what the first refuses.
+  .refine((digits) => /^[1-9]\d{0,18}$/.test(digits) && BigInt(digits) < 2n ** 63n);
+
+/** 9999-12-31T23:59:59.999Z: years that every reader of ISO 8601 understands. */
+const LAST_MS = 253_402_300_799_999;
+
+/** Epoch milliseconds. */
+export const timePosition = z.int().min(0).max(LAST_MS);
+
+/** The same as ISO 8601 UTC, with milliseconds. */
+export const isoPosition = z.string().refine((text) => {
+  const at = Date.parse(text);
+  return at >= 0 && at <= LAST_MS && new Date(at).toISOString() === text;
+});
 
 export const MAX_PAGE = 200;
 

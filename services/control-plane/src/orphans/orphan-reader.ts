@@ -1,11 +1,12 @@
 import type { Pool } from 'pg';
+import { z } from 'zod';
 import { hourlyCost, type ListPrice, type OrphanId } from '#libs/domain';
-import { decodePageCursor, encodePageCursor, pageOf } from '../http/page.ts';
+import { idPosition, PageCursor, pageOf } from '../http/page.ts';
 import { entityTag } from '../http/etag.ts';
 import { invalid, notFound } from '../http/problem.ts';
 import type { OrphanFilter, OrphanPage, OrphanView, OrphanViewState } from './orphan-view.ts';
 
-const LIST = 'orphans';
+const CURSOR = new PageCursor('orphans', z.tuple([idPosition]));
 const OPEN: readonly OrphanViewState[] = ['young', 'quarantined', 'kept', 'removing'];
 
 interface Row {
@@ -65,7 +66,7 @@ export class OrphanReader {
   }
 
   async page({ limit, cursor, account, region, state }: OrphanFilter): Promise<OrphanPage> {
-    const after = cursor === undefined ? null : String(decodePageCursor(LIST, cursor)[0]);
+    const after = cursor === undefined ? null : CURSOR.decode(cursor)[0];
     const { rows } = await this.pool.query<Row>(
       `select a.*, floor(extract(epoch from (select es.now()) - a.created_at))::float8 as age_seconds from (${ALL}) a
         where ($1::text is null or a.key collate "C" > $1) and ($2::text is null or a.account_id = $2) and ($3::text is null or a.region = $3)
@@ -77,7 +78,7 @@ export class OrphanReader {
       rows,
       limit,
       (row) => this.view(row),
-      (row) => encodePageCursor(LIST, [row.key]),
+      (row) => CURSOR.encode([row.key]),
     );
     return { ...page, items: [...page.items] };
   }

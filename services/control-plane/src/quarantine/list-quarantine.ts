@@ -1,10 +1,10 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import type pg from 'pg';
 import { z } from 'zod';
-import { decodePageCursor, encodePageCursor, pageOf, PageQuery } from '../http/page.ts';
+import { bigintPosition, PageCursor, pageOf, PageQuery } from '../http/page.ts';
 import { notFound } from '../http/problem.ts';
 
-const LIST = 'quarantine';
+const CURSOR = new PageCursor('quarantine', z.tuple([bigintPosition]));
 
 export const QuarantineFilter = PageQuery.extend({ cluster: z.string().max(63).optional() });
 export type QuarantineFilter = z.infer<typeof QuarantineFilter>;
@@ -69,13 +69,13 @@ export class QuarantineReader {
   }
 
   async page({ limit, cursor, cluster }: QuarantineFilter): Promise<QuarantinePage> {
-    const before = cursor === undefined ? null : String(decodePageCursor(LIST, cursor)[0]);
+    const before = cursor === undefined ? null : CURSOR.decode(cursor)[0];
     const { rows } = await this.pool.query<Row>(
       `select ${COLUMNS} from fleet.quarantine
         where ($1::bigint is null or id < $1::bigint) and ($2::text is null or cluster_id = $2) order by id desc limit $3`,
       [before, cluster ?? null, limit + 1],
     );
-    const page = pageOf(rows, limit, itemOf, (row) => encodePageCursor(LIST, [row.id]));
+    const page = pageOf(rows, limit, itemOf, (row) => CURSOR.encode([row.id]));
     return { ...page, items: [...page.items] };
   }
 
