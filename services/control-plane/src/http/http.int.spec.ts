@@ -14,7 +14,7 @@ import {
   type TestDatabase,
 } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { call, newMessaging, testConfig, unregister } from '../for-specs.ts';
+import { call, newMessaging, TestAgent, testConfig, unregister } from '../for-specs.ts';
 import { Quarantine } from '../quarantine/quarantine.ts';
 
 let database: TestDatabase;
@@ -224,6 +224,32 @@ describe('clusters', () => {
     expect(await post('/api/v1/clusters/leaves/join-token')).toMatchObject({ status: 409 });
     const never = { headers: { 'if-match': '"x"' } };
     expect(await call(plane.url, 'DELETE', '/api/v1/clusters/never', never)).toMatchObject({ status: 404 });
+  });
+
+  it('are unregistered only as they were looked at, which a renewed session does not change', async () => {
+    const path = '/api/v1/clusters/stated';
+    const remove = (ifMatch: Record<string, string>) => call(plane.url, 'DELETE', path, { headers: ifMatch });
+    const { body } = await post<{ joinToken: { token: string } }>('/api/v1/clusters', { id: 'stated' });
+    const registered = (await get(path)).headers.get('etag')!;
+    const agent = await TestAgent.create(plane.url, { fingerprint: 'uid-of-stated' });
+    expect((await agent.join(body.joinToken.token)).status).toBe(200);
+    for (const unstated of [{}, { 'if-match': '*' }])
+      expect(await remove(unstated as Record<string, string>)).toMatchObject({
+        status: 428,
+        body: { type: 'urn:eci-fleet:problem:state-not-stated' },
+      });
+    expect((await remove({ 'if-match': 'W/"x"' })).status).toBe(400);
+    // it has joined since
+    const changed = await remove({ 'if-match': registered });
+    expect(changed).toMatchObject({ status: 412, body: { type: 'urn:eci-fleet:problem:state-changed' } });
+    expect((await get(path)).body).not.toMatchObject({ state: 'unregistered' });
+
+    const joined = (await get(path)).headers.get('etag')!;
+    expect((await agent.session()).status).toBe(200);
+    expect((await get(path)).headers.get('etag')).not.toBe(joined);
+    expect((await remove({ 'if-match': joined })).status).toBe(204);
+    // repeated after a lost answer, it is done already
+    expect((await remove({ 'if-match': joined })).status).toBe(204);
   });
 
   it('have an entity tag', async () => {

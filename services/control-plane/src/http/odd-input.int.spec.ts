@@ -378,6 +378,26 @@ function anyRequest(route: DocumentedRoute): fc.Arbitrary<Sent> {
     });
 }
 
+describe('a body that is deeper than whoever calls itself can go', () => {
+  it.each(['{"a":', '['])('is 400 on every route, and costs no more than another: %s', async (open) => {
+    const close = open === '[' ? ']' : '}';
+    const body = `{"publicKey":${open.repeat(90_000)}1${close.repeat(90_000)}}`;
+    for (const { method, path } of routes.filter((route) => route.method !== 'GET')) {
+      const { status } = await send({
+        method,
+        path: path.replaceAll(/\{\w+\}/g, 'c1'),
+        headers: {
+          'content-type': 'application/json',
+          'content-length': String(body.length),
+          'idempotency-key': 'deep',
+        },
+        body,
+      });
+      expect([path, status]).toEqual([path, 400]);
+    }
+  });
+});
+
 describe('requests that nobody would make', () => {
   it.each([7, 11])('are answered without 5xx, and without a word of what lies behind: seed %i', async (seed) => {
     const statuses = new Map<number, number>();
