@@ -313,7 +313,12 @@ export class World {
       masterKey: this.masterKey,
       keys: { find: (clusterId, kid) => Promise.resolve(kid === 'k1' ? envelopeKey(seed, clusterId) : undefined) },
       clusters: {
-        find: (id) => Promise.resolve(live.find((each) => each.id === id)),
+        find: (id) =>
+          Promise.resolve(
+            live
+              .filter((each) => each.id === id)
+              .map((each) => ({ ...each, epoch: this.agents.find((agent) => agent.clusterId === id)?.epoch ?? 0 }))[0],
+          ),
         live: () => Promise.resolve(live),
         forget: () => undefined,
       },

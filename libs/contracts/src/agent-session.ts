@@ -1,14 +1,15 @@
 /** How an agent joins and holds its session: `POST /api/v1/agent/join`, `POST /api/v1/agent/session`. Docs: `docs/developers/agent-session.md`. */
 import { z } from 'zod';
+import { identifier } from './text.ts';
 
 export const JoinRequest = z
   .strictObject({
     /** One-time token from registering the cluster. */
-    token: z.string().min(1),
+    token: identifier(512),
     /** Public half of the agent's key, a JWK (EC P-256). */
     publicKey: z.record(z.string(), z.unknown()),
     /** UID of namespace kube-system. */
-    clusterFingerprint: z.string().min(1),
+    clusterFingerprint: identifier(128),
   })
   .meta({ id: 'JoinRequest' });
 export type JoinRequest = z.infer<typeof JoinRequest>;
@@ -19,14 +20,14 @@ export type JoinResponse = z.infer<typeof JoinResponse>;
 export const SessionRequest = z
   .strictObject({
     /** JWT signed with the agent's key (RFC 7523): iss = sub = cluster id, aud = audience, exp ≤ 5 min, jti. */
-    assertion: z.string().min(1),
-    clusterFingerprint: z.string().min(1),
+    assertion: identifier(8192),
+    clusterFingerprint: identifier(128),
     /** Random for each start of an agent; the session belongs to it. */
-    agentId: z.string().min(1),
+    agentId: identifier(128),
     /** Present when a session is renewed: its epoch. Absent: a new session, which supersedes any other. */
     renewEpoch: z.number().int().min(1).optional(),
-    agentVersion: z.string(),
-    nodeName: z.string(),
+    agentVersion: identifier(128, 0),
+    nodeName: identifier(253, 0),
   })
   .meta({ id: 'SessionRequest' });
 export type SessionRequest = z.infer<typeof SessionRequest>;

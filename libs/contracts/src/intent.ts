@@ -1,23 +1,29 @@
 /** What agents say to the control plane over Kafka: sealed envelopes around three kinds of body. Docs: `docs/developers/messages.md`. */
 import { z } from 'zod';
+import { identifier, podUid, text } from './text.ts';
 
-const uid = z.string().min(1).max(64);
-const name = z.string().min(1).max(253);
+const uid = podUid;
+const name = identifier(253);
+/** A resource version, an inventory's id: short, opaque. */
+const token = identifier(128);
+const setting = text(256);
+/** Whole numbers that only grow; zod's `int` keeps them where adding one still changes them. */
+const counter = z.number().int();
 const isoTime = z.iso.datetime({ offset: true });
 const json = z.record(z.string(), z.unknown());
 
 /** The effective settings of the virtual node for one pod: the eci-profile, or the agent's environment. Part of every RunPod, in clear. */
 export const Profile = z.object({
-  region: z.string(),
-  vpcId: z.string().optional(),
-  vSwitchIds: z.array(z.string()),
-  securityGroupId: z.string().optional(),
-  resourceGroupId: z.string().optional(),
+  region: setting,
+  vpcId: setting.optional(),
+  vSwitchIds: z.array(setting).max(100),
+  securityGroupId: setting.optional(),
+  resourceGroupId: setting.optional(),
   enableClusterIp: z.boolean().default(true),
 });
 export type Profile = z.infer<typeof Profile>;
 
-export const Dns = z.object({ clusterDomain: z.string(), nameServers: z.array(z.string()) });
+export const Dns = z.object({ clusterDomain: setting, nameServers: z.array(setting).max(100) });
 
 export const RunPod = z.object({
   kind: z.literal('RunPod'),
@@ -25,7 +31,7 @@ export const RunPod = z.object({
     uid,
     namespace: name,
     name,
-    resourceVersion: z.string(),
+    resourceVersion: token,
     phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown']),
     /** metadata without managedFields and last-applied-configuration; foreign annotation values are null here and sealed. */
     metadata: json,
@@ -33,13 +39,13 @@ export const RunPod = z.object({
     spec: json,
   }),
   resolved: z.object({
-    profileRevision: z.string(),
+    profileRevision: token,
     profile: Profile,
     dns: Dns.optional(),
     /** `<SVC>_SERVICE_HOST` and the like, in clear. */
     serviceEnv: z.record(z.string(), z.string()),
     /** Life of each token in the sealed part; `path` = `<volume>/<file>`. */
-    tokens: z.array(z.object({ path: z.string(), issuedAt: isoTime, expiresAt: isoTime })),
+    tokens: z.array(z.object({ path: text(4096), issuedAt: isoTime, expiresAt: isoTime })).max(1000),
   }),
 });
 export type RunPod = z.infer<typeof RunPod>;
@@ -68,30 +74,35 @@ export const StopPod = z.object({
   namespace: name,
   name,
   deletionTimestamp: isoTime.optional(),
-  graceSeconds: z.number().int().min(0).optional(),
+  graceSeconds: counter.min(0).optional(),
   reason: z.enum(['Deleted', 'ObjectGone', 'Absent']),
-  disruption: z.string().optional(),
+  disruption: text(1024).optional(),
 });
 export type StopPod = z.infer<typeof StopPod>;
 
-export const Inventory = z.object({
-  kind: z.literal('Inventory'),
-  inventoryId: z.string(),
-  chunk: z.number().int().min(0),
-  chunks: z.number().int().min(1),
-  pods: z.array(
-    z.object({
-      uid,
-      resourceVersion: z.string(),
-      phase: z.string(),
-      /** Highest PodStatus revision written to the API server. */
-      revision: z.number().int().min(0).optional(),
-      deletionTimestamp: isoTime.optional(),
-      /** Not sent yet, and why: for example a ConfigMap that does not exist. */
-      waitingFor: z.string().optional(),
-    }),
-  ),
-});
+/** Parts of one inventory; at 900 KiB each they hold more than a million pods. */
+export const MAX_INVENTORY_CHUNKS = 200;
+
+export const Inventory = z
+  .object({
+    kind: z.literal('Inventory'),
+    inventoryId: token,
+    chunk: counter.min(0).max(MAX_INVENTORY_CHUNKS - 1),
+    chunks: counter.min(1).max(MAX_INVENTORY_CHUNKS),
+    pods: z.array(
+      z.object({
+        uid,
+        resourceVersion: token,
+        phase: identifier(64),
+        /** Highest PodStatus revision written to the API server. */
+        revision: counter.min(0).optional(),
+        deletionTimestamp: isoTime.optional(),
+        /** Not sent yet, and why: for example a ConfigMap that does not exist. */
+        waitingFor: text(4096).optional(),
+      }),
+    ),
+  })
+  .refine(({ chunk, chunks }) => chunk < chunks, { path: ['chunk'], error: 'must be below chunks' });
 export type Inventory = z.infer<typeof Inventory>;
 
 export const IntentBody = z.discriminatedUnion('kind', [RunPod, StopPod, Inventory]);
@@ -99,9 +110,9 @@ export type IntentBody = z.infer<typeof IntentBody>;
 
 export const ClearPart = z.object({
   schemaVersion: z.literal(1),
-  clusterId: z.string().min(1).max(63),
-  agentEpoch: z.number().int().min(1),
-  sequence: z.number().int().min(1),
+  clusterId: identifier(63),
+  agentEpoch: counter.min(1),
+  sequence: counter.min(1),
   sentAt: isoTime,
   body: IntentBody,
 });
@@ -114,7 +125,12 @@ export type ClearPart = z.infer<typeof ClearPart>;
  */
 export const Envelope = z.object({
   clear: z.string(),
-  jwe: z.object({ protected: z.string(), iv: z.string(), ciphertext: z.string(), tag: z.string() }),
+  jwe: z.object({
+    protected: z.string().max(1024),
+    iv: z.string().max(64),
+    ciphertext: z.string(),
+    tag: z.string().max(64),
+  }),
 });
 export type Envelope = z.infer<typeof Envelope>;
 

@@ -1,3 +1,4 @@
+import { cleanText, cutText } from '#libs/contracts';
 export interface KubernetesErrorFields {
   /** What was asked, as `PATCH /api/v1/…`, without query. */
   readonly request: string;
@@ -81,7 +82,7 @@ export function errorOfAnswer(
     request,
     status,
     reason,
-    detail: detail.length > DETAIL_LIMIT ? `${detail.slice(0, DETAIL_LIMIT)}…` : detail,
+    detail: cutText(cleanText(detail), DETAIL_LIMIT + 1),
     retryAfterMs: retryAfterSeconds !== undefined && Number.isFinite(seconds) ? seconds * 1000 : undefined,
   });
 }

@@ -1,11 +1,12 @@
 /** Environment of one container: what the kubelet would have made of it, with every reference resolved before the group is created. */
 import { Buffer } from 'node:buffer';
-import type { EnvSpec, SealedRunPod } from '#libs/contracts';
+import { cutText, type EnvSpec, type SealedRunPod } from '#libs/contracts';
 import { type DownwardSource, fieldValue, resourceValue } from './downward.ts';
 import { expand } from './expansion.ts';
 import type { Container, InitContainer } from './fields/container-fields.ts';
 import { LIMITS } from './limits.ts';
 import { type Ignored, own, refuse } from './refusal.ts';
+import { plainText } from './storable.ts';
 
 export interface EnvSource extends DownwardSource {
   readonly sealed: SealedRunPod;
@@ -37,7 +38,7 @@ const expandWith = (
     if (value === POD_IP) {
       return refuse(at, 'needs the pod’s address before the pod exists; let the program read the variable instead');
     }
-    if (value === undefined && strict) return refuse(at, `uses the variable ${name.slice(0, 128)}, which is not set`);
+    if (value === undefined && strict) return refuse(at, `uses the variable ${cutText(name, 128)}, which is not set`);
     return value;
   });
 
@@ -104,28 +105,38 @@ function readEnvFrom(
 ): void {
   container.envFrom?.forEach((entry, index) => {
     const path = `${at}.envFrom[${index}]`;
-    const put = (ref: string, key: string, value: string): void => {
+    const put = (ref: string, key: string, value: () => string): void => {
       const name = `${entry.prefix ?? ''}${key}`;
-      if (isName(name)) into.set(name, value);
+      if (isName(name)) into.set(name, plainText(value(), `${path}.${ref}`));
       else
-        seen.push({ field: `${path}.${ref}`, reason: `the key ${key.slice(0, 253)} cannot be the name of a variable` });
+        seen.push({ field: `${path}.${ref}`, reason: `the key ${cutText(key, 253)} cannot be the name of a variable` });
     };
     if (entry.configMapRef) {
       const { name = '', optional = false } = entry.configMapRef;
       const object = own(source.sealed.configMaps, name);
       if (!object && !optional) refuse(`${path}.configMapRef`, `ConfigMap ${name} is not there; create it`);
-      for (const key of Object.keys(object?.data ?? {}).sort()) put('configMapRef', key, object!.data[key]!);
+      for (const key of Object.keys(object?.data ?? {}).sort()) put('configMapRef', key, () => object!.data[key]!);
     }
     if (entry.secretRef) {
       const { name = '', optional = false } = entry.secretRef;
       const object = own(source.sealed.secrets, name);
       if (!object && !optional) refuse(`${path}.secretRef`, `Secret ${name} is not there; create it`);
-      for (const key of Object.keys(object?.data ?? {}).sort()) put('secretRef', key, decode(object!.data[key]!));
+      for (const key of Object.keys(object?.data ?? {}).sort())
+        put('secretRef', key, () => decode(object!.data[key]!, `${path}.secretRef`));
     }
   });
 }
 
-const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** A variable is text: bytes that are none must not become another value. */
+function decode(base64: string, at: string): string {
+  try {
+    return strictUtf8.decode(Buffer.from(base64, 'base64'));
+  } catch {
+    return refuse(at, 'the value is not UTF-8, which a variable must be; give it as a file by a Secret volume');
+  }
+}
 
 type ValueFrom = NonNullable<NonNullable<Container['env']>[number]['valueFrom']>;
 
@@ -150,7 +161,7 @@ function valueFrom(
     ? own(source.sealed.secrets, ref.name ?? '')?.data
     : own(source.sealed.configMaps, ref.name ?? '')?.data;
   const value = data && own(data, ref.key);
-  if (value !== undefined) return isSecret ? decode(value) : value;
+  if (value !== undefined) return plainText(isSecret ? decode(value, path) : value, path);
   if (ref.optional) return undefined;
   return refuse(
     path,

@@ -1,4 +1,5 @@
 /** How large a group a pod needs. Rule of ECI docs: limit else request, summed; our own addition: at least the largest init container. */
+import { cutText } from '#libs/contracts';
 import type { Resources } from './fields/container-fields.ts';
 import type { PodSpec } from './fields/pod-fields.ts';
 import { LIMITS } from './limits.ts';
@@ -23,7 +24,7 @@ export function statedResources(resources: Resources | undefined, at: string): S
     for (const [key, value] of Object.entries(resources?.[group] ?? {})) {
       if (KNOWN.has(key) || parseQuantity(value) === 0) continue;
       refuse(
-        `${at}.${group}['${key.slice(0, 120)}']`,
+        `${at}.${group}['${cutText(key, 120)}']`,
         'is no resource of ECI; cpu, memory, ephemeral-storage and nvidia.com/gpu are',
       );
     }

@@ -1,4 +1,4 @@
-import type { ContainerGroupSpec, RunPod, SealedRunPod } from '#libs/contracts';
+import { cleanText, type ContainerGroupSpec, type RunPod, type SealedRunPod } from '#libs/contracts';
 import type { PlacementNeed } from '#libs/domain';
 import { readSteering, type Steering } from './annotations.ts';
 import { mapContainer, mapInitContainer, type PodContext } from './containers.ts';
@@ -13,6 +13,7 @@ import { LIMITS } from './limits.ts';
 import { type Ignored, Refusal, refuse } from './refusal.ts';
 import { registryCredentialsOf } from './registry-credentials.ts';
 import { readMetadata } from './source.ts';
+import { refuseUnstorable } from './storable.ts';
 import { sysctlsOf } from './sysctls.ts';
 
 export interface MapPodInput {
@@ -48,12 +49,15 @@ export function mapPod(input: MapPodInput): MapPodResult {
   try {
     return { ok: true, ...map(input) };
   } catch (error) {
-    if (error instanceof Refusal) return { ok: false, field: error.field, reason: error.reason };
+    // Keys of the pod stand in both.
+    if (error instanceof Refusal) return { ok: false, field: cleanText(error.field), reason: cleanText(error.reason) };
     throw error;
   }
 }
 
-function map({ accountId, pod, resolved, sealed }: MapPodInput): Omit<Extract<MapPodResult, { ok: true }>, 'ok'> {
+function map(input: MapPodInput): Omit<Extract<MapPodResult, { ok: true }>, 'ok'> {
+  const { accountId, pod, resolved, sealed } = input;
+  refuseUnstorable(input);
   const ignored: Ignored[] = [];
   const metadata = readMetadata(pod, sealed);
   const spec = read(podSpec, pod.spec, 'spec', ignored);

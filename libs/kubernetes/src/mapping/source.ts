@@ -1,4 +1,4 @@
-import type { RunPod, SealedRunPod } from '#libs/contracts';
+import { cutText, type RunPod, type SealedRunPod } from '#libs/contracts';
 import { refuse } from './refusal.ts';
 
 /** What of the pod's metadata the mapping reads: labels, annotations with their sealed values, and owners. */
@@ -17,7 +17,7 @@ const strings = (value: unknown, path: string): Record<string, string> => {
   for (const [key, item] of Object.entries(value)) {
     // null: the value travels sealed.
     if (item === null) continue;
-    if (typeof item !== 'string') return refuse(`${path}['${key.slice(0, 120)}']`, 'must be a text');
+    if (typeof item !== 'string') return refuse(`${path}['${cutText(key, 120)}']`, 'must be a text');
     result[key] = item;
   }
   return result;

@@ -1,3 +1,4 @@
+import { cutText } from '#libs/contracts';
 import { EnvelopeTooLarge } from '#libs/messaging';
 import type { Change, PodObject, Reflector, Stored } from '#libs/kubernetes';
 import type { Logger } from '#libs/observability';
@@ -146,10 +147,7 @@ export class PodIntents {
     }
     if (resolution.kind === 'waiting') {
       const mandatory = resolution.missing.filter((m) => m.mandatory);
-      record.waitingFor = mandatory
-        .map((m) => m.message)
-        .join('; ')
-        .slice(0, 500);
+      record.waitingFor = cutText(mandatory.map((m) => m.message).join('; '), 500);
       this.waits.set(uid, waited + 1);
       return WAIT_MS[Math.min(waited, WAIT_MS.length - 1)]!;
     }

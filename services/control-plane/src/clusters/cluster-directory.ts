@@ -13,6 +13,8 @@ export interface KnownCluster {
 }
 
 const CACHE_MS = 5_000;
+/** A session that was just made is known at once; one that somebody made up costs a query no more often than this. */
+const EPOCH_MS = 100;
 
 /** Clusters by id, read once every few seconds at most. What another replica changed is seen after 5 s. */
 export class ClusterDirectory {
@@ -25,10 +27,14 @@ export class ClusterDirectory {
     this.clock = parts.clock;
   }
 
-  /** The cluster, also when it was unregistered; undefined when there never was one. */
-  async find(clusterId: string): Promise<KnownCluster | undefined> {
+  /**
+   * The cluster, also when it was unregistered; undefined when there never was one. Whoever has heard of a session `epoch` is not told of an older
+   * one, unless there is none newer; such questions are answered from memory too, once every {@link EPOCH_MS}.
+   */
+  async find(clusterId: string, epoch = 0): Promise<KnownCluster | undefined> {
     const cached = this.cache.get(clusterId);
-    if (cached && this.clock.now() - cached.readAt < CACHE_MS) return cached.cluster;
+    const age = cached === undefined ? Infinity : this.clock.now() - cached.readAt;
+    if (cached && age < ((cached.cluster?.epoch ?? epoch) < epoch ? EPOCH_MS : CACHE_MS)) return cached.cluster;
     const [cluster] = await this.read('where id = $1', [clusterId]);
     // Ids come from messages: a stranger's must not fill the memory.
     if (this.cache.size > 10_000) this.cache.clear();

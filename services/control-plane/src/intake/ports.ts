@@ -6,8 +6,11 @@ export interface EnvelopeKeySource {
 }
 
 export interface ClusterSource {
-  /** Undefined: there never was such a cluster. */
-  find(clusterId: string): Promise<{ readonly accountId: string; readonly live: boolean } | undefined>;
+  /** Undefined: there never was such a cluster. What is remembered is asked for anew when its newest session is below `epoch`. */
+  find(
+    clusterId: string,
+    epoch?: number,
+  ): Promise<{ readonly accountId: string; readonly live: boolean; readonly epoch: number } | undefined>;
 }
 
 /** What is said to agents. */

@@ -50,12 +50,18 @@ export class MessageReader {
       const { reason, clearText } = opened;
       return { kind: 'misunderstood', message, reason, clusterId, ...(clearText !== undefined && { clearText }) };
     }
-    const cluster = await this.clusters.find(clusterId);
-    if (!cluster?.live) {
-      const reason = cluster ? 'the cluster was unregistered' : 'no such cluster is registered';
-      return { kind: 'misunderstood', message, reason, clusterId, clearText: JSON.stringify(opened.clear) };
-    }
     const { clear } = opened;
+    const cluster = await this.clusters.find(clusterId, clear.agentEpoch);
+    const reason = faultOf(cluster, clear);
+    if (cluster === undefined || reason !== undefined) {
+      return {
+        kind: 'misunderstood',
+        message,
+        reason: reason ?? NO_CLUSTER,
+        clusterId,
+        clearText: JSON.stringify(clear),
+      };
+    }
     const { body } = clear;
     const from = { message, clusterId };
     switch (body.kind) {
@@ -88,4 +94,19 @@ export class MessageReader {
     this.known.set(`${clusterId}/${wanted}`, await this.keys.find(clusterId, wanted));
     return openEnvelope(message.value, message.key, (kid) => this.known.get(`${clusterId}/${kid}`));
   }
+}
+
+const NO_CLUSTER = 'no such cluster is registered';
+
+/** Why a message that could be opened is not taken all the same. */
+function faultOf(
+  cluster: { readonly live: boolean; readonly epoch: number } | undefined,
+  { agentEpoch }: ClearPart,
+): string | undefined {
+  if (!cluster) return NO_CLUSTER;
+  if (!cluster.live) return 'the cluster was unregistered';
+  // Nothing newer could ever follow it: the pod's intent would be fixed for good.
+  return agentEpoch > cluster.epoch
+    ? `it claims session ${agentEpoch}, and the newest of the cluster is ${cluster.epoch}`
+    : undefined;
 }

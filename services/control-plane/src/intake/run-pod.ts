@@ -1,4 +1,4 @@
-import type { RunPod, SealedRunPod } from '#libs/contracts';
+import { cleanJson, type RunPod, type SealedRunPod } from '#libs/contracts';
 import {
   attemptInDoubt,
   canonical,
@@ -76,7 +76,8 @@ export function unrefreshingRunPod(message: RunPodMessage, state: ContainerGroup
 
 function facts(message: RunPodMessage): Omit<RunPodCommand, 'digests' | 'mapped'> {
   const { clusterId, agentEpoch, sequence, body } = message;
-  const { pod, resolved } = body;
+  // A pod that is refused for a text that cannot be kept is kept all the same, without that text.
+  const { pod, resolved } = cleanJson(body);
   return {
     type: 'RunPod',
     clusterId,

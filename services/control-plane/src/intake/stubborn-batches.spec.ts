@@ -51,15 +51,25 @@ async function tries(batches: StubbornBatches, batch: Batch, most = 30): Promise
 }
 
 describe('a batch that fails for ever', () => {
-  it('is gone through message by message after ten tries, and the others are done', async () => {
+  it('is gone through message by message after three tries, and the others are done', async () => {
     const handler = handlerThatFails(['9'], new TypeError('a bug'));
     const batches = new StubbornBatches(handler, silentLogger);
 
-    expect(await tries(batches, batchOf('5', '9', '12'))).toBe(10);
+    expect(await tries(batches, batchOf('5', '9', '12'))).toBe(3);
     expect(handler.done).toEqual(['5', '12']);
     expect(handler.given).toEqual(['9']);
     expect(handler.position()).toBe('20');
   });
+
+  it.each(['22P05', '22021', '23514', '54000'])(
+    'is gone through at once when its data can never be stored (%s)',
+    async (code) => {
+      const handler = handlerThatFails(['9'], Object.assign(new Error('x'), { code }));
+
+      expect(await tries(new StubbornBatches(handler, silentLogger), batchOf('5', '9', '12'))).toBe(1);
+      expect(handler).toMatchObject({ done: ['5', '12'], given: ['9'] });
+    },
+  );
 
   it.each([
     Object.assign(new Error('x'), { code: '57P01' }),

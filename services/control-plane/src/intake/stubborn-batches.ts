@@ -1,9 +1,10 @@
 import { InboxMoved } from '#libs/event-store';
 import { MessagingError, type Batch, type IncomingMessage } from '#libs/messaging';
 import { causeOf, type Logger } from '#libs/observability';
+import { isBadData } from '../streams/group-commit.ts';
 
-/** Tries of a whole batch; with their back-off about a minute. */
-const TRIES = 10;
+/** Tries of a whole batch: an error that nobody foresaw may pass, and while it is tried other clusters wait behind it. */
+const TRIES = 3;
 
 interface Handler {
   /** All of a batch and its offset, or nothing. */
@@ -14,7 +15,7 @@ interface Handler {
 
 /**
  * A batch that fails again and again, while nothing is away, holds a message that nobody foresaw: it is handled message by message, and those that
- * still fail are put aside, so that one pod waits for people and not a partition of them.
+ * still fail are put aside, so that one pod waits for people and not a partition of them. Data that can never be stored is told apart at once.
  */
 export class StubbornBatches {
   private readonly handler: Handler;
@@ -35,7 +36,7 @@ export class StubbornBatches {
       const before = this.failed.get(partition);
       const times = before?.from === from ? before.times + 1 : 1;
       this.failed.set(partition, { from, times });
-      if (times < TRIES) throw error;
+      if (times < TRIES && !isBadData(error)) throw error;
       this.logger.error('a batch fails for ever; going through it message by message', {
         topic,
         partition,

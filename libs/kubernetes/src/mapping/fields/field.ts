@@ -2,6 +2,7 @@
  * A table of fields: the shape of a JSON document together with what becomes of each field. Reading a document by its table finds every field
  * that the table does not know, so a field that Kubernetes adds tomorrow refuses the pod instead of being dropped.
  */
+import { cutText } from '#libs/contracts';
 import { type Ignored, refuse } from '../refusal.ts';
 import { parseQuantity } from '../quantity.ts';
 
@@ -109,7 +110,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** `.name`, or `['odd name']`; long keys are cut, since they go into messages. */
 export const child = (path: string, key: string): string => {
-  const short = key.length > 120 ? `${key.slice(0, 120)}…` : key;
+  const short = cutText(key, 121);
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(short)) return `${path}['${short}']`;
   return path === '' ? short : `${path}.${short}`;
 };
