@@ -78,6 +78,13 @@ describe('text from outside', () => {
     expect(unstorablePlace({ fine: ['x', null, true, 2] })).toBeUndefined();
   });
 
+  it('names it however deep it lies, without paying for the way down to each place', () => {
+    const deep = 200_000;
+    const nested = (inner: string): unknown => JSON.parse(`${'['.repeat(deep)}${inner}${']'.repeat(deep)}`);
+    expect(unstorablePlace(nested('"\\u0000"'))).toHaveLength(deep);
+    expect(unstorablePlace(nested('1'))).toBeUndefined();
+  });
+
   it('cannot be a UID or an identifier when it holds what a line, a header or a key cannot', () => {
     for (const bad of ['', 'a\0', 'a\nb', 'a b', '../x', 'ü', 'x'.repeat(65)])
       expect(podUid.safeParse(bad).success).toBe(false);

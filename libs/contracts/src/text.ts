@@ -45,18 +45,30 @@ export const podUid = z
  * A key that cannot be kept is shown cleaned.
  */
 export function unstorablePlace(value: unknown): readonly (string | number)[] | undefined {
-  const todo: { readonly value: unknown; readonly path: readonly (string | number)[] }[] = [{ value, path: [] }];
+  // Steps point to where they came from: a path for each of them would cost the square of the depth.
+  const todo: { readonly value: unknown; readonly step?: Step }[] = [{ value }];
   for (let next = todo.pop(); next; next = todo.pop()) {
-    const { value: at, path } = next;
-    if (typeof at === 'string' && !isStorable(at)) return path;
+    const { value: at, step } = next;
+    if (typeof at === 'string' && !isStorable(at)) return pathTo(step);
     if (typeof at !== 'object' || at === null) continue;
     const parts: [string | number, unknown][] = Array.isArray(at) ? [...at.entries()] : Object.entries(at);
     for (const [key, part] of parts.reverse()) {
-      if (typeof key === 'string' && !isStorable(key)) return [...path, cleanText(key)];
-      todo.push({ value: part, path: [...path, key] });
+      if (typeof key === 'string' && !isStorable(key)) return [...pathTo(step), cleanText(key)];
+      todo.push({ value: part, step: { key, ...(step && { from: step }) } });
     }
   }
   return undefined;
+}
+
+interface Step {
+  readonly key: string | number;
+  readonly from?: Step;
+}
+
+function pathTo(step: Step | undefined): (string | number)[] {
+  const path: (string | number)[] = [];
+  for (let at = step; at; at = at.from) path.push(at.key);
+  return path.reverse();
 }
 
 /** The same JSON value with every text in it cleaned, keys included; the same object when nothing had to change. Of keys that become one the last stays. */
