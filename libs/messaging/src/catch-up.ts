@@ -19,7 +19,15 @@ export class CatchUp {
   /** Ours now; call it for all partitions of a topic before `assigned`. */
   announce(topic: string, partition: number): void {
     const key = `${topic}/${partition}`;
-    if (!this.said.has(key) && !this.targets.has(key)) this.targets.set(key, undefined);
+    if (!this.said.has(key) && !this.targets.has(key)) this.again(topic, partition);
+  }
+
+  /** It is read from its beginning once more: what was reached counts no longer, and the next `end` is the one to reach. */
+  again(topic: string, partition: number): void {
+    const key = `${topic}/${partition}`;
+    this.said.delete(key);
+    this.targets.set(key, undefined);
+    this.consumption.onEvent?.({ kind: 'behind', topic, partition });
   }
 
   /** The topic's partitions were shared out, though perhaps none of them to us. */
@@ -46,7 +54,8 @@ export class CatchUp {
 
   lost(topic: string, partition: number): void {
     this.targets.delete(`${topic}/${partition}`);
-    this.said.delete(`${topic}/${partition}`);
+    const knewAll = this.said.delete(`${topic}/${partition}`);
+    if (knewAll && !this.stopped) this.consumption.onEvent?.({ kind: 'behind', topic, partition });
     this.check();
   }
 

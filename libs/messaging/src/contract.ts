@@ -284,7 +284,11 @@ export function messagingContract(name: string, make: () => Promise<Rig>): void 
             ['b', '∅'],
           ]),
         );
-        expect(r.events).toContainEqual({ kind: 'caught-up', topic: name, partition: 0 });
+        const place = { topic: name, partition: 0 };
+        expect(r.events).toEqual([
+          { kind: 'behind', ...place },
+          { kind: 'caught-up', ...place },
+        ]);
         await producer.publish(name, [message('a', '2')]);
         await vi.waitFor(() => expect(r.values().slice(-1)).toEqual(['2']), within);
         await r.leave();

@@ -173,6 +173,8 @@ export class InProcessConsumer implements Consumer {
     if (!offsets) {
       const found = decidePosition({ epoch: known.epoch, offset: known.offset.toString() }, range, false);
       if (found.kind === 'continue') return found;
+      this.catchUp.again(topic, partition);
+      this.catchUp.end(topic, partition, range.end);
       onNewEpoch?.(topic, partition, known.epoch + 1);
       return { epoch: known.epoch + 1, offset: found.offset };
     }

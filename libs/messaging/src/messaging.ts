@@ -70,6 +70,9 @@ export type MessagingEvent =
       readonly failures: number;
       readonly error: unknown;
     }
+  /** What is known of the partition is a part of it, from now until `caught-up`: it was assigned, taken away, or begins anew. */
+  | { readonly kind: 'behind'; readonly topic: string; readonly partition: number }
+  /** It has been read up to the end that it had when it was assigned. */
   | { readonly kind: 'caught-up'; readonly topic: string; readonly partition: number };
 
 export interface Consumer {

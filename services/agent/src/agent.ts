@@ -90,6 +90,8 @@ class Agent extends AgentHealth {
   private readonly webhook: Webhook | undefined;
   private readonly given: Messaging | undefined;
   private link: FleetLink | undefined;
+  private podsKnown = false;
+  private topicKnown = false;
   private profileRevision: string | undefined;
   private stopped: Promise<void> | undefined;
   private standingDown: Promise<void> | undefined;
@@ -279,8 +281,16 @@ class Agent extends AgentHealth {
     void this.pods.synced().then(() => {
       for (const object of this.pods.values()) link.intents.onChange({ kind: 'added', object });
       link.begin();
-      this.writer.resume();
+      this.podsKnown = true;
+      this.writeFromWholes();
     });
+  }
+
+  /** Writes only while all is known that there is to know: of a half-read topic the newest status may be one that was long overtaken. */
+  private writeFromWholes(): void {
+    if (!this.podsKnown || !this.topicKnown) return;
+    this.writer.compare();
+    this.writer.resume();
   }
 
   private linkOf(session: SessionResponse): FleetLink {
@@ -295,6 +305,11 @@ class Agent extends AgentHealth {
       logger,
       metrics,
       onReach: () => this.node.nudge(),
+      onTopic: (known) => {
+        this.topicKnown = known === 'whole';
+        if (this.topicKnown) this.writeFromWholes();
+        else this.writer.pause();
+      },
       parts: (messaging, caughtUp) => {
         const publisher = new IntentPublisher({ messaging, session: this.session, clock, random, logger, metrics });
         const resolver = new Resolver({
@@ -387,6 +402,7 @@ class Agent extends AgentHealth {
       intentsQueued: counts.queued,
       podsWaiting: counts.waiting,
       statusBacklog: this.writer.backlog,
+      statuses: this.topicKnown ? 'written' : 'wait for the end of the topic',
       webhook: !this.webhook ? 'off' : this.webhook.registered ? 'registered' : 'not registered yet',
     };
   }

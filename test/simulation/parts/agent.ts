@@ -207,7 +207,10 @@ export class SimulatedAgent {
     commands.resume();
     intents.resume();
     inventories.start();
-    writer.resume();
+    void caughtUp.promise.then(() => {
+      writer.compare();
+      writer.resume();
+    });
   }
 }
 

@@ -123,7 +123,7 @@ export class ApiServer {
   }
 
   /** A strategic merge patch of `pods/status`. */
-  patchStatus(name: string, patch: Json): void {
+  patchStatus(name: string, patch: Json): Pod {
     const pod = this.find(name);
     const metadata = (patch['metadata'] ?? {}) as Json;
     if (!pod) throw refused('PATCH', 404, 'NotFound');
@@ -137,6 +137,7 @@ export class ApiServer {
       ...(status && { status }),
     });
     this.watch.onStatus(this.clusterId, pod, after);
+    return after;
   }
 
   /** Removal by the agent, with the UID as precondition. */

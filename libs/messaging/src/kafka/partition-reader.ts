@@ -164,6 +164,7 @@ export class PartitionReader {
       const found = decidePosition({ epoch: this.epoch, offset: this.reached.toString() }, range, false);
       if (found.kind === 'begin') {
         this.epoch += 1;
+        this.host.catchUp.again(topic, partition);
         onNewEpoch?.(topic, partition, this.epoch);
       }
       return found.offset;

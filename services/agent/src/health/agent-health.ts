@@ -13,6 +13,8 @@ export interface HealthReport {
   readonly intentsQueued: number;
   readonly podsWaiting: number;
   readonly statusBacklog: number;
+  /** Only of a topic that is read to its end the newest status of a pod is known. */
+  readonly statuses: 'written' | 'wait for the end of the topic';
   readonly webhook: 'off' | 'registered' | 'not registered yet';
 }
 

@@ -31,6 +31,8 @@ export interface FleetLinkOptions {
   readonly metrics: Metrics;
   /** The log can be reached again, or no longer. */
   readonly onReach: () => void;
+  /** The cluster's topic is known up to its end (as it was when it was assigned), or only a part of it any more. */
+  readonly onTopic: (known: 'whole' | 'part') => void;
   readonly parts: (messaging: Messaging, caughtUp: Promise<void>) => LinkedParts;
 }
 
@@ -105,7 +107,12 @@ export class FleetLink {
             return Promise.resolve();
           },
           onEvent: (event) => {
-            if (event.kind !== 'batch-failed') this.options.onReach();
+            if (event.kind === 'broker-away' || event.kind === 'broker-back') this.options.onReach();
+            if (event.kind === 'behind') this.options.onTopic('part');
+            if (event.kind === 'caught-up') {
+              this.options.onTopic('whole');
+              this.caughtUp.resolve();
+            }
             // A broker that is away is told by messaging itself.
             if (event.kind === 'batch-failed')
               logger.error('a batch of statuses was not handled', { error: event.error });
@@ -113,10 +120,6 @@ export class FleetLink {
         });
         this.consumer = consumer;
         this.options.onReach();
-        void consumer.caughtUp().then(
-          () => this.caughtUp.resolve(),
-          () => undefined,
-        );
         return;
       } catch (error) {
         if (failures === 1 || failures % 10 === 0)

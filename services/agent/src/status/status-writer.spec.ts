@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PodStatusMessage } from '#libs/contracts';
 import { KubernetesError, type KubernetesApi, type PodObject, type Stored } from '#libs/kubernetes';
@@ -38,6 +39,10 @@ class World {
   readonly events: string[] = [];
   readonly said: string[] = [];
   away = false;
+  /** The watch shows writes only when `showWrites` says so; until then they are the API server's alone. */
+  lateWatch = false;
+  private readonly stored = new Map<string, Stored<PodObject>>();
+  private version = 1;
   asked = 0;
   readonly writer: StatusWriter;
 
@@ -47,11 +52,18 @@ class World {
       patch: async (_: unknown, { name }: { name: string }, _kind: unknown, patch: Patch) => {
         this.ask(`PATCH ${name}`);
         this.patches.push({ at: clock.now(), name, phase: patch.status?.phase });
-        const pod = pods.get(patch.metadata.uid);
-        if (pod) {
-          const status = { ...pod.status, ...patch.status };
-          pods.set(patch.metadata.uid, { ...pod, status });
-        }
+        const { uid } = patch.metadata;
+        const pod = this.stored.get(uid) ?? pods.get(uid);
+        if (!pod) return undefined;
+        const status = { ...pod.status, ...patch.status };
+        const after = {
+          ...pod,
+          metadata: { ...pod.metadata, ...LABELLED, resourceVersion: `${++this.version}` },
+          status,
+        };
+        this.stored.set(uid, after);
+        if (!this.lateWatch) pods.set(uid, after);
+        return after;
       },
       create: async (_: unknown, __: unknown, event: { reason: string }) => {
         this.ask('POST');
@@ -97,6 +109,19 @@ class World {
       events: [],
       ...more,
     });
+  }
+
+  /** What a person sees of the pod. */
+  phase(uid: string): unknown {
+    return (this.stored.get(uid) ?? this.pods.get(uid))?.status?.phase;
+  }
+
+  showWrites(): void {
+    for (const [uid, object] of this.stored) {
+      const previous = this.pods.get(uid)!;
+      this.pods.set(uid, object);
+      this.writer.onChange({ kind: 'modified', object, previous });
+    }
   }
 
   private ask(request: string): void {
@@ -208,5 +233,60 @@ describe('the status writer', () => {
     await world.clock.advance(60_000);
     expect(world.patches.filter(({ phase }) => phase === 'Failed')).toEqual([]);
     for (const uid of uids) expect(world.book.written(uid)).toBe(3);
+  });
+
+  it('leaves no old status when the watch does not show its last write yet', async () => {
+    const world = new World();
+    world.lateWatch = true;
+    world.pod('a', { phase: 'Running', conditions: [] }, LABELLED);
+
+    world.say('a', 1, 'Pending');
+    await world.clock.advance(0);
+    world.say('a', 2, 'Running');
+    await world.clock.advance(30_000);
+    expect(world.phase('a')).toBe('Running');
+    world.showWrites();
+    await world.clock.advance(30_000);
+
+    expect(world.phase('a')).toBe('Running');
+    expect(world.writer.backlog).toBe(0);
+  });
+
+  it('ends at the newest status, whatever comes between messages, writes and what the watch shows of them', async () => {
+    const step = fc.constantFrom('Pending', 'Running', 'late', 'shown', 'wait');
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const world = new World();
+        world.pod('a', { phase: 'Running', conditions: [] }, LABELLED);
+        let revision = 0;
+        let newest = 'Running';
+        for (const each of steps) {
+          if (each === 'late') world.lateWatch = true;
+          else if (each === 'shown') world.showWrites();
+          else if (each === 'wait') await world.clock.advance(0);
+          else world.say('a', ++revision, (newest = each));
+        }
+        await world.clock.advance(60_000);
+
+        expect(world.phase('a')).toBe(newest);
+      }),
+    );
+  });
+
+  it('writes the newest revision alone of a topic that it has read to its end', async () => {
+    const world = new World();
+    world.writer.pause();
+    world.pod('a', { phase: 'Running', conditions: [] }, LABELLED);
+    for (const [revision, phase] of ['Pending', 'Pending', 'Running', 'Failed'].entries()) {
+      world.say('a', revision + 1, phase);
+      await world.clock.advance(1_000);
+    }
+    expect(world.asked).toBe(0);
+
+    world.writer.compare();
+    world.writer.resume();
+    await world.clock.advance(30_000);
+
+    expect(world.patches.map(({ phase }) => phase)).toEqual(['Failed']);
   });
 });

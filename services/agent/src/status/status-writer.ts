@@ -53,6 +53,8 @@ export class StatusWriter {
   private readonly toldEvents = new Map<string, Map<string, number>>();
   private readonly repairedAt = new Map<string, number>();
   private readonly refused = new Map<string, number>();
+  /** Objects as the API server answered our last write, until the watch shows as much. */
+  private readonly answered = new Map<string, Stored<PodObject>>();
   private readonly progress: ProgressGate;
   private readonly outage: Outage;
 
@@ -120,9 +122,11 @@ export class StatusWriter {
       this.forget(uid);
       return;
     }
+    const answered = this.answered.get(uid);
+    if (answered && !isOlder(change.object, answered)) this.answered.delete(uid);
     const message = this.options.book.newest(uid);
     if (!message) return;
-    const pod = change.object;
+    const pod = this.seen(uid) ?? change.object;
     if (readinessLost(pod, message) && this.options.book.written(uid) !== undefined) {
       const now = this.options.clock.now();
       if (now - (this.repairedAt.get(uid) ?? 0) >= REPAIR_MS) {
@@ -147,10 +151,10 @@ export class StatusWriter {
    * that left before would ask for all of them once more.
    */
   compare(): void {
-    const { book, pods } = this.options;
+    const { book } = this.options;
     for (const uid of book.uids()) {
       const due = book.due(uid);
-      const pod = pods.get(uid);
+      const pod = this.seen(uid);
       if (due && pod && !book.mustRewrite(uid) && !statusPatch(pod, due)) book.wrote(uid, due.revision);
     }
   }
@@ -163,7 +167,15 @@ export class StatusWriter {
     this.toldEvents.delete(uid);
     this.repairedAt.delete(uid);
     this.refused.delete(uid);
+    this.answered.delete(uid);
     this.progress.forget(uid);
+  }
+
+  /** The newest that the API server has said of the pod. The watch may not show our last write yet, and what is compared with it would be wrong. */
+  private seen(uid: string): Stored<PodObject> | undefined {
+    const watched = this.options.pods.get(uid);
+    const answered = this.answered.get(uid);
+    return watched && answered && isOlder(watched, answered) ? answered : watched;
   }
 
   /** Every request goes through here: while the API server is away, `outage` lets only a probe through now and then. */
@@ -180,8 +192,8 @@ export class StatusWriter {
   }
 
   private async write(uid: string): Promise<number | undefined> {
-    const { book, pods } = this.options;
-    const pod = pods.get(uid);
+    const { book } = this.options;
+    const pod = this.seen(uid);
     const newest = book.newest(uid);
     // Not here yet, or gone: the watch brings it back to the queue.
     if (!pod || !newest) return undefined;
@@ -205,7 +217,7 @@ export class StatusWriter {
       hasEnd = outcome !== 'refused' && isFinal(due.status?.phase as string | undefined);
     }
     // The object is looked at again: it may have got its deletionTimestamp since.
-    const now = pods.get(uid);
+    const now = this.seen(uid);
     const message = book.newest(uid);
     if (now && message && this.removable(now, message)) {
       const waitMs = this.outage.waitMs();
@@ -238,8 +250,8 @@ export class StatusWriter {
     const priority = book.written(uid) === undefined ? 'high' : 'normal';
     const place = { namespace, name, subresource: 'status' };
     try {
-      // The watch brings the object anyway.
-      await this.asking(() => api.patch(resources.pods, place, 'strategic', patch, { priority, blind: true }));
+      const answer = await this.asking(() => api.patch(resources.pods, place, 'strategic', patch, { priority }));
+      if (this.options.pods.get(uid)) this.answered.set(uid, answer);
       this.refused.delete(uid);
       return 'written';
     } catch (error) {
@@ -318,4 +330,10 @@ export class StatusWriter {
       .counter('eci_fleet_agent_pod_status_total', 'Pod statuses by what became of them', ['outcome'])
       .inc({ outcome });
   }
+}
+
+/** By resource version, which counts up for the objects of one kind. */
+function isOlder(a: Stored<PodObject>, b: Stored<PodObject>): boolean {
+  const [x, y] = [a.metadata.resourceVersion, b.metadata.resourceVersion];
+  return x.length === y.length ? x < y : x.length < y.length;
 }
