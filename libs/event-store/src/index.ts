@@ -25,5 +25,5 @@ export { CheckpointMoved, Checkpoints, type CheckpointTransaction, type ParkedSt
 export { PostgresCheckpoints } from './postgres-checkpoints.ts';
 export { Subscription, type SubscriptionOptions } from './subscription.ts';
 export * from './in-memory/index.ts';
-export { NETWORK_ERROR_CODES, TryLater } from './trouble.ts';
+export { NETWORK_ERROR_CODES, TryLater, isTrouble } from './trouble.ts';
 export { WakeUp, type WakeUpOptions } from './wake-up.ts';

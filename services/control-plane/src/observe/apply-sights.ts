@@ -6,12 +6,13 @@ import {
   type GroupSnapshot,
 } from '#libs/domain';
 import type { EciClient } from '#libs/eci';
-import type { EventStore, GateQueue } from '#libs/event-store';
+import { isTrouble, type EventStore, type GateQueue } from '#libs/event-store';
 import type { Logger } from '#libs/observability';
-import type { Clock } from '#libs/runtime';
+import type { Clock, Random } from '#libs/runtime';
 import { capacityGate } from '../effects/fleet-view.ts';
 import { aliasOf } from '../streams/alias.ts';
 import { UndecidableStream } from '../streams/plan-append.ts';
+import { SetAside } from '../streams/set-aside.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import type { ObserveMetrics } from './metrics.ts';
 import type { Scope } from './ports.ts';
@@ -29,6 +30,7 @@ export interface ApplyParts {
   readonly gates: Pick<GateQueue, 'report'>;
   readonly sights: Sights;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   readonly metrics: ObserveMetrics;
 }
@@ -38,24 +40,42 @@ export const ACTOR = 'control-plane:observe';
 /** Turns what was seen of groups into events of their streams: only differences are decided on, and only differences become events. */
 export class ApplySights {
   private readonly parts: ApplyParts;
+  /** Groups whose stream could not take what was seen. */
+  private readonly aside: SetAside<GroupSnapshot>;
 
   constructor(parts: ApplyParts) {
     this.parts = parts;
+    const { metrics, scope } = parts;
+    this.aside = new SetAside({
+      ...parts,
+      onAside: (failed, aside) => {
+        metrics.setAside.inc(failed);
+        metrics.aside.set({ account: scope.accountId, region: scope.region }, aside);
+      },
+    });
+  }
+
+  /** What was set aside, and is due again. */
+  async again(): Promise<void> {
+    const due = this.aside.due();
+    if (due.length > 0) await this.observe(due);
   }
 
   /** Finds the streams of groups; answers the ids that no stream has. */
   async resolve(ids: readonly string[]): Promise<readonly string[]> {
-    const { scope, store, sights, clock, streams } = this.parts;
+    const { scope, store, sights, clock } = this.parts;
     const unknown = ids.filter((id) => !sights.get(id));
     if (unknown.length === 0) return [];
     const aliasFor = (id: string): string => aliasOf(scope.accountId, scope.region, id);
     const found = await store.findByAlias(unknown.map(aliasFor));
     const known = unknown.filter((id) => found.has(aliasFor(id)));
-    const states = await streams.loadMany(known.map((id) => found.get(aliasFor(id)) as string));
+    const states = await this.states(known.map((id) => found.get(aliasFor(id)) as string));
     for (const id of known) {
       const streamId = found.get(aliasFor(id)) as string;
+      const state = states.get(streamId);
+      if (!state) continue;
       sights.meet(id, streamId, clock.now());
-      sights.learn(id, states.get(streamId) as ContainerGroupState);
+      sights.learn(id, state);
     }
     return unknown.filter((id) => !found.has(aliasFor(id)));
   }
@@ -133,11 +153,13 @@ export class ApplySights {
 
   /** Decides and appends; concurrent appends share transactions. */
   async observe(snapshots: readonly GroupSnapshot[]): Promise<void> {
-    const { sights, streams } = this.parts;
+    const { sights } = this.parts;
     const ids = new Set(snapshots.flatMap(({ containerGroupId }) => sights.get(containerGroupId)?.streamId ?? []));
-    const states = await streams.loadMany([...ids]);
-    const results = await Promise.allSettled(
-      snapshots.map(async (snapshot) => {
+    const states = await this.states([...ids]);
+    await this.aside.each(
+      snapshots,
+      ({ containerGroupId }) => containerGroupId,
+      async (snapshot) => {
         const sight = sights.get(snapshot.containerGroupId);
         if (!sight) return;
         await this.execute(
@@ -147,10 +169,28 @@ export class ApplySights {
           states.get(sight.streamId),
         );
         sight.status = snapshot.status;
-      }),
+      },
     );
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed) throw failed.reason;
+  }
+
+  /** One stream that cannot be read does not hide the others; it is missing. */
+  private async states(streamIds: readonly string[]): Promise<ReadonlyMap<string, ContainerGroupState>> {
+    const { streams, logger } = this.parts;
+    try {
+      return await streams.loadMany(streamIds);
+    } catch (error) {
+      if (isTrouble(error)) throw error;
+      const states = new Map<string, ContainerGroupState>();
+      for (const streamId of streamIds) {
+        try {
+          states.set(streamId, await streams.load(streamId));
+        } catch (failure) {
+          if (isTrouble(failure)) throw failure;
+          logger.warn('a stream cannot be read, the others go on', { streamId, error: failure });
+        }
+      }
+      return states;
+    }
   }
 
   async execute(

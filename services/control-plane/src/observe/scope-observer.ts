@@ -72,6 +72,7 @@ export class ScopeObserver {
     if (clock.now() >= this.nextSweepAt) await this.sweep(stopping);
     if (stopping.aborted) return 0;
     await this.readOnTheirWay();
+    await this.apply.again();
     if (clock.now() >= this.nextInventoryAt) this.beginInventory(stopping);
     const now = clock.now();
     sights.forgetOld(now);
