@@ -6,6 +6,7 @@ import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { OrphanStreams } from '../orphans/orphan-streams.ts';
 import { OrphanCases } from '../orphans/ports.ts';
+import { aliasOf } from '../streams/alias.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';
 import { observeMetrics } from './metrics.ts';
 import { Orphans, Scopes } from './ports.ts';
@@ -82,16 +83,25 @@ describe('watching a place', () => {
   let cloud: ScriptedCloud;
   let scopes: KnownScopes;
   let observer: ScopeObserver;
+  let aliases: Map<string, string>;
+  let unreadable: { readonly streamId: string; readonly error: Error } | undefined;
+  let sights: Sights;
   const never = new AbortController().signal;
 
   beforeEach(() => {
     clock = new SettableClock();
     cloud = new ScriptedCloud(clock);
     scopes = new KnownScopes();
+    aliases = new Map();
+    unreadable = undefined;
     const store = {
-      findByAlias: () => Promise.resolve(new Map()),
-      loadMany: () => Promise.resolve(new Map([['', initialState]])),
+      findByAlias: () => Promise.resolve(aliases),
+      loadMany: (ids: readonly string[]) =>
+        unreadable && ids.includes(unreadable.streamId)
+          ? Promise.reject(unreadable.error)
+          : Promise.resolve(new Map([['', initialState]])),
     } as unknown as EventStore;
+    sights = new Sights();
     observer = new ScopeObserver(
       {
         fleet: 'f',
@@ -100,7 +110,7 @@ describe('watching a place', () => {
         store,
         streams: new StreamCommands({ store, clock, ids: new SeededIds(new SeededRandom(1)) }),
         gates: { report: () => Promise.resolve() },
-        sights: new Sights(),
+        sights,
         scopes,
         orphans: new NoOrphans(),
         cases: new NoCases(),
@@ -185,5 +195,34 @@ describe('watching a place', () => {
       { fleet: 'f', clusterId: 'k1' },
       { fleet: 'f', clusterId: 'k2' },
     ]);
+  });
+
+  describe('with groups of three streams', () => {
+    const groups = ['g1', 'g2', 'g3'];
+    const aliasFor = (id: string): string => aliasOf(scope.accountId, scope.region, id);
+
+    beforeEach(() => {
+      aliases = new Map(groups.map((id) => [aliasFor(id), streamIdOf('k', id)]));
+      cloud.pages = [groups.map((id) => ({ containerGroupId: id, status: 'Running' }) as GroupSnapshot)];
+    });
+
+    it.each(groups)('ends its sweep and meets the others when the stream of %s cannot be read', async (bad) => {
+      unreadable = { streamId: streamIdOf('k', bad), error: new Error('poisoned') };
+      await step();
+      expect(observer.observed.sweptAt).toBeDefined();
+      expect(groups.filter((id) => sights.get(id))).toEqual(groups.filter((id) => id !== bad));
+      // it reads again: the group is met like the others
+      unreadable = undefined;
+      await clock.advance(10_000);
+      await step();
+      expect(groups.filter((id) => sights.get(id))).toEqual(groups);
+    });
+
+    it('ends the round, and blames no group, when the database is away', async () => {
+      const error = Object.assign(new Error('terminating connection'), { code: '57P01' });
+      unreadable = { streamId: streamIdOf('k', 'g2'), error };
+      await expect(observer.step(never)).rejects.toBe(error);
+      expect(observer.observed.sweptAt).toBeUndefined();
+    });
   });
 });
