@@ -27,3 +27,4 @@ export { Subscription, type SubscriptionOptions } from './subscription.ts';
 export * from './in-memory/index.ts';
 export { NETWORK_ERROR_CODES, TryLater, isTrouble } from './trouble.ts';
 export { WakeUp, type WakeUpOptions } from './wake-up.ts';
+export { watchedDriver, WatchedPool } from './watched-pool.ts';

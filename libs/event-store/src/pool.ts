@@ -1,4 +1,5 @@
-import pg from 'pg';
+import type pg from 'pg';
+import { WatchedPool } from './watched-pool.ts';
 
 /** Role that every connection of the product takes; made by the migrations. */
 export const APPLICATION_ROLE = 'eci_fleet_app';
@@ -49,7 +50,7 @@ export function createPool(
   const url = new URL(databaseUrl);
   const given = url.searchParams.get('options');
   url.searchParams.delete('options');
-  const pool = new pg.Pool({
+  const pool = new WatchedPool({
     connectionString: url.href,
     max,
     application_name: applicationName,

@@ -1,4 +1,4 @@
-import { CONNECTION_OPTIONS, PATIENCE } from '#libs/event-store';
+import { CONNECTION_OPTIONS, PATIENCE, watchedDriver } from '#libs/event-store';
 import { DataSource } from 'typeorm';
 import { ContainerGroupRecord } from './container-groups/container-group.entity.ts';
 
@@ -6,6 +6,7 @@ import { ContainerGroupRecord } from './container-groups/container-group.entity.
 export function readModelDataSource(databaseUrl: string, poolSize: number): DataSource {
   return new DataSource({
     type: 'postgres',
+    driver: watchedDriver,
     url: databaseUrl,
     applicationName: 'eci-fleet read-model',
     entities: [ContainerGroupRecord],

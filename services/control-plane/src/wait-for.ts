@@ -51,6 +51,6 @@ export async function waitFor<T>(
 /** PostgreSQL is not there yet, starts, stops, is full or too slow; a wrong password or a missing database is another matter. */
 export function databaseMayCome(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  if (typeof code === 'string') return NETWORK_ERROR_CODES.has(code) || /^(08|53|57|25P04)/.test(code);
+  if (typeof code === 'string') return NETWORK_ERROR_CODES.has(code) || /^(08|25|53|57|58)/.test(code);
   return typeof message === 'string' && /^(Connection terminated|timeout|Query read timeout)/.test(message);
 }

@@ -1,11 +1,12 @@
-import pg from 'pg';
+import type pg from 'pg';
+import { WatchedPool } from '#libs/event-store';
 
 /**
  * A pool that writes nothing, with whatever login the URL names: an auditor's needs no more than membership in `eci_fleet_auditor`. No limit on
  * how long a statement takes: nobody waits for a reader.
  */
 export function readOnlyPool(databaseUrl: string): pg.Pool {
-  const pool = new pg.Pool({
+  const pool = new WatchedPool({
     connectionString: databaseUrl,
     max: 3,
     application_name: 'eci-fleet audit',
