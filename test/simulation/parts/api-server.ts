@@ -186,7 +186,10 @@ function mergedConditions(known: unknown, patch: readonly Json[]): Json[] {
   const byType = new Map((Array.isArray(known) ? (known as Json[]) : []).map((each) => [each['type'], each]));
   for (const { $patch, ...condition } of patch) {
     if ($patch === 'delete') byType.delete(condition['type']);
-    else byType.set(condition['type'], { ...byType.get(condition['type']), ...condition });
+    else {
+      const entries = Object.entries({ ...byType.get(condition['type']), ...condition });
+      byType.set(condition['type'], Object.fromEntries(entries.filter(([, value]) => value !== null)));
+    }
   }
   return [...byType.values()];
 }

@@ -1,8 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ContainerGroupCommand } from './commands.ts';
+import type { ContainerGroupCommand, GroupSnapshot } from './commands.ts';
 import { consequencesOf } from './consequences.ts';
 import { decide } from './decide.ts';
-import type { ContainerGroupEvent, NewContainerGroupEvent } from './events.ts';
+import type { ContainerGroupEvent, ContainerState, ContainerStatus, NewContainerGroupEvent } from './events.ts';
 import { fold } from './evolve.ts';
 import { finalize, isClosed, lifeOf, wantsPlacement } from './questions.ts';
 import { accepted, chosen, created, need, refused, runPod, seen, stopPod } from './samples.ts';
@@ -362,6 +363,10 @@ describe('a stop', () => {
   });
 });
 
+const ended: ContainerState = { state: 'terminated', exitCode: 0, reason: 'Completed' };
+const said = ({ decision }: { decision: ReturnType<typeof decide> }): NewContainerGroupEvent[] =>
+  decision.accepted ? [...decision.events] : [];
+
 describe('an observation', () => {
   it('that shows nothing new says nothing', () => {
     given(...running)
@@ -373,6 +378,93 @@ describe('an observation', () => {
     given(...running)
       .when({ type: 'Observe', snapshot: { containerGroupId: 'eci-1', status: 'Pending' } })
       .then();
+  });
+
+  describe('whose restart count is smaller than what is known', () => {
+    const early = '2026-01-01T00:01:00.000Z';
+    const late = '2026-01-01T00:09:00.000Z';
+    const container = (restartCount: number, state: ContainerState): ContainerStatus => ({
+      name: 'c',
+      image: 'i',
+      ready: state.state === 'running',
+      restartCount,
+      state,
+    });
+    const picture = (containers: ContainerStatus[], podIp = '10.0.0.1') =>
+      ({
+        type: 'ContainersChanged',
+        data: {
+          containerGroupId: 'eci-1',
+          status: 'Running',
+          containers,
+          initContainers: [],
+          conditions: [],
+          cloudEvents: [],
+          podIp,
+        },
+      }) as NewContainerGroupEvent;
+    const restarted = [
+      ...running,
+      picture([container(3, { state: 'running', startedAt: '2026-01-01T00:05:00.000Z' })]),
+    ];
+    const sight = (more: Partial<GroupSnapshot>): ContainerGroupCommand => ({
+      type: 'Observe',
+      snapshot: { containerGroupId: 'eci-1', status: 'Running', ...more },
+    });
+
+    it.each(['Succeeded', 'Failed', 'Expired'] as const)('ends the pod when it says %s', (status) => {
+      const step = given(...restarted).when(sight({ status, containers: [container(0, ended)] }));
+      expect(step.after.end).toBeDefined();
+      expect(step.after.group!.containers[0]!.restartCount).toBe(3);
+    });
+
+    it('is older when its containers began before what is known', () => {
+      const old = container(2, { state: 'running', startedAt: early });
+      given(...restarted)
+        .when(sight({ containers: [old], podIp: '10.0.0.9' }))
+        .then();
+    });
+
+    it('is newer when its containers began later, and restarts are added to those known', () => {
+      const first = given(...restarted).when(
+        sight({ containers: [container(0, { state: 'running', startedAt: late })] }),
+      );
+      expect(first.after.group!.containers[0]).toMatchObject({ restartCount: 3, restartsBefore: 3 });
+
+      const again = container(1, { state: 'running', startedAt: '2026-01-01T00:10:00.000Z' });
+      const second = given(...restarted, ...said(first)).when(sight({ containers: [again] }));
+      expect(second.after.group!.containers[0]).toMatchObject({ restartCount: 4, restartsBefore: 3 });
+    });
+
+    it('is newer when it has another address and no container has begun yet', () => {
+      const step = given(...restarted).when(
+        sight({ podIp: '10.0.0.2', containers: [container(0, { state: 'waiting', reason: 'ContainerCreating' })] }),
+      );
+      expect(step.after.group!.podIp).toBe('10.0.0.2');
+    });
+
+    it('never lets a count fall or a pod miss its end, whatever is seen in whatever order', () => {
+      const states: fc.Arbitrary<ContainerState> = fc.oneof(
+        fc.constant({ state: 'waiting' as const, reason: 'CrashLoopBackOff' }),
+        fc.integer({ min: 0, max: 30 }).map((n) => ({ state: 'running' as const, startedAt: at(n) })),
+      );
+      const sights = fc.record({ count: fc.nat(4), state: states, podIp: fc.constantFrom('10.0.0.1', '10.0.0.2') });
+      fc.assert(
+        fc.property(fc.array(sights, { maxLength: 12 }), fc.constantFrom('Succeeded', 'Failed'), (list, status) => {
+          let events = [...restarted];
+          let count = 3;
+          for (const { count: restarts, state, podIp } of list) {
+            const step = given(...events).when(sight({ podIp, containers: [container(restarts, state)] }));
+            const now = step.after.group!.containers[0]!.restartCount;
+            expect(now).toBeGreaterThanOrEqual(count);
+            count = now;
+            events = [...events, ...said(step)];
+          }
+          const end = given(...events).when(sight({ status, containers: [container(0, ended)] }));
+          expect(end.after.end).toBeDefined();
+        }),
+      );
+    });
   });
 
   it('of an end gives the pod its end, for ever', () => {

@@ -41,7 +41,10 @@ export interface ContainerStatus {
   readonly imageId?: string;
   readonly ready: boolean;
   readonly started?: boolean;
+  /** Never falls. */
   readonly restartCount: number;
+  /** How many of them the cloud has forgotten: it counts from the beginning after a restart of the host. */
+  readonly restartsBefore?: number;
   readonly state: ContainerState;
   readonly lastState?: ContainerState;
 }

@@ -1,5 +1,5 @@
 import type { GroupSnapshot } from './commands.ts';
-import type { EventData, GroupStatus, NewContainerGroupEvent } from './events.ts';
+import type { ContainerStatus, EventData, GroupStatus, NewContainerGroupEvent } from './events.ts';
 import { isBeyondScheduling } from './evolve.ts';
 import { isFinalStatus } from './questions.ts';
 import { same } from '../same.ts';
@@ -46,13 +46,48 @@ function progress(status: GroupStatus): number {
   return isFinalStatus(status) ? 3 : 2;
 }
 
+/** A sight from before what is known. The end of a group is never one: nothing comes after it that it could undo. */
 function isStale(snapshot: GroupSnapshot, group: KnownGroup): boolean {
-  if (group.status === null) return false;
+  if (group.status === null || isFinalStatus(snapshot.status)) return false;
   if (progress(snapshot.status) < progress(group.status) && isBeyondScheduling(group.status)) return true;
-  // Restarts are only ever counted up, so a smaller count is an older sight.
-  return (snapshot.containers ?? []).some((seen) => {
-    const known = group.containers.find((c) => c.name === seen.name);
-    return known !== undefined && seen.restartCount < known.restartCount;
+  const seen = snapshot.containers ?? [];
+  if (!seen.some((container) => fell(container, known(container.name, group.containers)))) return false;
+  // A smaller count is an older sight, or a host that was restarted and counts from the beginning: the containers' times tell which.
+  const newest = newestTime(seen);
+  if (newest !== undefined) return newest <= (newestTime(group.containers) ?? -Infinity);
+  return snapshot.podIp === undefined || snapshot.podIp === group.podIp;
+}
+
+const known = (name: string, containers: readonly ContainerStatus[]): ContainerStatus | undefined =>
+  containers.find((container) => container.name === name);
+
+/** The cloud counts fewer restarts than it did. */
+function fell(seen: ContainerStatus, before: ContainerStatus | undefined): boolean {
+  return before !== undefined && seen.restartCount < before.restartCount - (before.restartsBefore ?? 0);
+}
+
+/** The last moment at which a container started or ended; unlike a count of restarts it cannot go back. */
+function newestTime(containers: readonly ContainerStatus[]): number | undefined {
+  const times = containers
+    .flatMap(({ state, lastState }) => [state, lastState])
+    .flatMap((state) => {
+      if (state === undefined || state.state === 'waiting') return [];
+      return state.state === 'running' ? [state.startedAt] : [state.startedAt, state.finishedAt];
+    })
+    .map((time) => Date.parse(time ?? ''))
+    .filter((time) => !Number.isNaN(time));
+  return times.length === 0 ? undefined : Math.max(...times);
+}
+
+/** Restarts within a pod never fall: what was counted before the cloud began anew is added. */
+function counted(
+  seen: readonly ContainerStatus[] | undefined,
+  before: readonly ContainerStatus[],
+): readonly ContainerStatus[] | undefined {
+  return seen?.map((container) => {
+    const was = known(container.name, before);
+    const base = fell(container, was) ? was!.restartCount : (was?.restartsBefore ?? 0);
+    return base === 0 ? container : { ...container, restartCount: container.restartCount + base, restartsBefore: base };
   });
 }
 
@@ -94,8 +129,8 @@ function pictureOf(snapshot: GroupSnapshot, group: KnownGroup): EventData['Conta
   return {
     containerGroupId: group.containerGroupId,
     status: snapshot.status,
-    containers: nonEmpty(snapshot.containers) ?? group.containers,
-    initContainers: nonEmpty(snapshot.initContainers) ?? group.initContainers,
+    containers: nonEmpty(counted(snapshot.containers, group.containers)) ?? group.containers,
+    initContainers: nonEmpty(counted(snapshot.initContainers, group.initContainers)) ?? group.initContainers,
     conditions: nonEmpty(snapshot.conditions) ?? group.conditions,
     cloudEvents: nonEmpty(snapshot.cloudEvents) ?? group.cloudEvents,
     ...(podIp ? { podIp } : {}),

@@ -72,8 +72,20 @@ function patchOf(pod: PodObject, wanted: Json): Json {
   const obsolete = conditionsOf(pod.status).filter(
     (c) => OWNED_CONDITIONS.includes(c.type) && !conditions.some((w) => w.type === c.type),
   );
-  patch.conditions = [...conditions, ...obsolete.map(({ type }) => ({ type, $patch: 'delete' }))];
+  patch.conditions = [
+    ...conditions.map((c) => ({ ...c, ...leftovers(pod, c) })),
+    ...obsolete.map(({ type }) => ({ type, $patch: 'delete' })),
+  ];
   return patch;
+}
+
+/** Conditions are merged key by key, so that the reason of what is over would stay unless it is taken away. */
+function leftovers(pod: PodObject, wanted: Condition): { reason?: null; message?: null } {
+  const is = conditionsOf(pod.status).find(({ type }) => type === wanted.type);
+  return {
+    ...(is?.reason && !wanted.reason && { reason: null }),
+    ...(is?.message && !wanted.message && { message: null }),
+  };
 }
 
 /** Everything wanted is there, and nothing of ours beyond it. */
@@ -86,7 +98,7 @@ function shows(pod: PodObject, wanted: Json): boolean {
     ) &&
     (wanted.conditions as Condition[]).every((w) => {
       const c = conditions.find(({ type }) => type === w.type);
-      return c !== undefined && contains(c, w);
+      return c !== undefined && contains(c, w) && Object.keys(leftovers(pod, w)).length === 0;
     }) &&
     conditions.every(
       (c) => !OWNED_CONDITIONS.includes(c.type) || (wanted.conditions as Condition[]).some((w) => w.type === c.type),

@@ -150,6 +150,17 @@ describe('the status patch', () => {
     expect(statusPatch(pod(shown), message(1, { status: running }), true)).toBeDefined();
   });
 
+  it('takes away the reason of a condition that is over, and is due until it is gone', () => {
+    const condition = { type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' };
+    const status = { phase: 'Running', conditions: [condition] };
+    const left = { ...condition, reason: 'ContainersNotReady', message: 'containers with unready status: [c]' };
+
+    const patch = statusPatch(pod({ phase: 'Running', conditions: [left] }), message(1, { status }));
+
+    expect(patch).toMatchObject({ status: { conditions: [{ ...condition, reason: null, message: null }] } });
+    expect(statusPatch(pod({ phase: 'Running', conditions: [condition] }), message(1, { status }))).toBeUndefined();
+  });
+
   it('never brings an ended pod back to life', () => {
     const patch = statusPatch(pod({ phase: 'Failed' }), message(1, { status: running, annotations: { a: 'b' } }));
 
