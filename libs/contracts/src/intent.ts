@@ -83,6 +83,9 @@ export type StopPod = z.infer<typeof StopPod>;
 /** Parts of one inventory; at 900 KiB each they hold more than a million pods. */
 export const MAX_INVENTORY_CHUNKS = 200;
 
+/** UIDs that one inventory names as left over; further ones come with the next. */
+export const MAX_LEFTOVERS = 1_000;
+
 export const Inventory = z
   .object({
     kind: z.literal('Inventory'),
@@ -101,6 +104,8 @@ export const Inventory = z
         waitingFor: text(4096).optional(),
       }),
     ),
+    /** Pods that are not here, and of which the cluster's topic holds a status all the same: some of them, in the first chunk. */
+    leftovers: z.array(uid).max(MAX_LEFTOVERS).optional(),
   })
   .refine(({ chunk, chunks }) => chunk < chunks, { path: ['chunk'], error: 'must be below chunks' });
 export type Inventory = z.infer<typeof Inventory>;

@@ -323,7 +323,11 @@ class Agent extends AgentHealth {
         const inventories = new Inventories({
           pods,
           publisher,
-          view: { revision: (uid) => book.written(uid), waitingFor: (pod) => intents.waitingFor(pod) },
+          view: {
+            revision: (uid) => book.written(uid),
+            waitingFor: (pod) => intents.waitingFor(pod),
+            onTopic: () => book.uids(),
+          },
           clock,
           random,
           ids,

@@ -168,7 +168,11 @@ export class SimulatedAgent {
     const inventories = new Inventories({
       pods,
       publisher: inChunks(publisher),
-      view: { revision: (uid) => book.written(uid), waitingFor: (pod) => intents.waitingFor(pod) },
+      view: {
+        revision: (uid) => book.written(uid),
+        waitingFor: (pod) => intents.waitingFor(pod),
+        onTopic: () => book.uids(),
+      },
       clock: process.clock,
       random,
       ids,

@@ -9,14 +9,18 @@ const pods = (count: number): Stored<PodObject>[] =>
     spec: {},
     status: { phase: 'Running' },
   }));
-const view = { revision: () => undefined, waitingFor: () => undefined };
+const view = { revision: () => undefined, waitingFor: () => undefined, onTopic: () => [] };
 
 describe('the inventory', () => {
   it('says of every pod what is known', () => {
     const [pod] = pods(1);
     pod!.metadata.deletionTimestamp = '2026-01-01T00:00:00Z';
 
-    const [chunk] = inventoryOf('i', [pod!], { revision: () => 4, waitingFor: () => 'ConfigMap x' });
+    const [chunk] = inventoryOf('i', [pod!], {
+      ...view,
+      revision: () => 4,
+      waitingFor: () => 'ConfigMap x',
+    });
 
     expect(Inventory.parse(chunk).pods).toEqual([
       {
@@ -28,6 +32,14 @@ describe('the inventory', () => {
         waitingFor: 'ConfigMap x',
       },
     ]);
+  });
+
+  it('names pods that are gone and have a status on the topic, up to a bound', () => {
+    const gone = Array.from({ length: 1_500 }, (_, i) => `gone-${i}`);
+
+    const chunks = inventoryOf('i', pods(CHUNK + 1), { ...view, onTopic: () => ['uid-0', ...gone, 'uid-1'] });
+
+    expect(chunks.map((chunk) => Inventory.parse(chunk).leftovers)).toEqual([gone.slice(0, 1_000), undefined]);
   });
 
   it('of no pods is one empty chunk', () => {

@@ -1,4 +1,4 @@
-import type { Inventory } from '#libs/contracts';
+import { MAX_LEFTOVERS, type Inventory } from '#libs/contracts';
 import type { PodObject, Stored } from '#libs/kubernetes';
 
 /** Pods of one chunk at most; 2,000 are about 400 KB, unless many of them wait for something and say for what. */
@@ -8,6 +8,8 @@ const CHUNK_BYTES = 600 * 1024;
 export interface InventoryView {
   readonly revision: (uid: string) => number | undefined;
   readonly waitingFor: (pod: Stored<PodObject>) => string | undefined;
+  /** Every pod of which the cluster's topic holds a status. */
+  readonly onTopic: () => Iterable<string>;
 }
 
 /** Every pod of the node as it is now, in as few messages as fit. An empty cluster is one empty chunk: silence would say nothing. */
@@ -15,8 +17,10 @@ export function inventoryOf(inventoryId: string, pods: Iterable<Stored<PodObject
   let chunk: Inventory['pods'] = [];
   let bytes = 0;
   const chunks = [chunk];
+  const here = new Set<string>();
   for (const pod of pods) {
     const { uid, resourceVersion, deletionTimestamp } = pod.metadata;
+    here.add(uid);
     const revision = view.revision(uid);
     const waitingFor = view.waitingFor(pod);
     const entry = {
@@ -36,5 +40,17 @@ export function inventoryOf(inventoryId: string, pods: Iterable<Stored<PodObject
     chunk.push(entry);
     bytes += size;
   }
-  return chunks.map((pods, index) => ({ kind: 'Inventory', inventoryId, chunk: index, chunks: chunks.length, pods }));
+  const leftovers: string[] = [];
+  for (const uid of view.onTopic()) {
+    if (leftovers.length === MAX_LEFTOVERS) break;
+    if (!here.has(uid)) leftovers.push(uid);
+  }
+  return chunks.map((pods, index) => ({
+    kind: 'Inventory',
+    inventoryId,
+    chunk: index,
+    chunks: chunks.length,
+    pods,
+    ...(index === 0 && leftovers.length > 0 && { leftovers }),
+  }));
 }

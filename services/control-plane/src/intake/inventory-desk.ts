@@ -43,6 +43,19 @@ export class InventoryDesk {
     const { inventoryId, chunk, chunks, pods } = part;
     const all = await this.inventories.keep({ clusterId, inventoryId, chunk, chunks, pods });
     if (all) await this.answer(clusterId, inventoryId, all);
+    if (part.leftovers) await this.clear(clusterId, part.leftovers);
+  }
+
+  /**
+   * A writer that was stopped between reading a stream and publishing it (of whatever kind, and killed right after it) may have left a status
+   * behind the tombstone. Nobody who writes can rule that out; the agent, which reads what the topic really holds, says so, and the tombstone is
+   * published once more.
+   */
+  private async clear(clusterId: string, uids: readonly string[]): Promise<void> {
+    const openStreams = await this.inventories.openStreams(clusterId);
+    const past = uids.filter((uid) => !openStreams.has(uid)).map((uid) => streamIdOf(clusterId, uid));
+    const known = await this.inventories.existing(past);
+    for (const page of pages(past.filter((id) => known.has(id)))) await this.statuses.publish(page);
   }
 
   private async answer(clusterId: string, inventoryId: string, pods: readonly InventoryPod[]): Promise<void> {
