@@ -48,6 +48,7 @@ import { ClusterTopicRefill } from './publish/refill.ts';
 import { ClusterTopics } from './publish/cluster-topics.ts';
 import { startTopicKeeper } from './publish/topic-keeper.ts';
 import { PodStatusPublisher } from './publish/pod-status.ts';
+import { PostgresInventories } from './intake/postgres-inventories.ts';
 import { QuarantineReader } from './quarantine/list-quarantine.ts';
 import { Quarantine } from './quarantine/quarantine.ts';
 import { ROLE_STARTERS } from './roles.ts';
@@ -289,6 +290,7 @@ export async function startControlPlane(
         { name: 'partitions', run: () => postgresStore.makePartitions().then(() => 0) },
         { name: 'envelope-keys', run: () => envelopeKeys.destroyExpired() },
         { name: 'assertions', run: () => sessions.forgetOldAssertions() },
+        { name: 'inventory-parts', run: () => new PostgresInventories({ pool, clock }).forgetOldParts() },
         { name: 'idempotency-keys', run: () => idempotency.forgetOld() },
       ]),
     );

@@ -14,6 +14,7 @@ import { StopGuard } from '../../../services/control-plane/src/holds/ports.ts';
 import {
   Inventories,
   type InventoryPod,
+  type KeptPart,
   type QuarantineDesk,
   type RememberedInventory,
 } from '../../../services/control-plane/src/intake/ports.ts';
@@ -59,15 +60,18 @@ export class InventoryTables extends Inventories {
     readonly chunk: number;
     readonly chunks: number;
     readonly pods: readonly InventoryPod[];
-  }): Promise<readonly InventoryPod[] | undefined> {
+  }): Promise<KeptPart> {
     const { clusterId, inventoryId, chunk, chunks, pods } = part;
-    if (chunks === 1) return Promise.resolve(pods);
+    if (chunks === 1) return Promise.resolve({ state: 'complete', pods });
     const name = `${clusterId}/${inventoryId}/${chunks}`;
+    for (const other of this.chunks.keys())
+      if (other.startsWith(`${clusterId}/`) && other !== name) this.chunks.delete(other);
     let known = this.chunks.get(name);
     if (!known) this.chunks.set(name, (known = new Map()));
     known.set(chunk, known.get(chunk) ?? pods);
-    if (known.size < chunks) return Promise.resolve(undefined);
-    return Promise.resolve([...known].sort(([a], [b]) => a - b).flatMap(([, each]) => each));
+    if (known.size < chunks) return Promise.resolve({ state: 'incomplete' });
+    const all = [...known].sort(([a], [b]) => a - b).flatMap(([, each]) => each);
+    return Promise.resolve({ state: 'complete', pods: all });
   }
 
   last(clusterId: string): Promise<RememberedInventory | undefined> {
@@ -76,8 +80,7 @@ export class InventoryTables extends Inventories {
 
   remember(clusterId: string, inventory: RememberedInventory): Promise<void> {
     this.lasts.set(clusterId, inventory);
-    for (const name of this.chunks.keys())
-      if (name.startsWith(`${clusterId}/${inventory.inventoryId}/`)) this.chunks.delete(name);
+    for (const name of this.chunks.keys()) if (name.startsWith(`${clusterId}/`)) this.chunks.delete(name);
     return Promise.resolve();
   }
 

@@ -5,7 +5,13 @@ import type { Clock } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { answerInventory } from './answer-inventory.ts';
-import type { AgentCommands, Inventories, InventoryPod, StatusPublisher } from './ports.ts';
+import {
+  MAX_INVENTORY_BYTES,
+  type AgentCommands,
+  type Inventories,
+  type InventoryPod,
+  type StatusPublisher,
+} from './ports.ts';
 
 /** UIDs of one Recheck, and streams of one load or publication. */
 const PAGE = 500;
@@ -41,8 +47,12 @@ export class InventoryDesk {
 
   async take(clusterId: string, part: Inventory): Promise<void> {
     const { inventoryId, chunk, chunks, pods } = part;
-    const all = await this.inventories.keep({ clusterId, inventoryId, chunk, chunks, pods });
-    if (all) await this.answer(clusterId, inventoryId, all);
+    const kept = await this.inventories.keep({ clusterId, inventoryId, chunk, chunks, pods });
+    if (kept.state === 'complete') await this.answer(clusterId, inventoryId, kept.pods);
+    if (kept.state === 'too-large') {
+      const problem = 'an inventory is too large to be kept; it is not answered';
+      this.logger.warn(problem, { clusterId, inventoryId, chunk, chunks, limit: MAX_INVENTORY_BYTES });
+    }
     if (part.leftovers) await this.clear(clusterId, part.leftovers);
   }
 

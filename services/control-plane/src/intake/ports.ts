@@ -51,6 +51,16 @@ export interface InventoryPod {
   readonly waitingFor?: string | undefined;
 }
 
+/** Pods of one inventory, as JSON: some hundred thousand. What is larger cannot be told from an attack, and is not kept. */
+export const MAX_INVENTORY_BYTES = 16 * 1024 * 1024;
+
+/** What became of one part: all pods once the set is complete. */
+export type KeptPart =
+  | { readonly state: 'complete'; readonly pods: readonly InventoryPod[] }
+  | { readonly state: 'incomplete' }
+  /** With it the set would have more than {@link MAX_INVENTORY_BYTES}: it was not kept, and the set will never be complete. */
+  | { readonly state: 'too-large' };
+
 /** What the last complete inventory of a cluster left open. */
 export interface RememberedInventory {
   readonly inventoryId: string;
@@ -63,14 +73,17 @@ export interface RememberedInventory {
 
 /** Memory of inventories. All of it may be lost: the next inventories bring it back. */
 export abstract class Inventories {
-  /** Keeps one part; answers all pods of the set once the last part is there, whatever their order. */
+  /**
+   * Keeps one part; answers all pods of the set once the last part is there, whatever their order. A cluster has one set under way: parts of
+   * another one take its place.
+   */
   abstract keep(part: {
     readonly clusterId: string;
     readonly inventoryId: string;
     readonly chunk: number;
     readonly chunks: number;
     readonly pods: readonly InventoryPod[];
-  }): Promise<readonly InventoryPod[] | undefined>;
+  }): Promise<KeptPart>;
   abstract last(clusterId: string): Promise<RememberedInventory | undefined>;
   /** Remembers what a complete set left open, and forgets its parts. */
   abstract remember(clusterId: string, inventory: RememberedInventory): Promise<void>;

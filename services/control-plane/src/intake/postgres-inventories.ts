@@ -1,7 +1,13 @@
 import type { Pool } from 'pg';
 import { parseStreamId, streamIdOf } from '#libs/domain';
 import type { Clock } from '#libs/runtime';
-import { Inventories, type InventoryPod, type RememberedInventory } from './ports.ts';
+import {
+  Inventories,
+  MAX_INVENTORY_BYTES,
+  type InventoryPod,
+  type KeptPart,
+  type RememberedInventory,
+} from './ports.ts';
 
 /** Parts of a set that never became complete are forgotten after this. */
 const FORGET_PARTS_MS = 3_600_000;
@@ -22,19 +28,41 @@ export class PostgresInventories extends Inventories {
     readonly chunk: number;
     readonly chunks: number;
     readonly pods: readonly InventoryPod[];
-  }): Promise<readonly InventoryPod[] | undefined> {
+  }): Promise<KeptPart> {
     const { clusterId, inventoryId, chunk, chunks, pods } = part;
-    if (chunks === 1) return pods;
+    if (chunks === 1) return { state: 'complete', pods };
+    // An inventory's parts share a partition and come in their order: what else is here of this cluster is older, and will never be whole.
     await this.pool.query(
-      `insert into fleet.inventory_chunk (cluster_id, inventory_id, chunk, chunks, pods, received_at) values ($1, $2, $3, $4, $5, $6)
-       on conflict do nothing`,
-      [clusterId, inventoryId, chunk, chunks, JSON.stringify(pods), this.now()],
-    );
-    const { rows } = await this.pool.query<{ chunk: number; pods: InventoryPod[] }>(
-      'select chunk, pods from fleet.inventory_chunk where cluster_id = $1 and inventory_id = $2 and chunks = $3 and chunk < $3 order by chunk',
+      'delete from fleet.inventory_chunk where cluster_id = $1 and (inventory_id <> $2 or chunks <> $3)',
       [clusterId, inventoryId, chunks],
     );
-    return rows.length === chunks ? rows.flatMap((row) => row.pods) : undefined;
+    await this.pool.query(
+      `insert into fleet.inventory_chunk (cluster_id, inventory_id, chunk, chunks, pods, received_at)
+       select $1, $2, $3, $4, $5::jsonb, $6
+        where octet_length($5::jsonb::text) <= $7 - (select coalesce(sum(pods_bytes), 0) from fleet.inventory_chunk where cluster_id = $1)
+       on conflict do nothing`,
+      [clusterId, inventoryId, chunk, chunks, JSON.stringify(pods), this.now(), MAX_INVENTORY_BYTES],
+    );
+    const { rows: counted } = await this.pool.query<{ parts: number; kept: boolean }>(
+      `select count(*)::integer as parts, coalesce(bool_or(chunk = $3), false) as kept
+         from fleet.inventory_chunk where cluster_id = $1 and inventory_id = $2`,
+      [clusterId, inventoryId, chunk],
+    );
+    if (counted[0]?.kept !== true) return { state: 'too-large' };
+    if (counted[0].parts < chunks) return { state: 'incomplete' };
+    const { rows } = await this.pool.query<{ pods: InventoryPod[] }>(
+      'select pods from fleet.inventory_chunk where cluster_id = $1 and inventory_id = $2 order by chunk',
+      [clusterId, inventoryId],
+    );
+    return { state: 'complete', pods: rows.flatMap((row) => row.pods) };
+  }
+
+  /** Forgets parts whose set never became complete; returns how many. */
+  async forgetOldParts(): Promise<number> {
+    const { rowCount } = await this.pool.query('delete from fleet.inventory_chunk where received_at < $1', [
+      new Date(this.clock.now() - FORGET_PARTS_MS),
+    ]);
+    return rowCount ?? 0;
   }
 
   async last(clusterId: string): Promise<RememberedInventory | undefined> {
@@ -63,10 +91,7 @@ export class PostgresInventories extends Inventories {
          unknown_pods = excluded.unknown_pods, missing_pods = excluded.missing_pods`,
       [clusterId, inventoryId, new Date(completedAt), unknownPods, missingPods],
     );
-    await this.pool.query(
-      'delete from fleet.inventory_chunk where cluster_id = $1 and (inventory_id = $2 or received_at < $3)',
-      [clusterId, inventoryId, new Date(this.clock.now() - FORGET_PARTS_MS)],
-    );
+    await this.pool.query('delete from fleet.inventory_chunk where cluster_id = $1', [clusterId]);
   }
 
   async openStreams(clusterId: string): Promise<ReadonlyMap<string, number>> {
