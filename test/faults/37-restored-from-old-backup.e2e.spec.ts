@@ -41,7 +41,9 @@ it('asks before it deletes what nobody was seen deleting', async () => {
   expect(await fleet.countEvents('StopHeld')).toBe(held);
 
   // when an operator lets them go
-  await fleet.api.call('POST', '/holds/alpha/release', { by: 'judge', reason: 'the backup was old' });
+  const { etag } = (await hold())!;
+  const all = { all: true, by: 'judge', reason: 'the backup was old' };
+  await fleet.api.call('POST', '/holds/alpha/release', all, { 'if-match': etag });
 
   // then all is as the cluster says
   await judge(fleet);
@@ -50,9 +52,9 @@ it('asks before it deletes what nobody was seen deleting', async () => {
   expect(await fleet.countEvents('ContainerGroupFailed')).toBe(0);
 });
 
-async function hold(): Promise<{ held: number } | undefined> {
+async function hold(): Promise<{ held: number; etag: string } | undefined> {
   const { items } = await fleet.api.call('GET', '/holds');
-  return (items as { clusterId: string; held: number }[]).find(({ clusterId }) => clusterId === 'alpha');
+  return (items as { clusterId: string; held: number; etag: string }[]).find(({ clusterId }) => clusterId === 'alpha');
 }
 
 async function openGroups(pods: readonly Made[]): Promise<number> {

@@ -29,11 +29,13 @@ export class ControlPlaneApi {
   }
 
   /** The answer, whatever its status. */
-  async ask(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
+  async ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<ApiAnswer> {
     const answer = await fetch(`${this.url}${path}`, {
       method,
       signal: AbortSignal.timeout(10_000),
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      ...(body === undefined
+        ? { headers }
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } }),
     });
     const text = await answer.text();
     const contentType = answer.headers.get('content-type') ?? '';
@@ -46,8 +48,13 @@ export class ControlPlaneApi {
   }
 
   /** Body of a 2xx answer below `/api/v1`; anything else throws with what it said. */
-  async call(method: string, path: string, body?: unknown): Promise<ApiAnswer['body']> {
-    const answer = await this.ask(method, `/api/v1${path}`, body);
+  async call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<ApiAnswer['body']> {
+    const answer = await this.ask(method, `/api/v1${path}`, body, headers);
     if (answer.status >= 200 && answer.status < 300) return answer.body;
     throw new Error(`${method} ${path}: the API answered ${answer.status}: ${answer.text.slice(0, 500)}`);
   }
