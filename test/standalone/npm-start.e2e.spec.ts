@@ -1,7 +1,16 @@
 /** What `npm start` runs, as a process of its own: once, stopped by Ctrl-C, and again on the same data folder. */
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, startProcess, temporaryFolder, type TemporaryFolder, type TestProcess } from '#libs/testing';
+import {
+  eventually,
+  prepareKubernetes,
+  startProcess,
+  temporaryFolder,
+  type TemporaryFolder,
+  type TestProcess,
+} from '#libs/testing';
 
 const program = join(import.meta.dirname, '../../dist/services/standalone/src/main.js');
 
@@ -86,6 +95,16 @@ describe('npm start', () => {
     expect(overview.lastEvents.length).toBeGreaterThan(0);
     expect(fleet.logText()).toContain('--kubeconfig <file>');
     expect(fleet.logText()).toMatch(/ContainerGroupLanded|PodIntentAccepted|PlacementChosen/);
+  });
+
+  it('names a command for kubectl that works as it is printed', async () => {
+    await running(apiOf(fleet), 1);
+    const { kubectl } = await prepareKubernetes();
+    const { stdout } = await promisify(execFile)('sh', ['-c', told(fleet, /its pods: (kubectl .+)/)], {
+      env: { PATH: `${dirname(kubectl)}:${process.env['PATH']}`, HOME: folder.path },
+    });
+    expect(stdout).toMatch(/^NAMESPACE +NAME +READY +STATUS +RESTARTS +AGE\n/);
+    expect(stdout).toMatch(/^(checkout|search|reports) +(web|batch)-\S+ +\d\/1 /m);
   });
 
   it('serves its documentation', async () => {

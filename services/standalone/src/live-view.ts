@@ -1,5 +1,6 @@
 import { createLogUpdate } from 'log-update';
 import { stripVTControlCharacters, styleText } from 'node:util';
+import { kubectlCommand } from './kubectl-command.ts';
 import { countsByLife, fetchOverview, lineOf, type Overview } from './overview.ts';
 
 export interface Screen {
@@ -37,7 +38,7 @@ export function screenOf(
     bold('ECI Fleet'),
     '',
     `API       ${apiUrl}   docs ${apiUrl}/api/docs`,
-    `Kubectl   kubectl --kubeconfig ${kubeconfig} get pods -A`,
+    `Kubectl   ${kubectlCommand(kubeconfig)}`,
     `Cloud     simulated; break it by ${simulatorUrl}/control/v1`,
     `Connect   npm start -- --kubeconfig <file> serves a real cluster instead of the demo`,
     `Clusters  ${overview.byCluster.map((c) => `${c.clusterId} (${sum(c.byLife)} groups)`).join(', ') || clusterId}`,

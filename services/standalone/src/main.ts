@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { createLogger, withoutRepeats } from '#libs/observability';
 import { runProgram } from '#libs/runtime';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
+import { kubectlCommand } from './kubectl-command.ts';
 import { launch, type RunningFleet } from './launch.ts';
 import { startLiveView } from './live-view.ts';
 import { HELP, OPTIONS, readOptions, type Options } from './options.ts';
@@ -50,7 +51,8 @@ async function main(options: Options): Promise<number> {
     print(`API on ${fleet.apiUrl}, its documentation on ${fleet.apiUrl}/api/docs`);
     print(`serving cluster ${fleet.clusterId}; a real cluster instead: npm start -- --kubeconfig <file>`);
     print(`the cloud is simulated: break it by ${fleet.simulatorUrl}/control/v1`);
-    print(`kubectl --kubeconfig ${fleet.kubeconfig} get pods -A; logs in ${folder.logFile}`);
+    print(`its pods: ${kubectlCommand(fleet.kubeconfig)}`);
+    print(`logs in ${folder.logFile}`);
   }
   const stopView = options.plain ? startPlainView(fleet.apiUrl, print) : startLiveView(fleet, process.stdout);
   await asked;

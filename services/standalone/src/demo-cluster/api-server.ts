@@ -2,10 +2,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { parse as parseYaml } from 'yaml';
 import type { Admission } from './admission.ts';
+import { discovered } from './discovery.ts';
 import { ApiError, type ObjectStore, type WatchEvent } from './object-store.ts';
 import { jsonPatch, mergePatch, strategicMergePatch } from './patch.ts';
 import { apiVersionOf, RESOURCES, type KubernetesObject, type ResourceType } from './resources.ts';
 import { matchesFields, matchesLabels } from './selectors.ts';
+import { tableOf, wantsTable } from './table.ts';
 import { demoToken } from './token.ts';
 
 interface Target {
@@ -64,8 +66,8 @@ export class ApiServer {
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       const url = new URL(request.url ?? '/', 'http://demo');
-      if (url.pathname === '/version')
-        return send(response, 200, { major: '1', minor: '37', gitVersion: 'v1.37.2-demo' });
+      const told = request.method === 'GET' ? discovered(url.pathname) : undefined;
+      if (told) return send(response, 200, told);
       if (/^\/(readyz|livez|healthz)$/.test(url.pathname)) return void response.writeHead(200).end('ok');
       const target = targetOf(url.pathname);
       if (!target) throw new ApiError(404, 'NotFound', `the demo cluster has no resource at ${url.pathname}`);
@@ -78,8 +80,9 @@ export class ApiServer {
       if (refusal) throw new ApiError(refusal.code, refusal.reason, refusal.message);
       const body = request.method === 'GET' ? undefined : await bodyOf(request);
       if (request.method === 'GET' && !target.name && url.searchParams.get('watch'))
-        return this.watch(target, url, response);
-      send(response, request.method === 'POST' ? 201 : 200, await this.handle(request, target, url, body));
+        return this.watch(target, url, response, (object) => shown(object, request, target, url));
+      const answer = await this.handle(request, target, url, body);
+      send(response, request.method === 'POST' ? 201 : 200, shown(answer, request, target, url));
     } catch (error) {
       const known =
         error instanceof ApiError
@@ -94,6 +97,8 @@ export class ApiServer {
     const { type, namespace, name, subresource } = target;
     switch (request.method) {
       case 'GET':
+        if (subresource !== undefined && subresource !== 'status')
+          throw new ApiError(404, 'NotFound', `the demo cluster has no ${subresource} of ${type.plural}`);
         return name ? this.store.get(type, namespace, name) : this.list(target, url);
       case 'POST':
         return this.create(target, body as Partial<KubernetesObject>);
@@ -195,7 +200,12 @@ export class ApiServer {
     });
   }
 
-  private watch({ type, namespace }: Target, url: URL, response: ServerResponse): void {
+  private watch(
+    { type, namespace }: Target,
+    url: URL,
+    response: ServerResponse,
+    shape: (object: KubernetesObject) => unknown,
+  ): void {
     const since = Number(url.searchParams.get('resourceVersion') ?? 0) || this.store.resourceVersion;
     // An object that stops matching the selector is, for this watcher, deleted.
     const known = new Set(
@@ -213,7 +223,7 @@ export class ApiServer {
       const type_ = !matches ? 'DELETED' : known.has(uid) ? 'MODIFIED' : 'ADDED';
       if (matches) known.add(uid);
       else known.delete(uid);
-      write({ type: type_, object: event.object });
+      write({ type: type_, object: shape(event.object) });
     };
     const stopWatching = ((): (() => void) => {
       const early: WatchEvent[] = [];
@@ -245,6 +255,20 @@ export class ApiServer {
       clearTimeout(timeout);
     });
   }
+}
+
+/** As it is, or as the rows of a table where the client asked for one: that is how `kubectl get` prints. */
+function shown(answer: unknown, request: IncomingMessage, { type }: Target, url: URL): unknown {
+  const { kind } = answer as { kind?: string };
+  const isOne = kind === type.kind;
+  if (request.method !== 'GET' || !wantsTable(request.headers.accept)) return answer;
+  if (!isOne && kind !== `${type.kind}List`) return answer;
+  const objects = isOne ? [answer as KubernetesObject] : (answer as { items: KubernetesObject[] }).items;
+  return tableOf(type, objects, {
+    resourceVersion: (answer as { metadata: { resourceVersion: string } }).metadata.resourceVersion,
+    whole: url.searchParams.get('includeObject') === 'Object',
+    now: Date.now(),
+  });
 }
 
 function verbOf({ method }: IncomingMessage, target: Target, url: URL): string {

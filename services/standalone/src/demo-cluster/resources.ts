@@ -5,34 +5,48 @@ export interface ResourceType {
   readonly plural: string;
   readonly kind: string;
   readonly namespaced: boolean;
+  readonly shortNames: readonly string[];
+  /** Its status is written apart. */
+  readonly withStatus: boolean;
 }
 
-const core = (plural: string, kind: string, namespaced = true): ResourceType => ({
+const core = (
+  plural: string,
+  kind: string,
+  shortName: string | undefined,
+  { namespaced = true, withStatus = false } = {},
+): ResourceType => ({
   group: '',
   version: 'v1',
   plural,
   kind,
   namespaced,
+  shortNames: shortName === undefined ? [] : [shortName],
+  withStatus,
+});
+
+const grouped = (group: string, plural: string, kind: string, namespaced = true): ResourceType => ({
+  group,
+  version: 'v1',
+  plural,
+  kind,
+  namespaced,
+  shortNames: [],
+  withStatus: false,
 });
 
 export const RESOURCES: readonly ResourceType[] = [
-  core('namespaces', 'Namespace', false),
-  core('nodes', 'Node', false),
-  core('pods', 'Pod'),
-  core('configmaps', 'ConfigMap'),
-  core('secrets', 'Secret'),
-  core('services', 'Service'),
-  core('serviceaccounts', 'ServiceAccount'),
-  core('events', 'Event'),
-  { group: 'events.k8s.io', version: 'v1', plural: 'events', kind: 'Event', namespaced: true },
-  { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', kind: 'Lease', namespaced: true },
-  {
-    group: 'admissionregistration.k8s.io',
-    version: 'v1',
-    plural: 'mutatingwebhookconfigurations',
-    kind: 'MutatingWebhookConfiguration',
-    namespaced: false,
-  },
+  core('namespaces', 'Namespace', 'ns', { namespaced: false }),
+  core('nodes', 'Node', 'no', { namespaced: false, withStatus: true }),
+  core('pods', 'Pod', 'po', { withStatus: true }),
+  core('configmaps', 'ConfigMap', 'cm'),
+  core('secrets', 'Secret', undefined),
+  core('services', 'Service', 'svc'),
+  core('serviceaccounts', 'ServiceAccount', 'sa'),
+  core('events', 'Event', 'ev'),
+  grouped('events.k8s.io', 'events', 'Event'),
+  grouped('coordination.k8s.io', 'leases', 'Lease'),
+  grouped('admissionregistration.k8s.io', 'mutatingwebhookconfigurations', 'MutatingWebhookConfiguration', false),
 ];
 
 export interface KubernetesObject {
