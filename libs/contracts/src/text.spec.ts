@@ -19,6 +19,14 @@ const oddText = fc.oneof(
 );
 const anyJson = fc.jsonValue({ stringUnit: 'binary' });
 
+/** What cleaning makes of a part whose own parts are cleaned. */
+const cleanedPart = (part: unknown): unknown =>
+  typeof part === 'string'
+    ? cleanText(part)
+    : typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).map(([key, value]) => [cleanText(key), value]))
+      : part;
+
 describe('text from outside', () => {
   it('is storable exactly when it survives as UTF-8 without U+0000', () => {
     fc.assert(
@@ -83,6 +91,32 @@ describe('text from outside', () => {
     const nested = (inner: string): unknown => JSON.parse(`${'['.repeat(deep)}${inner}${']'.repeat(deep)}`);
     expect(unstorablePlace(nested('"\\u0000"'))).toHaveLength(deep);
     expect(unstorablePlace(nested('1'))).toBeUndefined();
+  });
+
+  it('is cleaned however deep it lies', () => {
+    const deep = 200_000;
+    const nested = (inner: string): unknown =>
+      JSON.parse(`${'[{"a":'.repeat(deep)}${inner}${'}]'.repeat(deep)}`) as unknown;
+    const text = (value: unknown): string => {
+      let at = value;
+      while (typeof at === 'object') at = Array.isArray(at) ? at[0] : (at as { a: unknown }).a;
+      return at as string;
+    };
+    expect(text(cleanJson(nested('"x\\u0000"')))).toBe(`x${REPLACEMENT}`);
+    const fine = nested('"x"');
+    expect(cleanJson(fine)).toBe(fine);
+  });
+
+  it('keeps its shape and all that was fine when something beside it is cleaned', () => {
+    fc.assert(
+      fc.property(anyJson, (given) => {
+        const [odd, kept] = cleanJson(['\0', given] as const);
+        expect(odd).toBe(REPLACEMENT);
+        expect(kept).toEqual(JSON.parse(JSON.stringify(given), (_, part: unknown) => cleanedPart(part)));
+      }),
+    );
+    const proto = JSON.parse('{"__proto__":{"a":"\\u0000"},"b":[]}') as object;
+    expect(JSON.stringify(cleanJson(proto))).toBe(`{"__proto__":{"a":"${REPLACEMENT}"},"b":[]}`);
   });
 
   it('cannot be a UID or an identifier when it holds what a line, a header or a key cannot', () => {

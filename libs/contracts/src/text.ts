@@ -76,9 +76,25 @@ export function cleanJson<T>(value: T): T {
   return unstorablePlace(value) === undefined ? value : (cleaned(value) as T);
 }
 
+/** Without recursion, as deep as the value may be: copies are made empty, and filled when their turn comes. */
 function cleaned(value: unknown): unknown {
-  if (typeof value === 'string') return cleanText(value);
-  if (Array.isArray(value)) return value.map(cleaned);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [cleanText(key), cleaned(part)]));
+  const todo: { readonly from: object; readonly to: object }[] = [];
+  const copyOf = (part: unknown): unknown => {
+    if (typeof part === 'string') return cleanText(part);
+    if (typeof part !== 'object' || part === null) return part;
+    const to = Array.isArray(part) ? [] : {};
+    todo.push({ from: part, to });
+    return to;
+  };
+  const result = copyOf(value);
+  for (let next = todo.pop(); next; next = todo.pop())
+    for (const [key, part] of Object.entries(next.from))
+      // Defined and not set: a key may be `__proto__`.
+      Object.defineProperty(next.to, cleanText(key), {
+        value: copyOf(part),
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      });
+  return result;
 }
