@@ -1,4 +1,4 @@
-import { checkEvent, checkStream, InvalidAppend } from './append-checks.ts';
+import { checkEvent, checkStream, checkTimes, invalidAppend, invalidEvent } from './append-checks.ts';
 import {
   boolArray,
   byteaArray,
@@ -11,6 +11,7 @@ import {
 } from './binary-array.ts';
 import { canonicalEvent } from './digest.ts';
 import type { EffectChange, InboxMove, NewEvent, StreamAppend } from './event-store.ts';
+import { DEEPEST, isShallow, isStorable, isStorableJson } from './storable.ts';
 
 /** Parameters of `es.append_2`, in their order, but for the inbox and the jitter. */
 export type AppendRequest = readonly (Buffer | string | null)[];
@@ -38,12 +39,7 @@ export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
       try {
         events.add(s, streamId, version, event);
       } catch (error) {
-        throw new InvalidAppend(
-          `append to ${streamId}: ${event.type} (version ${version}) cannot be stored: ${(error as Error).message}`,
-          {
-            cause: error,
-          },
-        );
+        throw invalidAppend([stream], invalidEvent(event, version, error));
       }
     });
 
@@ -56,6 +52,7 @@ export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
       if (effect.op === 'put') lay('put', putRow(s, effect, blob));
       else lay('removed', { s, kind: effect.kind, key: effect.key, unless_claimed: effect.unlessClaimed });
     }
+    checkTimes(stream);
     for (const timer of new Map((stream.timers ?? []).map((t) => [t.name, t])).values()) {
       lay(
         'timers',
@@ -73,11 +70,13 @@ export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
     }
   });
 
-  const rows = BESIDE.map((table) => (beside[table] ? JSON.stringify(beside[table]) : null));
-  for (const text of rows) refuseNul(text, streams);
-  for (const text of [...events.data, ...events.metadata]) refuseNul(text, streams);
-  for (const { streamId } of streams) if (streamId.includes('\0')) refuseNul(JSON.stringify(streamId), streams);
-  for (const type of events.types) if (type.includes('\0')) refuseNul(JSON.stringify(type), streams);
+  const names = [...streams.map(({ streamId }) => streamId), ...events.types];
+  for (const claim of claims) if (claim) names.push(claim.kind, claim.key, claim.claimId);
+  if (!names.every(isStorable)) throw invalidAppend(streams);
+  // Data lies in a row of a list.
+  const rows = BESIDE.map((table) => (beside[table] ? checkedJson(beside[table], DEEPEST + 2, streams) : null));
+  for (const json of events.data) if (!canBeStored(json, DEEPEST)) throw invalidAppend(streams);
+  for (const json of events.metadata) if (!canBeStored(json, DEEPEST)) throw invalidAppend(streams);
   const someClaim = claims.some((claim) => claim !== undefined);
   return [
     textArray(streams.map(({ streamId }) => streamId)),
@@ -159,11 +158,16 @@ export function lastOfEach(effects: readonly EffectChange[]): readonly EffectCha
   return effects.length < 2 ? effects : [...new Map(effects.map((e) => [JSON.stringify([e.kind, e.key]), e])).values()];
 }
 
-/** PostgreSQL's text cannot hold the character 0; said here, where the stream is known. */
-function refuseNul(json: string | null, streams: readonly StreamAppend[]): void {
-  if (json === null || !json.includes('\\u0000') || !/(?<!\\)(?:\\\\)*\\u0000/.test(json)) return;
-  const culprit = streams.find((stream) => /(?<!\\)(?:\\\\)*\\u0000/.test(JSON.stringify(stream)));
-  throw new InvalidAppend(
-    `append to ${culprit?.streamId.replaceAll('\0', '\\0') ?? 'a stream'}: the character U+0000 cannot be stored`,
-  );
+/** `streams`: of which the rows are. */
+function checkedJson(rows: readonly object[], levels: number, streams: readonly StreamAppend[]): string {
+  let json: string;
+  try {
+    json = JSON.stringify(rows);
+  } catch (error) {
+    throw invalidAppend(streams, error);
+  }
+  if (!canBeStored(json, levels)) throw invalidAppend(streams);
+  return json;
 }
+
+const canBeStored = (json: string, levels: number): boolean => isStorableJson(json) && isShallow(json, levels);

@@ -1,5 +1,7 @@
 import type { Pool } from 'pg';
+import { invalidRow } from './append-checks.ts';
 import { EffectQueue, type EffectRow, type JsonObject } from './event-store.ts';
+import { DEEPEST, isShallow, isStorable, isStorableJson } from './storable.ts';
 
 interface EffectColumns {
   readonly stream_id: string;
@@ -45,6 +47,7 @@ export class PostgresEffectQueue extends EffectQueue {
     readonly claimId: string;
     readonly leaseMs: number;
   }): Promise<readonly EffectRow[]> {
+    if (!isStorable(request.lane)) return [];
     const { rows } = await this.pool.query<EffectColumns>({
       name: 'es-claim',
       text: 'select * from es.claim_effects($1, $2, $3, $4, $5)',
@@ -70,7 +73,7 @@ export class PostgresEffectQueue extends EffectQueue {
   }
 
   async confirmClaims(
-    held: readonly {
+    claims: readonly {
       readonly streamId: string;
       readonly kind: string;
       readonly key: string;
@@ -78,6 +81,7 @@ export class PostgresEffectQueue extends EffectQueue {
     }[],
     leaseMs: number,
   ): Promise<readonly { readonly streamId: string; readonly kind: string; readonly key: string }[]> {
+    const held = claims.filter(isName);
     if (held.length === 0) return [];
     const { rows } = await this.pool.query<{ stream_id: string; kind: string; key: string }>({
       name: 'es-confirm',
@@ -103,6 +107,8 @@ export class PostgresEffectQueue extends EffectQueue {
     readonly data?: JsonObject;
     readonly refundToken?: boolean;
   }): Promise<boolean> {
+    const data = row.data === undefined ? null : dataJson(row.streamId, row.data);
+    if (!isName(row)) return false;
     const { rows } = await this.pool.query<{ released: boolean }>({
       name: 'es-release',
       text: 'select es.release_effect($1, $2, $3, $4, $5, $6, $7, $8) as released',
@@ -113,7 +119,7 @@ export class PostgresEffectQueue extends EffectQueue {
         row.claimId,
         Math.round(row.afterMs),
         row.notSent,
-        row.data === undefined ? null : JSON.stringify(row.data),
+        data,
         row.refundToken ?? false,
       ],
     });
@@ -144,6 +150,27 @@ export class PostgresEffectQueue extends EffectQueue {
     );
     return rows;
   }
+}
+
+/** Whether a row can have that name. */
+function isName(row: {
+  readonly streamId: string;
+  readonly kind: string;
+  readonly key: string;
+  readonly claimId: string;
+}): boolean {
+  return [row.streamId, row.kind, row.key, row.claimId].every(isStorable);
+}
+
+function dataJson(streamId: string, data: JsonObject): string {
+  let json: string;
+  try {
+    json = JSON.stringify(data);
+  } catch (error) {
+    throw invalidRow(streamId, data, error);
+  }
+  if (!isStorableJson(json) || !isShallow(json, DEEPEST)) throw invalidRow(streamId, data);
+  return json;
 }
 
 function toRow(row: EffectColumns): EffectRow {

@@ -16,6 +16,7 @@ import {
 import { KnownStreams } from './known-streams.ts';
 import { LogTail } from './log-tail.ts';
 import { Nudge } from './nudge.ts';
+import { isStorable } from './storable.ts';
 
 export interface PostgresStoreOptions {
   /** Uniform in [0, 1): moves the first probe of a new gate by ± 20 %. Default: no jitter. */
@@ -112,7 +113,7 @@ export class PostgresEventStore extends EventStore {
 
   async loadMany(streamIds: readonly string[]): Promise<ReadonlyMap<string, readonly RecordedEvent[]>> {
     const streams = new Map<string, readonly RecordedEvent[]>();
-    const ids = [...new Set(streamIds)];
+    const ids = [...new Set(streamIds)].filter(isStorable);
     // What is asked for by the thousand will not be asked for again soon.
     const known = ids.length <= KNOWN_STREAMS / 4 ? this.known : new KnownStreams(0);
     const unsettled = await this.loadNews(ids, known, streams);
@@ -226,7 +227,7 @@ export class PostgresEventStore extends EventStore {
     const { rows } = await this.pool.query<{ alias: string; stream_id: string }>({
       name: 'es-alias',
       text: 'select alias, stream_id from es.alias where alias = any($1)',
-      values: [aliases],
+      values: [aliases.filter(isStorable)],
     });
     return new Map(rows.map((row) => [row.alias, row.stream_id]));
   }
@@ -240,7 +241,7 @@ export class PostgresEventStore extends EventStore {
     const { rows } = await this.pool.query<{ stream_id: string; wrapped_key: Buffer; key_id: string; sealed: Buffer }>({
       name: 'es-sealed',
       text: 'select stream_id, wrapped_key, key_id, sealed from es.sealed where stream_id = any($1)',
-      values: [streamIds],
+      values: [streamIds.filter(isStorable)],
     });
     return new Map(
       rows.map((row) => [row.stream_id, { wrappedKey: row.wrapped_key, keyId: row.key_id, sealed: row.sealed }]),

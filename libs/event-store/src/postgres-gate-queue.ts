@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { GateQueue } from './event-store.ts';
+import { isStorable } from './storable.ts';
 
 export interface GateState {
   /** shut: one stream at a time probes. slow: each success lets two more through. open: all may pass. */
@@ -37,6 +38,7 @@ export class PostgresGateQueue extends GateQueue {
   }
 
   async peek(gate: string, count: number): Promise<readonly string[]> {
+    if (!isStorable(gate)) return [];
     const { rows } = await this.pool.query<{ stream_id: string }>(
       'select stream_id from es.parked where gate = $1 order by priority desc, deadline, since limit $2',
       [gate, count],
@@ -45,6 +47,7 @@ export class PostgresGateQueue extends GateQueue {
   }
 
   async report(gate: string, outcome: 'accepted' | 'refused'): Promise<void> {
+    if (!isStorable(gate)) return;
     await this.pool.query('select es.report_gate($1, $2, $3)', [gate, outcome === 'accepted', this.jitter()]);
   }
 
@@ -58,7 +61,7 @@ export class PostgresGateQueue extends GateQueue {
     }>(
       `select g.gate, g.state, g.next_probe_at, (select count(*)::int from es.parked p where p.gate = g.gate) as parked
          from es.gate g where g.gate = any($1)`,
-      [gates],
+      [gates.filter(isStorable)],
     );
     return new Map(
       rows.map((row) => [

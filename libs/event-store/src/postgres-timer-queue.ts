@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { TimerQueue, type JsonObject } from './event-store.ts';
+import { isStorable } from './storable.ts';
 
 /** Timers on PostgreSQL. A claimed timer stays until it is removed or put again, and falls due anew when the claim ends. */
 export class PostgresTimerQueue extends TimerQueue {
@@ -30,6 +31,7 @@ export class PostgresTimerQueue extends TimerQueue {
   }
 
   async remove(streamId: string, name: string, dueAt?: string): Promise<void> {
+    if (!isStorable(streamId) || !isStorable(name)) return;
     await this.pool.query('select es.remove_timer($1, $2, $3)', [streamId, name, dueAt ?? null]);
   }
 }

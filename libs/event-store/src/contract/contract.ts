@@ -1,5 +1,6 @@
 import { effectContract } from './effects.ts';
 import { eventContract } from './events.ts';
+import { oddTextContract } from './odd-texts.ts';
 import { quotaContract } from './quota.ts';
 import { subscriptionContract } from './subscriptions.ts';
 import type { StoreUnderTest } from './under-test.ts';
@@ -9,6 +10,7 @@ import { waitingContract } from './waiting.ts';
 export function eventStoreContract(name: string, make: () => Promise<StoreUnderTest>): void {
   eventContract(name, make);
   effectContract(name, make);
+  oddTextContract(name, make);
   quotaContract(name, make);
   waitingContract(name, make);
   subscriptionContract(name, make);

@@ -1,7 +1,8 @@
-import { InvalidAppend, checkEvent, checkStream } from '../append-checks.ts';
+import { checkEvent, checkStream, invalidAppend, invalidEvent, timeOf } from '../append-checks.ts';
 import { lastOfEach } from '../append-request.ts';
 import type { EffectChange, JsonObject, NewEvent, StreamAppend } from '../event-store.ts';
-import { CharacterZero, frozenJson } from './frozen-json.ts';
+import { isStorable } from '../storable.ts';
+import { frozenJson } from './frozen-json.ts';
 import type { SealedRecord } from './tables.ts';
 
 type Timer = NonNullable<StreamAppend['timers']>[number];
@@ -32,30 +33,27 @@ export function checkedAppend(streams: readonly StreamAppend[]): readonly Checke
     try {
       return checkedStream(stream);
     } catch (error) {
-      if (error instanceof InvalidAppend) throw error;
-      throw new InvalidAppend(`append to ${stream.streamId.replaceAll('\0', '\\0')}: ${(error as Error).message}`, {
-        cause: error,
-      });
+      throw invalidAppend([stream], error);
     }
   });
 }
 
 function checkedStream(stream: StreamAppend): CheckedStream {
   const { streamId, expected, claim, closed, parked, sealed } = stream;
-  refuseZero(streamId);
+  if (!namesOf(stream).every(isStorable)) throw new Error('a name that cannot be stored');
   const timers = stream.timers?.length ? [...new Map(stream.timers.map((t) => [t.name, t])).values()] : [];
   return {
     streamId,
     expected,
-    events: stream.events.map((event, i) => checkedEvent(event, streamId, expected + i + 1)),
+    events: stream.events.map((event, i) => checkedEvent(event, expected + i + 1)),
     effects: lastOfEach(stream.effects ?? []).map(checkedEffect),
     timers: timers.map((t) =>
-      t.op === 'remove' ? t : { op: t.op, name: t.name, dueAt: time(t.dueAt), data: frozenJson(t.data, false) },
+      t.op === 'remove' ? t : { op: t.op, name: t.name, dueAt: timeOf(t.dueAt), data: frozenJson(t.data, false) },
     ),
     parked: parked && {
       gate: parked.gate,
       priority: parked.priority,
-      deadline: parked.deadline === undefined ? undefined : time(parked.deadline),
+      deadline: parked.deadline === undefined ? undefined : timeOf(parked.deadline),
     },
     aliases: stream.aliases ?? [],
     sealed:
@@ -71,7 +69,7 @@ function checkedStream(stream: StreamAppend): CheckedStream {
   };
 }
 
-function checkedEvent(event: NewEvent, streamId: string, version: number): NewEvent {
+function checkedEvent(event: NewEvent, version: number): NewEvent {
   try {
     checkEvent(event);
     return {
@@ -82,11 +80,7 @@ function checkedEvent(event: NewEvent, streamId: string, version: number): NewEv
       metadata: frozenJson(event.metadata as unknown as JsonObject, true) as unknown as NewEvent['metadata'],
     };
   } catch (error) {
-    if (error instanceof CharacterZero) throw error;
-    throw new InvalidAppend(
-      `append to ${streamId}: ${event.type} (version ${version}) cannot be stored: ${(error as Error).message}`,
-      { cause: error },
-    );
+    throw invalidEvent(event, version, error);
   }
 }
 
@@ -99,12 +93,24 @@ function checkedEffect(effect: EffectChange): EffectChange {
   };
 }
 
-function time(text: string): number {
-  const at = Date.parse(text);
-  if (Number.isNaN(at)) throw new Error(`${JSON.stringify(text)} is not a time`);
-  return at;
-}
-
-function refuseZero(text: string): void {
-  if (text.includes('\0')) throw new CharacterZero('the character U+0000 cannot be stored');
+/** Every text of it outside JSON. */
+function namesOf({
+  streamId,
+  events,
+  effects = [],
+  timers = [],
+  parked,
+  aliases = [],
+  sealed,
+  claim,
+}: StreamAppend): readonly string[] {
+  const names = [streamId, ...events.map(({ type }) => type), ...timers.map(({ name }) => name), ...aliases];
+  for (const effect of effects) {
+    names.push(effect.kind, effect.key);
+    if (effect.op === 'put') names.push(effect.lane, effect.tenant, effect.claim?.claimId ?? '');
+  }
+  if (parked) names.push(parked.gate);
+  if (sealed && sealed !== 'destroy') names.push(sealed.put.keyId);
+  if (claim) names.push(claim.kind, claim.key, claim.claimId);
+  return names;
 }

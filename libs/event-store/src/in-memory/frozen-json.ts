@@ -1,11 +1,12 @@
 import type { JsonObject } from '../event-store.ts';
+import { DEEPEST, isStorable } from '../storable.ts';
 
 /** Objects that this module made: frozen to the bottom, so they need no second copy. */
 const ours = new WeakSet<object>();
 
 /**
  * A copy as a database would give it back: what JSON cannot hold is left out, minus zero is zero, nothing is shared with the caller, nothing can
- * be changed. `strict`: NaN, infinities and lone surrogates are refused, as in events; else they become null, as in rows beside them.
+ * be changed. `strict`: NaN and infinities are refused, as in events; else they become null, as in rows beside them.
  *
  * @throws Error saying what cannot be stored.
  */
@@ -15,17 +16,10 @@ export function frozenJson(value: JsonObject, strict: boolean): JsonObject {
   return copy as JsonObject;
 }
 
-/** The character that PostgreSQL's text cannot hold. */
-export class CharacterZero extends Error {
-  override readonly name = 'CharacterZero';
-}
-
 function copyOf(given: unknown, strict: boolean, depth: number): unknown {
   switch (typeof given) {
     case 'string':
-      if (given.includes('\0')) throw new CharacterZero('the character U+0000 cannot be stored');
-      if (strict && !given.isWellFormed()) throw new Error('Lone surrogate is not allowed');
-      return given;
+      return storable(given);
     case 'number':
       if (Number.isFinite(given)) return given === 0 ? 0 : given;
       if (strict) throw new Error(`${Number.isNaN(given) ? 'NaN' : 'Infinity'} is not allowed`);
@@ -41,8 +35,8 @@ function copyOf(given: unknown, strict: boolean, depth: number): unknown {
   }
   if (given === null) return null;
   if (ours.has(given)) return given;
-  // Deeper than any document of ours: a circle.
-  if (depth > 500) throw new Error('Circular reference detected');
+  // A circle, too, is deeper than anything.
+  if (depth >= DEEPEST) throw new Error('is nested too deep to be stored');
   const value = 'toJSON' in given && typeof given.toJSON === 'function' ? (given.toJSON() as unknown) : given;
   if (value !== given) return copyOf(value, strict, depth + 1);
   const copy = Array.isArray(given)
@@ -56,9 +50,13 @@ function copyOf(given: unknown, strict: boolean, depth: number): unknown {
 function objectCopy(given: object, strict: boolean, depth: number): object {
   const copy: Record<string, unknown> = {};
   for (const key of Object.keys(given)) {
-    if (key.includes('\0')) throw new CharacterZero('the character U+0000 cannot be stored');
     const value = copyOf((given as Record<string, unknown>)[key], strict, depth + 1);
-    if (value !== undefined) copy[key] = value;
+    if (value !== undefined) copy[storable(key)] = value;
   }
   return copy;
+}
+
+function storable(text: string): string {
+  if (!isStorable(text)) throw new Error('holds U+0000 or half of a surrogate pair, which cannot be stored');
+  return text;
 }

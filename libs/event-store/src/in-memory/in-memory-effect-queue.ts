@@ -1,3 +1,4 @@
+import { invalidRow } from '../append-checks.ts';
 import { EffectQueue, type EffectRow, type JsonObject } from '../event-store.ts';
 import type { LaneDepth } from '../postgres-effect-queue.ts';
 import { frozenJson } from './frozen-json.ts';
@@ -87,10 +88,11 @@ export class InMemoryEffectQueue extends EffectQueue {
     readonly refundToken?: boolean;
   }): Promise<boolean> {
     const row = this.tables.effects.get(given.streamId, given.kind, given.key);
+    const data = given.data === undefined ? undefined : checkedData(given, given.data);
     if (row?.claimId !== given.claimId) return false;
     row.claimId = undefined;
     row.runAt = this.tables.now() + Math.round(given.afterMs);
-    if (given.data !== undefined) row.data = frozenJson(given.data, false);
+    if (data) row.data = data;
     row.sentNow &&= !given.notSent;
     const lane = this.tables.lanes.get(row.lane);
     if (given.refundToken && lane?.bucket) lane.tokens = Math.min(lane.bucket.burst, lane.tokens + 1);
@@ -158,6 +160,14 @@ export class InMemoryEffectQueue extends EffectQueue {
       this.tables.lanes.set(name, lane);
     }
     return lane;
+  }
+}
+
+function checkedData({ streamId }: RowName, data: JsonObject): JsonObject {
+  try {
+    return frozenJson(data, false);
+  } catch (error) {
+    throw invalidRow(streamId, data, error);
   }
 }
 
