@@ -11,9 +11,19 @@ import {
   type ReaderOptions,
   type Rig,
 } from './contract-reader.ts';
-import type { Batch, Messaging } from './messaging.ts';
+import type { Batch, Messaging, MessagingEvent } from './messaging.ts';
 
 let topicCount = 0;
+
+/** Partitions of which the last word is that they wait. */
+function failing(events: readonly MessagingEvent[]): number[] {
+  const last = new Map<number, boolean>();
+  for (const event of events) {
+    if (event.kind === 'batch-failed') last.set(event.partition, true);
+    if (event.kind === 'goes-on') last.set(event.partition, false);
+  }
+  return [...last].flatMap(([partition, waits]) => (waits ? [partition] : []));
+}
 
 export function messagingContract(name: string, make: () => Promise<Rig>): void {
   describe(`messaging contract: ${name}`, () => {
@@ -134,6 +144,7 @@ export function messagingContract(name: string, make: () => Promise<Rig>): void 
       expect(r.values().filter((value) => value === 'c')).toEqual(['c']);
       const failures = r.events.flatMap((event) => (event.kind === 'batch-failed' ? [event.failures] : []));
       expect(failures).toEqual([1, 2, 3]);
+      expect(failing(r.events)).toEqual([]);
       await r.leave();
     });
 
@@ -184,6 +195,39 @@ export function messagingContract(name: string, make: () => Promise<Rig>): void 
       await producer.publish(name, [message('k', '1')]);
       await vi.waitFor(() => expect(r.values()).toEqual(['1']), within);
       await r.leave();
+    });
+
+    it('says that a partition goes on when its store is back, though nothing is to be read', async () => {
+      const name = await topic({ partitions: 3 });
+      const store = new MemoryOffsets();
+      store.failLoads = 5;
+      const r = await reader([name], { store });
+      await vi.waitFor(() => expect(store.rows.size).toBe(3), within);
+      expect(r.events.filter((event) => event.kind === 'batch-failed')).toHaveLength(5);
+      await vi.waitFor(() => expect(failing(r.events)).toEqual([]), within);
+      await r.leave();
+    });
+
+    it('says that a failing partition goes on when another reader has it', async () => {
+      const name = await topic({ partitions: 2 });
+      const store = new MemoryOffsets();
+      const failed = await reader([name], {
+        store,
+        group: name,
+        handle: () => Promise.reject(new Error('PostgreSQL is away')),
+      });
+      await producer.publish(
+        name,
+        Array.from({ length: 16 }, (_, i) => message(`k${i}`, `${i}`)),
+      );
+      await vi.waitFor(() => expect(failing(failed.events)).toHaveLength(2), within);
+      const other = await reader([name], { store, group: name });
+      await vi.waitFor(() => expect(other.messages.length).toBeGreaterThan(0), within);
+      await vi.waitFor(() => expect(failing(failed.events)).toHaveLength(1), within);
+      expect(other.messages.map(({ partition }) => partition)).not.toContain(failing(failed.events)[0]);
+      await failed.leave();
+      await vi.waitFor(() => expect(new Set(other.values()).size).toBe(16), within);
+      await other.leave();
     });
 
     it('begins a new epoch at first sight and when the log ends below the stored offset', async () => {

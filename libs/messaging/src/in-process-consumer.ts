@@ -109,6 +109,10 @@ export class InProcessConsumer implements Consumer {
     let position: { readonly epoch: number; readonly offset: bigint } | undefined;
     let known = this.firstSight(log, topic, partition);
     let failures = 0;
+    const goesOn = (): void => {
+      if (failures > 0) onEvent?.({ kind: 'goes-on', topic, partition });
+      failures = 0;
+    };
     while (!signal.aborted) {
       try {
         position ??= await this.locate(log, topic, partition, known);
@@ -132,13 +136,14 @@ export class InProcessConsumer implements Consumer {
             signal,
           } satisfies Batch);
         } else if (next === position.offset) {
+          goesOn();
           log.readBy(reader, position.offset);
           await this.log.changed(signal);
           // Retention may have moved the start beyond what was read.
           if (log.start > position.offset) position = undefined;
           continue;
         }
-        failures = 0;
+        goesOn();
         position = known = { epoch: position.epoch, offset: next };
         log.readBy(reader, next);
       } catch (error) {
@@ -149,6 +154,7 @@ export class InProcessConsumer implements Consumer {
         await this.clock.sleep(50 + backoffMs(failures, RETRY_BACKOFF, this.random), signal);
       }
     }
+    goesOn();
     if (!this.consumption.offsets) log.forgetReader(this);
   }
 

@@ -63,6 +63,7 @@ export interface Consumption {
 export type MessagingEvent =
   | { readonly kind: 'broker-away'; readonly reason: string }
   | { readonly kind: 'broker-back' }
+  /** A batch was not handled, or the offset store could not say where to read on: the partition waits and tries again, until `goes-on`. */
   | {
       readonly kind: 'batch-failed';
       readonly topic: string;
@@ -70,6 +71,8 @@ export type MessagingEvent =
       readonly failures: number;
       readonly error: unknown;
     }
+  /** Nothing of a partition that failed fails here any more: a batch was handled, nothing is left to read, or it is another reader's now. */
+  | { readonly kind: 'goes-on'; readonly topic: string; readonly partition: number }
   /** What is known of the partition is a part of it, from now until `caught-up`: it was assigned, taken away, or begins anew. */
   | { readonly kind: 'behind'; readonly topic: string; readonly partition: number }
   /** It has been read up to the end that it had when it was assigned. */

@@ -207,7 +207,7 @@ export class KafkaConsumer implements Consumer, ReaderHost {
     }
     for (const [key, reader] of this.readers) {
       if (held.has(key)) continue;
-      reader.release();
+      reader.leave();
       this.readers.delete(key);
       this.catchUp.lost(reader.topic, reader.partition);
     }

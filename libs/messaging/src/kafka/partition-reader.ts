@@ -59,6 +59,12 @@ export class PartitionReader {
     this.assignment.abort();
   }
 
+  /** The partition is somebody else's: what failed here is not ours to tell any more. */
+  leave(): void {
+    this.release();
+    this.goesOn();
+  }
+
   /** The topic was away: a reader without a store cannot know whether what comes is the same log. */
   forget(): void {
     if (this.reached === undefined) return;
@@ -102,7 +108,7 @@ export class PartitionReader {
         this.refuse(error, signal);
         return false;
       }
-      this.failures = 0;
+      this.goesOn();
       this.position = this.reached = next;
       this.host.catchUp.reached(this.topic, this.partition, next);
       await handled(last.offset);
@@ -123,10 +129,21 @@ export class PartitionReader {
   private refuse(error: unknown, signal: AbortSignal): void {
     // Giving up because the partition goes away is no failure.
     if (signal.aborted) return;
+    this.failed(error);
+    this.relocate(signal, 50 + backoffMs(this.failures, RETRY_BACKOFF, this.host.random));
+  }
+
+  private failed(error: unknown): void {
     this.failures += 1;
     const { topic, partition, failures } = this;
     this.host.consumption.onEvent?.({ kind: 'batch-failed', topic, partition, failures, error });
-    this.relocate(signal, 50 + backoffMs(failures, RETRY_BACKOFF, this.host.random));
+  }
+
+  private goesOn(): void {
+    if (this.failures === 0) return;
+    this.failures = 0;
+    const { topic, partition } = this;
+    this.host.consumption.onEvent?.({ kind: 'goes-on', topic, partition });
   }
 
   private relocate(signal: AbortSignal, afterMs: number): void {
@@ -141,11 +158,16 @@ export class PartitionReader {
       try {
         const range = (await this.host.ranges(this.topic)).get(this.partition);
         if (!range) throw new Error(`partition ${this.partition} of ${this.topic} is not there`);
-        const position = await this.decide(range);
+        const position = await this.decide(range).catch((error: unknown) => {
+          // The log answered, the store did not: whoever handles batches waits for the same.
+          if (!signal.aborted) this.failed(error);
+          throw error;
+        });
         if (signal.aborted) return;
         this.position = position;
         this.host.catchUp.end(this.topic, this.partition, range.end);
         this.host.catchUp.reached(this.topic, this.partition, position);
+        if (position >= range.end) this.goesOn();
         this.control?.resumeAt(position);
         return;
       } catch (error) {

@@ -468,7 +468,12 @@ describe('without PostgreSQL', () => {
       expect((await call(other.url, 'GET', '/health/live')).status).toBe(200);
       expect((await fetch(`${other.url}/metrics`)).status).toBe(200);
       await rig.process.start();
-      await eventually(async () => (await ready()).status === 200, { what: 'it is ready again', deadlineMs: 40_000 });
+      const readyAgain = async () => {
+        const { status, body } = await ready();
+        expect(body.checks.filter((check) => !check.ok)).toEqual([]);
+        return status === 200;
+      };
+      await eventually(readyAgain, { what: 'it is ready again', deadlineMs: 40_000 });
       expect((await call(other.url, 'GET', '/api/v1/clusters')).status).toBe(200);
     } finally {
       await other.stop();

@@ -67,10 +67,7 @@ export class Intake {
       topics: [topics(fleet).intents],
       group: this.group,
       offsets: new InboxOffsets(store, this.group),
-      handle: async (batch) => {
-        await this.handler.handle(batch);
-        if (this.failing.delete(batch.partition)) logger.info('a partition goes on', { partition: batch.partition });
-      },
+      handle: (batch) => this.handler.handle(batch),
       onEvent: (event) => {
         // A broker that is away is told by messaging itself.
         if (event.kind === 'batch-failed') {
@@ -78,6 +75,8 @@ export class Intake {
           if (failures >= TROUBLE_AFTER) this.failing.set(partition, errorMessage(error));
           logger.error('could not handle a batch; the partition waits', { topic, partition, failures, error });
         }
+        if (event.kind === 'goes-on' && this.failing.delete(event.partition))
+          logger.info('a partition goes on', { partition: event.partition });
       },
       onNewEpoch: (topic, partition, epoch) => {
         logger.warn('a log begins anew; asking every agent for an inventory', { topic, partition, epoch });
