@@ -23,7 +23,20 @@ export interface PodPlan {
 }
 
 export type PodKind =
-  'service' | 'job' | 'failing-job' | 'crash-loop' | 'fail-fast' | 'unmappable' | 'two-specs' | 'init';
+  | 'service'
+  | 'job'
+  | 'failing-job'
+  | 'crash-loop'
+  | 'fail-fast'
+  | 'unmappable'
+  | 'two-specs'
+  | 'init'
+  | 'three-inits'
+  | 'init-crash-loop'
+  | 'no-image';
+
+/** An image that no registry has; a scene tells the cloud so. */
+export const NO_IMAGE = 'missing:1';
 
 const KINDS: readonly (readonly [PodKind, number])[] = [
   ['service', 8],
@@ -82,6 +95,7 @@ export function podSpec({ kind, uid }: PodPlan): {
     restartPolicy,
     containers: [{ ...container, ...(command.length > 0 && { command }) }],
   });
+  const init = (name: string, ...command: readonly string[]) => ({ name, image: 'prepare:1', resources: {}, command });
   switch (kind) {
     case 'service':
       return { spec: of('Always'), annotations: {} };
@@ -98,13 +112,15 @@ export function podSpec({ kind, uid }: PodPlan): {
     case 'two-specs':
       return { spec: of('Always'), annotations: { 'k8s.aliyun.com/eci-use-specs': '1-2Gi,2-4Gi' } };
     case 'init':
-      return {
-        spec: {
-          ...of('Always'),
-          initContainers: [{ name: 'prepare', image: 'prepare:1', resources: {}, command: ['sleep', '3'] }],
-        },
-        annotations: {},
-      };
+      return { spec: { ...of('Always'), initContainers: [init('prepare', 'sleep', '3')] }, annotations: {} };
+    case 'three-inits': {
+      const initContainers = ['i1', 'i2', 'i3'].map((name) => init(name, 'sleep', '15'));
+      return { spec: { ...of('Always'), initContainers }, annotations: {} };
+    }
+    case 'init-crash-loop':
+      return { spec: { ...of('Always'), initContainers: [init('i1', 'sh', '-c', 'exit 1')] }, annotations: {} };
+    case 'no-image':
+      return { spec: { ...of('Always'), containers: [{ ...container, image: NO_IMAGE }] }, annotations: {} };
   }
 }
 

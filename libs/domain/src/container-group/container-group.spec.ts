@@ -467,6 +467,76 @@ describe('an observation', () => {
     });
   });
 
+  describe('of init containers', () => {
+    const init = (restartCount: number, startedAt: string): ContainerStatus => ({
+      name: 'prepare',
+      image: 'i',
+      ready: false,
+      restartCount,
+      state: { state: 'running', startedAt },
+    });
+    const sight = (initContainers: ContainerStatus[]): ContainerGroupCommand => ({
+      type: 'Observe',
+      snapshot: { containerGroupId: 'eci-1', status: 'Pending', initContainers },
+    });
+
+    it('that is older than what is known adds no restarts', () => {
+      const events = [accepted(), chosen(1), created(1, 'eci-1')];
+      const newer = given(...events).when(sight([init(4, '2026-01-01T00:05:00Z')]));
+      given(...events, ...said(newer))
+        .when(sight([init(3, '2026-01-01T00:04:00Z')]))
+        .then();
+    });
+  });
+
+  describe('of an event that only repeats', () => {
+    const sight = (count: number, secondsLater: number): ContainerGroupCommand => ({
+      type: 'Observe',
+      snapshot: {
+        containerGroupId: 'eci-1',
+        status: 'Pending',
+        cloudEvents: [
+          {
+            type: 'Normal',
+            reason: 'BackOff',
+            message: 'Back-off pulling image "missing"',
+            count,
+            firstTimestamp: '2026-01-01T00:00:00Z',
+            lastTimestamp: new Date(Date.parse('2026-01-01T00:00:00Z') + secondsLater * 1000).toISOString(),
+          },
+        ],
+      },
+    });
+
+    it('costs a few events an hour, and is never told with a count that is long wrong', () => {
+      let events: NewContainerGroupEvent[] = [accepted(), chosen(1), created(1, 'eci-1'), seen('eci-1', 'Pending')];
+      const before = events.length;
+      for (let count = 1; count <= 2_880; count++) {
+        const step = given(...events).when(sight(count, count * 10));
+        events = [...events, ...said(step)];
+        const told = step.after.group!.cloudEvents[0]!.count;
+        expect(told).toBeGreaterThan(count / 2);
+        expect(count - told).toBeLessThan(60);
+      }
+      // Eight hours.
+      expect(events.length - before).toBeLessThan(8 * 6 + 10);
+    });
+
+    it('is told with whatever else is new', () => {
+      const events = [accepted(), chosen(1), created(1, 'eci-1')];
+      const first = given(...events).when(sight(10, 100));
+      given(...events, ...said(first))
+        .when(sight(11, 110))
+        .then();
+      const more = sight(11, 110) as Extract<ContainerGroupCommand, { type: 'Observe' }>;
+      const step = given(...events, ...said(first)).when({
+        ...more,
+        snapshot: { ...more.snapshot, podIp: '10.0.0.7' },
+      });
+      expect(step.after.group!.cloudEvents[0]!.count).toBe(11);
+    });
+  });
+
   it('of an end gives the pod its end, for ever', () => {
     const step = given(...running)
       .when({

@@ -1,5 +1,5 @@
 import type { GroupSnapshot } from './commands.ts';
-import type { ContainerStatus, EventData, GroupStatus, NewContainerGroupEvent } from './events.ts';
+import type { CloudEvent, ContainerStatus, EventData, GroupStatus, NewContainerGroupEvent } from './events.ts';
 import { isBeyondScheduling } from './evolve.ts';
 import { isFinalStatus } from './questions.ts';
 import { same } from '../same.ts';
@@ -24,12 +24,7 @@ export function observe(snapshot: GroupSnapshot, state: ContainerGroupState): Ne
     return [...events, schedulingFailed(snapshot, group, state.attempt.number)];
   }
   const picture = pictureOf(snapshot, group);
-  if (
-    !same(picture, pictureOf({ containerGroupId, status: group.status ?? 'Unknown' }, group)) ||
-    group.status !== picture.status
-  ) {
-    events.push({ type: 'ContainersChanged', data: picture });
-  }
+  if (isNews(picture, group)) events.push({ type: 'ContainersChanged', data: picture });
   const spot = spotNotice(picture);
   if (spot && group.spotRelease === undefined)
     events.push({ type: 'SpotReleaseAnnounced', data: { containerGroupId, message: spot } });
@@ -50,11 +45,12 @@ function progress(status: GroupStatus): number {
 function isStale(snapshot: GroupSnapshot, group: KnownGroup): boolean {
   if (group.status === null || isFinalStatus(snapshot.status)) return false;
   if (progress(snapshot.status) < progress(group.status) && isBeyondScheduling(group.status)) return true;
-  const seen = snapshot.containers ?? [];
-  if (!seen.some((container) => fell(container, known(container.name, group.containers)))) return false;
+  const seen = [...(snapshot.initContainers ?? []), ...(snapshot.containers ?? [])];
+  const before = [...group.initContainers, ...group.containers];
+  if (!seen.some((container) => fell(container, known(container.name, before)))) return false;
   // A smaller count is an older sight, or a host that was restarted and counts from the beginning: the containers' times tell which.
   const newest = newestTime(seen);
-  if (newest !== undefined) return newest <= (newestTime(group.containers) ?? -Infinity);
+  if (newest !== undefined) return newest <= (newestTime(before) ?? -Infinity);
   return snapshot.podIp === undefined || snapshot.podIp === group.podIp;
 }
 
@@ -136,6 +132,30 @@ function pictureOf(snapshot: GroupSnapshot, group: KnownGroup): EventData['Conta
     ...(podIp ? { podIp } : {}),
     ...(startedAt ? { startedAt } : {}),
   };
+}
+
+function isNews(picture: EventData['ContainersChanged'], group: KnownGroup): boolean {
+  if (group.status !== picture.status) return true;
+  const before = pictureOf({ containerGroupId: group.containerGroupId, status: group.status }, group);
+  const cloudEvents = onlyCounted(picture.cloudEvents, group.cloudEvents) ? group.cloudEvents : picture.cloudEvents;
+  return !same({ ...picture, cloudEvents }, before);
+}
+
+const COUNTED_FOR_MS = 600_000;
+
+/**
+ * The cloud tells the same as before and has only counted on: a container that does not start brings the same event every few seconds, for as long
+ * as nobody helps it. That is news when its count has doubled, or ten minutes after it was told last.
+ */
+function onlyCounted(now: readonly CloudEvent[], before: readonly CloudEvent[]): boolean {
+  if (now.length !== before.length) return false;
+  return now.every(({ count, lastTimestamp, ...event }, index) => {
+    const { count: was, lastTimestamp: wasAt, ...known } = before[index]!;
+    if (!same(event, known)) return false;
+    if (count === was && lastTimestamp === wasAt) return true;
+    const later = Date.parse(lastTimestamp ?? '') - Date.parse(wasAt ?? '');
+    return count < was * 2 && !(later >= COUNTED_FOR_MS);
+  });
 }
 
 function nonEmpty<T>(list: readonly T[] | undefined): readonly T[] | undefined {

@@ -75,7 +75,7 @@ export class ApplySights {
       const state = states.get(streamId);
       if (!state) continue;
       sights.meet(id, streamId, clock.now());
-      sights.learn(id, state);
+      sights.learn(id, state, clock.now());
     }
     return unknown.filter((id) => !found.has(aliasFor(id)));
   }
@@ -102,7 +102,7 @@ export class ApplySights {
       const needsDetails = (!sight.landed && started) || sight.hasInitContainers || isFinalStatus(snapshot.status);
       (needsDetails ? wanting : plain).push(snapshot);
     }
-    const detailed = await this.read(wanting.map((snapshot) => snapshot.containerGroupId));
+    const { found: detailed } = await this.read(wanting.map((snapshot) => snapshot.containerGroupId));
     // What could not be read in detail is applied as far as it is known; the details follow with the reads of groups not landed, or the inventory.
     await this.observe([
       ...plain,
@@ -133,8 +133,10 @@ export class ApplySights {
     }
   }
 
-  /** Details by id, 20 a call; ids that could not be read are missing. */
-  async read(ids: readonly string[]): Promise<ReadonlyMap<string, GroupSnapshot>> {
+  /** Details by id, 20 a call; ids that could not be read are missing, and the cloud may have refused to answer (`answered` false). */
+  async read(
+    ids: readonly string[],
+  ): Promise<{ readonly found: ReadonlyMap<string, GroupSnapshot>; readonly answered: boolean }> {
     const { client } = this.parts;
     const pages: (readonly string[])[] = [];
     for (let start = 0; start < ids.length; start += IDS) pages.push(ids.slice(start, start + IDS));
@@ -146,9 +148,9 @@ export class ApplySights {
           for (const { snapshot } of answer.value) found.set(snapshot.containerGroupId, snapshot);
       }
       // The rest is read another time.
-      if (answers.some((answer) => answer.kind !== 'done')) break;
+      if (answers.some((answer) => answer.kind !== 'done')) return { found, answered: false };
     }
-    return found;
+    return { found, answered: true };
   }
 
   /** Decides and appends; concurrent appends share transactions. */
@@ -199,12 +201,12 @@ export class ApplySights {
     commands: readonly ContainerGroupCommand[],
     known?: ContainerGroupState,
   ): Promise<void> {
-    const { streams, sights, metrics, logger, gates } = this.parts;
+    const { streams, sights, clock, metrics, logger, gates } = this.parts;
     try {
       const causationId = `seen:${id}`;
       const result = await streams.execute(streamId, commands, { actor: ACTOR, causationId, ...(known && { known }) });
       if (result.kind !== 'done') return;
-      sights.learn(id, result.after);
+      sights.learn(id, result.after, clock.now(), result.events.length > 0);
       metrics.events.inc(result.events.length);
       metrics.twins.inc(result.events.filter((event) => event.type === 'OrphanFound').length);
       if (result.events.some((event) => event.type === 'SchedulingFailed'))

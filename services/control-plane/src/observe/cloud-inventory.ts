@@ -124,7 +124,7 @@ export class CloudInventory {
 
   /** Groups that their stream takes for gone or ended, and that a second look still finds open, must not live. */
   private async backFromTheDead(groups: readonly FoundGroup[]): Promise<void> {
-    const { sights, client, streams, scope } = this.parts;
+    const { sights, client, streams, scope, clock } = this.parts;
     const suspects = groups.filter(({ snapshot }) => {
       const sight = sights.get(snapshot.containerGroupId);
       return sight && !sight.open && !isFinalStatus(snapshot.status) && snapshot.status !== 'Terminating';
@@ -137,7 +137,7 @@ export class CloudInventory {
       const id = snapshot.containerGroupId;
       const streamId = sights.get(id)?.streamId as string;
       const state = states.get(streamId) as ContainerGroupState;
-      sights.learn(id, state);
+      sights.learn(id, state, clock.now());
       const takenForGone = state.group?.containerGroupId !== id || state.group.gone;
       if (sights.get(id)?.open || !takenForGone) continue;
       const answer = await client.describe([id]);

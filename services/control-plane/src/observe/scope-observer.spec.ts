@@ -22,6 +22,9 @@ class ScriptedCloud {
     readonly since: number | undefined;
     readonly cursor: string | undefined;
   }[] = [];
+  /** Ids of each read of details. */
+  readonly reads: (readonly string[])[] = [];
+  refusesReads = false;
   pages: readonly (readonly GroupSnapshot[])[] = [[]];
   takesMs = 0;
   fails = 0;
@@ -44,7 +47,14 @@ class ScriptedCloud {
       return { kind: 'done', requestId: 'r', value: { groups: this.pages[page] ?? [], ...next } };
     },
     list: () => Promise.resolve({ kind: 'unknown', reason: 'not asked here' }),
-    describe: () => Promise.resolve({ kind: 'done', requestId: 'r', value: [] }),
+    describe: (ids: readonly string[]) => {
+      this.reads.push(ids);
+      return Promise.resolve(
+        this.refusesReads
+          ? { kind: 'refused', code: 'Throttling', class: 'THROTTLED', message: '' }
+          : { kind: 'done', requestId: 'r', value: [] },
+      );
+    },
   } as unknown as EciClient;
 }
 
@@ -195,6 +205,47 @@ describe('watching a place', () => {
       { fleet: 'f', clusterId: 'k1' },
       { fleet: 'f', clusterId: 'k2' },
     ]);
+  });
+
+  describe('with groups that have landed and do not start', () => {
+    const stuck = (count: number): readonly string[] =>
+      Array.from({ length: count }, (_, index) => {
+        const id = `eci-${index}`;
+        sights.details.learn(id, { settled: false, changed: false, now: clock.now() });
+        return id;
+      });
+    /** Reads of details in so many minutes of steps. */
+    const readsIn = async (minutes: number): Promise<readonly (readonly string[])[]> => {
+      const before = cloud.reads.length;
+      const until = clock.now() + minutes * 60_000;
+      while (clock.now() < until) await clock.advance(await step());
+      return cloud.reads.slice(before);
+    };
+
+    it.each([
+      { groups: 1, calls: 1 },
+      { groups: 20, calls: 1 },
+      { groups: 1_000, calls: 50 },
+      { groups: 20_000, calls: 300 },
+    ])(
+      'reads details at most $calls times a minute, of $groups groups, and each in its turn',
+      async ({ groups, calls }) => {
+        const ids = stuck(groups);
+        await readsIn(5);
+
+        const reads = await readsIn(10);
+
+        expect(reads.length / 10).toBeLessThanOrEqual(calls);
+        expect(new Set(reads.flat())).toEqual(new Set(ids));
+      },
+    );
+
+    it('leaves the quota to others while the cloud refuses', async () => {
+      stuck(1_000);
+      cloud.refusesReads = true;
+
+      expect((await readsIn(5)).length / 5).toBeLessThanOrEqual(8);
+    });
   });
 
   describe('with groups of three streams', () => {

@@ -24,6 +24,11 @@ const INVENTORY_AGAIN_MS = 65_000;
 /** A group without a stream may be one whose create has not been recorded yet. */
 const STRANGER_AFTER_MS = 20_000;
 const READS_A_STEP = IDS * 10;
+/** Details of groups that have landed are read in rounds, so that calls are full: at most 300 calls a minute, of the 2,000 that ECI takes. */
+const ROUND_MS = 2_000;
+const READS_A_ROUND = IDS * 10;
+/** Whoever is on its way needs its reads more. */
+const ROUND_AFTER_REFUSAL_MS = 30_000;
 /** A clock that was set makes a sweep look long, or the next one far away: no wait that it explains is longer than this. */
 const LONGEST_PAUSE_MS = 30_000;
 const LONGEST_WAIT_MS = 2_000;
@@ -39,6 +44,7 @@ export class ScopeObserver {
   private listedAt: number | undefined;
   private nextSweepAt = 0;
   private nextInventoryAt = 0;
+  private nextRoundAt = 0;
   private busyUntil = 0;
   private throttledInARow = 0;
   private sweepMs = 0;
@@ -72,6 +78,7 @@ export class ScopeObserver {
     if (clock.now() >= this.nextSweepAt) await this.sweep(stopping);
     if (stopping.aborted) return 0;
     await this.readOnTheirWay();
+    await this.readAgain();
     await this.apply.again();
     if (clock.now() >= this.nextInventoryAt) this.beginInventory(stopping);
     const now = clock.now();
@@ -83,6 +90,7 @@ export class ScopeObserver {
   /** The clock was set back: what was planned by the time before is due now. */
   private doubtFarTimes(now: number): void {
     if (this.nextSweepAt - now > THROTTLED.capMs + LONGEST_PAUSE_MS) this.nextSweepAt = now;
+    if (this.nextRoundAt - now > ROUND_AFTER_REFUSAL_MS) this.nextRoundAt = now;
     const inventoryIn = this.nextInventoryAt - now;
     if (inventoryIn !== Infinity && inventoryIn > INVENTORY_EVERY_MS + LONGEST_PAUSE_MS) this.nextInventoryAt = now;
     if (this.sweptAt !== undefined && this.sweptAt > now) this.sweptAt = undefined;
@@ -152,7 +160,20 @@ export class ScopeObserver {
     const { sights, clock } = this.parts;
     const due = sights.dueForReading(clock.now(), READS_A_STEP);
     if (due.length === 0) return;
-    const found = await this.apply.read(due);
+    const { found } = await this.apply.read(due);
+    await this.apply.byDetails([...found.values()]);
+  }
+
+  /** Init containers and the cloud's events of groups that have landed. */
+  private async readAgain(): Promise<void> {
+    const { sights, clock } = this.parts;
+    const now = clock.now();
+    if (now < this.nextRoundAt) return;
+    const due = sights.details.due(now, READS_A_ROUND);
+    this.nextRoundAt = now + ROUND_MS;
+    if (due.length === 0) return;
+    const { found, answered } = await this.apply.read(due);
+    if (!answered) this.nextRoundAt = clock.now() + ROUND_AFTER_REFUSAL_MS;
     await this.apply.byDetails([...found.values()]);
   }
 

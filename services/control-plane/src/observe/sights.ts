@@ -1,4 +1,5 @@
 import { openGroupIds, type ContainerGroupState, type GroupSnapshot, type GroupStatus } from '#libs/domain';
+import { DetailsSchedule, isSettled } from './details-schedule.ts';
 
 /** What this process saw last of one group. */
 export interface Sight {
@@ -28,6 +29,8 @@ const FORGET_MS = 2 * 3_600_000;
  */
 export class Sights {
   private readonly sights = new Map<string, Sight>();
+  /** When the details of groups that have landed are read again. */
+  readonly details = new DetailsSchedule();
 
   get(id: string): Sight | undefined {
     return this.sights.get(id);
@@ -53,14 +56,17 @@ export class Sights {
     return sight;
   }
 
-  /** After the stream has taken what was seen. */
-  learn(id: string, state: ContainerGroupState): void {
+  /** After the stream has taken what was seen; `changed` = it was news. */
+  learn(id: string, state: ContainerGroupState, now: number, changed = false): void {
     const sight = this.sights.get(id);
     if (!sight) return;
     const current = state.group?.containerGroupId === id ? state.group : undefined;
     sight.open = openGroupIds(state).includes(id);
     sight.landed = current === undefined || current.landed !== undefined;
     sight.hasInitContainers = (state.intent?.pod.initContainers.length ?? 0) > 0;
+    const isWatched = sight.open && current?.landed !== undefined && !state.stop;
+    if (isWatched) this.details.learn(id, { settled: isSettled(current), changed, now });
+    else this.details.forget(id);
   }
 
   /** Groups that have not landed and whose next read by id is due; each is read at most once for each time it is answered. */

@@ -1,0 +1,182 @@
+import { podEventsOf, type PodEvent } from '#libs/kubernetes';
+import { streamIdOf } from '#libs/domain';
+import { describe, expect, it } from 'vitest';
+import { domainEvent } from '../../services/control-plane/src/container-groups/stored-events.ts';
+import type { Pod } from './parts/api-server.ts';
+import { NO_IMAGE, type PodKind, type PodPlan } from './parts/workload.ts';
+import { World } from './world.ts';
+
+interface Container {
+  readonly name: string;
+  readonly restartCount: number;
+  readonly state: Readonly<Record<string, { readonly reason?: string }>>;
+}
+
+/** What one pod was seen as, over time. */
+interface Seen {
+  readonly at: number;
+  readonly pod: Pod;
+}
+
+const plan = (kind: PodKind, index: number): PodPlan => ({
+  clusterId: 'k1',
+  uid: `uid-${`${index}`.padStart(3, '0')}`,
+  name: `pod-${index}`,
+  kind,
+  createAtMs: 5_000 + index * 20,
+  graceSeconds: 1,
+  force: false,
+});
+
+const initsOf = ({ pod }: Seen): readonly Container[] =>
+  (pod.status?.['initContainerStatuses'] ?? []) as readonly Container[];
+/** `i1 terminated, i2 running, i3 waiting` */
+const pictureOf = (seen: Seen): string =>
+  initsOf(seen)
+    .map(({ name, state }) => `${name} ${Object.keys(state).join()}`)
+    .join(', ');
+
+/** Pods of one kind each, watched for minutes of the virtual clock. */
+class Scene {
+  readonly seen = new Map<string, Seen[]>();
+  private readonly world: World;
+  private readonly plans: readonly PodPlan[];
+
+  constructor(kinds: readonly PodKind[]) {
+    this.plans = kinds.map(plan);
+    this.world = new World({
+      seed: 1,
+      clusters: ['k1'],
+      replicas: 2,
+      pods: this.plans,
+      quota: { rate: 50, burst: 500 },
+      inventorySeconds: 60,
+      orphans: 0,
+      keepTrace: false,
+    });
+    const { core } = this.world.cloud;
+    core.change({
+      latencies: {
+        schedulingMs: [100, 200],
+        pullingMs: [500, 1_000],
+        pullingCachedMs: [500, 1_000],
+        visibilityMs: [0, 0],
+      },
+    });
+    core.behaviours.add({ id: 'no such image', match: { image: NO_IMAGE }, imagePullFails: true });
+    this.world.start();
+    this.world.apis[0]?.subscribe(
+      ({ object }) => {
+        const before = this.seen.get(object.metadata.uid) ?? [];
+        this.seen.set(object.metadata.uid, [...before.slice(-200), { at: this.elapsed, pod: object }]);
+      },
+      () => undefined,
+    );
+  }
+
+  get elapsed(): number {
+    return this.world.scheduler.elapsed;
+  }
+
+  /** Calls of an action so far. */
+  calls(action: string): number {
+    return this.world.coverage.count(`call ${action}`);
+  }
+
+  async minutes(count: number): Promise<void> {
+    const { scheduler } = this.world;
+    await scheduler.run(scheduler.now + count * 60_000, () => {
+      this.world.readEvents();
+      return this.world.broken !== undefined;
+    });
+    if (this.world.broken) throw this.world.broken;
+  }
+
+  /** What `kubectl describe` would tell of a pod. */
+  events(index: number): readonly PodEvent[] {
+    const stream = streamIdOf('k1', this.plans[index]!.uid);
+    const events = this.world.database.log.filter(({ streamId }) => streamId === stream);
+    return podEventsOf(events.map((event) => ({ ...domainEvent(event), id: event.eventId })));
+  }
+
+  eventsInStream(index: number): number {
+    const stream = streamIdOf('k1', this.plans[index]!.uid);
+    return this.world.database.log.filter(({ streamId }) => streamId === stream).length;
+  }
+
+  of(index: number): readonly Seen[] {
+    return this.seen.get(this.plans[index]!.uid) ?? [];
+  }
+}
+
+describe('a pod that is long in starting', () => {
+  it('shows each of its init containers while it runs', async () => {
+    const scene = new Scene(['three-inits']);
+
+    await scene.minutes(2);
+
+    const pictures = scene.of(0).map(pictureOf);
+    const order = pictures.filter((picture, index) => picture !== '' && picture !== pictures[index - 1]);
+    expect(order.slice(-4)).toEqual([
+      'i1 running, i2 waiting, i3 waiting',
+      'i1 terminated, i2 running, i3 waiting',
+      'i1 terminated, i2 terminated, i3 running',
+      'i1 terminated, i2 terminated, i3 terminated',
+    ]);
+    const [first, last] = [order.at(-4), order.at(-1)].map((p) => scene.of(0).find((seen) => pictureOf(seen) === p)!);
+    expect(last!.at - first!.at).toBeLessThan(60_000);
+  });
+
+  it('shows how often its init container was restarted, and that it waits for the next time', async () => {
+    const scene = new Scene(['init-crash-loop']);
+
+    await scene.minutes(5);
+
+    const counts = scene.of(0).map((seen) => initsOf(seen)[0]?.restartCount ?? 0);
+    expect(counts.at(-1)).toBeGreaterThanOrEqual(4);
+    expect(counts).toEqual(counts.toSorted((a, b) => a - b));
+    expect(initsOf(scene.of(0).at(-1)!)[0]!.state).toMatchObject({ waiting: { reason: 'CrashLoopBackOff' } });
+    expect(scene.events(0).map(({ reason }) => reason)).toEqual(
+      expect.arrayContaining(['Created', 'Started', 'BackOff']),
+    );
+  });
+
+  it('tells why its image does not come, and counts on, at the cost of a few events', async () => {
+    const scene = new Scene(['no-image']);
+
+    await scene.minutes(2);
+    const told = scene.events(0).map(({ type, reason, message }) => `${type} ${reason} ${message}`);
+    expect(told).toContain(`Warning Failed Failed to pull image "${NO_IMAGE}"`);
+    expect(told).toContain(`Normal BackOff Back-off pulling image "${NO_IMAGE}"`);
+
+    await scene.minutes(120);
+    const backOff = scene.events(0).find(({ reason }) => reason === 'BackOff')!;
+    expect(backOff.count).toBeGreaterThan(16);
+    expect(scene.eventsInStream(0)).toBeLessThan(40);
+  });
+
+  it('tells of a container that has started, and is then left alone', async () => {
+    const scene = new Scene(['service']);
+
+    await scene.minutes(2);
+    expect(scene.events(0).map(({ reason }) => reason)).toEqual(
+      expect.arrayContaining(['Pulled', 'Created', 'Started']),
+    );
+
+    const before = scene.calls('DescribeContainerGroups');
+    await scene.minutes(60);
+    // The inventories only: one in five minutes.
+    expect(scene.calls('DescribeContainerGroups') - before).toBeLessThan(20);
+  });
+
+  it('costs a bounded number of calls, however many there are', async () => {
+    const scene = new Scene(Array.from({ length: 120 }, () => 'no-image' as const));
+    await scene.minutes(5);
+
+    const before = scene.calls('DescribeContainerGroups');
+    await scene.minutes(10);
+
+    // Each is read once a minute at most, twenty in one call; rounds are never more than thirty a minute.
+    expect((scene.calls('DescribeContainerGroups') - before) / 10).toBeLessThan(30);
+  });
+});
