@@ -25,6 +25,7 @@ import {
   SdkClient,
   SdkConfig,
 } from './sdk.ts';
+import { idOf, name } from './said.ts';
 import { foundGroup, statusSnapshot } from './snapshot.ts';
 import { filterTags } from './tags.ts';
 
@@ -89,9 +90,11 @@ export class AlibabaEciClient extends EciClient {
       secrets,
     );
     if (!called.ok) return createOutcome(called.failure);
-    const { containerGroupId, requestId } = called.body ?? {};
-    if (!containerGroupId) return { kind: 'unknown', reason: 'the cloud answered 200 without a container group id' };
-    return { kind: 'done', containerGroupId, requestId: requestId ?? '' };
+    const { requestId, containerGroupId: id } = called.body ?? {};
+    const containerGroupId = idOf(id);
+    if (containerGroupId === undefined)
+      return { kind: 'unknown', reason: 'the cloud answered 200 without a container group id' };
+    return { kind: 'done', containerGroupId, requestId: name(requestId ?? '') };
   }
 
   async delete(containerGroupId: string, options: { readonly force?: boolean } = {}): Promise<DeleteAnswer> {
@@ -102,7 +105,7 @@ export class AlibabaEciClient extends EciClient {
     if (!called.ok) return deleteAnswer(called.failure);
     const { requestId } = called.body ?? {};
     if (!requestId) return { kind: 'unknown', reason: 'the cloud answered 200 without a request id' };
-    return { kind: 'done', requestId };
+    return { kind: 'done', requestId: name(requestId) };
   }
 
   async describe(containerGroupIds: readonly string[]): Promise<DescribeAnswer<readonly FoundGroup[]>> {
@@ -151,7 +154,7 @@ export class AlibabaEciClient extends EciClient {
     if (!requestId || (!data && totalCount !== 0)) return notAList;
     const groups = (data ?? []).map(statusSnapshot);
     if (!groups.every((group) => group !== undefined)) return rowWithoutId;
-    return { kind: 'done', value: { groups, ...(nextToken ? { next: nextToken } : {}) }, requestId };
+    return { kind: 'done', value: { groups, ...(nextToken ? { next: nextToken } : {}) }, requestId: name(requestId) };
   }
 
   private async page(
@@ -172,7 +175,7 @@ export class AlibabaEciClient extends EciClient {
     if (!requestId || (!containerGroups && totalCount !== 0)) return notAList;
     const groups = (containerGroups ?? []).map(foundGroup);
     if (!groups.every((group) => group !== undefined)) return rowWithoutId;
-    return { kind: 'done', value: { groups, ...(nextToken ? { next: nextToken } : {}) }, requestId };
+    return { kind: 'done', value: { groups, ...(nextToken ? { next: nextToken } : {}) }, requestId: name(requestId) };
   }
 
   private runtime(queries: Record<string, string> = {}): InstanceType<typeof RuntimeOptions> {

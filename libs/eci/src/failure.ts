@@ -1,6 +1,7 @@
 import { cleanText, cutText } from '#libs/contracts';
 import { errorMessage } from '#libs/observability';
 import { classOf, type ErrorClass } from './error-codes.ts';
+import { name } from './said.ts';
 
 /** A call that did not answer 200, without anything that must stay inside: no URL, no secret. */
 export interface Failure {
@@ -30,14 +31,14 @@ export function failureOf(error: unknown, secrets: readonly string[] = []): Fail
   const raw = text(thrown.code);
   if (status !== undefined) {
     // The SDK writes "undefined" when an answer of that status has no code: then it came from something in between.
-    const code = raw === undefined || raw === 'undefined' ? undefined : cutText(raw, 120);
+    const code = raw === undefined || raw === 'undefined' ? undefined : name(raw);
     const said = text(thrown.data?.Message);
     const requestId = text(thrown.data?.RequestId);
     return {
       class: classOf(code, status),
       ...(code === undefined ? {} : { code }),
       status,
-      ...(requestId === undefined ? {} : { requestId: cutText(requestId, 80) }),
+      ...(requestId === undefined ? {} : { requestId: name(requestId) }),
       message: clean(said ?? `HTTP ${status} without a code of the cloud`, secrets),
       neverSent: false,
     };

@@ -8,6 +8,7 @@ import type {
 } from '#libs/domain';
 import type { FoundGroup } from './eci.ts';
 import type { Group, GroupContainer, GroupInitContainer, StatusContainer, StatusRow, StatusState } from './sdk.ts';
+import { idOf, message, name, reason, time } from './said.ts';
 import { identityOf } from './tags.ts';
 
 /** The ten statuses of the API's metadata; anything newer is `Unknown` (older texts also name StartingFailed and WatingForDel). */
@@ -36,24 +37,25 @@ function filled<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K
 
 /** A row of DescribeContainerGroups: everything but pod conditions and image ids. Undefined for a row without an id. */
 export function foundGroup(group: Group): FoundGroup | undefined {
-  if (!group.containerGroupId) return undefined;
+  const containerGroupId = idOf(group.containerGroupId);
+  if (containerGroupId === undefined) return undefined;
   const identity = identityOf(group.tags);
   const snapshot: GroupSnapshot = {
-    containerGroupId: group.containerGroupId,
+    containerGroupId,
     status: statusOf(group.status),
     ...filled({
       attempt: identity?.attempt,
-      zone: group.zoneId,
-      vSwitchId: group.vSwitchId,
-      spec: group.instanceType || sizeOf(group.cpu, group.memory),
+      zone: name(group.zoneId),
+      vSwitchId: name(group.vSwitchId),
+      spec: name(group.instanceType) || sizeOf(group.cpu, group.memory),
       cpu: group.cpu,
       memoryGiB: group.memory,
-      podIp: group.intranetIp,
+      podIp: name(group.intranetIp),
       containers: group.containers?.map((container) => containerStatus(container)),
       initContainers: group.initContainers?.map((container) => containerStatus(container)),
       cloudEvents: group.events?.map(cloudEvent),
-      createdAt: group.creationTime,
-      finishedAt: group.succeededTime || group.failedTime || group.expiredTime,
+      createdAt: time(group.creationTime),
+      finishedAt: time(group.succeededTime) ?? time(group.failedTime) ?? time(group.expiredTime),
     }),
   };
   return { snapshot, ...(identity ? { identity } : {}) };
@@ -61,14 +63,15 @@ export function foundGroup(group: Group): FoundGroup | undefined {
 
 /** A row of DescribeContainerGroupStatus: status in Kubernetes' shape, no zone, vSwitch, tags or init containers. */
 export function statusSnapshot(row: StatusRow): GroupSnapshot | undefined {
-  if (!row.containerGroupId) return undefined;
+  const containerGroupId = idOf(row.containerGroupId);
+  if (containerGroupId === undefined) return undefined;
   const pod = row.podStatus;
   return {
-    containerGroupId: row.containerGroupId,
+    containerGroupId,
     status: statusOf(row.status),
     ...filled({
-      podIp: pod?.podIp,
-      startedAt: pod?.startTime,
+      podIp: name(pod?.podIp),
+      startedAt: time(pod?.startTime),
       containers: pod?.containerStatuses?.map(statusContainer),
       conditions: pod?.conditions?.map(condition),
     }),
@@ -84,8 +87,8 @@ function containerStatus(container: GroupContainer | GroupInitContainer): Contai
   const state = containerState(container.currentState) ?? { state: 'waiting', reason: 'ContainerCreating' };
   const lastState = containerState(container.previousState);
   return {
-    name: container.name ?? '',
-    image: container.image ?? '',
+    name: name(container.name ?? ''),
+    image: reason(container.image ?? ''),
     ready: container.ready ?? false,
     started: state.state === 'running',
     restartCount: container.restartCount ?? 0,
@@ -99,20 +102,20 @@ function containerState(state: State): ContainerState | undefined {
     case 'Waiting':
       return {
         state: 'waiting',
-        reason: state.reason || state.detailStatus || 'Waiting',
-        ...filled({ message: state.message }),
+        reason: reason(state.reason || state.detailStatus || 'Waiting'),
+        ...filled({ message: message(state.message) }),
       };
     case 'Running':
-      return { state: 'running', ...filled({ startedAt: state.startTime }) };
+      return { state: 'running', ...filled({ startedAt: time(state.startTime) }) };
     case 'Terminated':
       return {
         ...ended(state.exitCode, state.reason || state.detailStatus),
         // A signal of 0 is ECI's way to say that there was none.
         ...filled({
           signal: state.signal || undefined,
-          message: state.message,
-          startedAt: state.startTime,
-          finishedAt: state.finishTime,
+          message: message(state.message),
+          startedAt: time(state.startTime),
+          finishedAt: time(state.finishTime),
         }),
       };
     default:
@@ -124,23 +127,24 @@ function containerState(state: State): ContainerState | undefined {
 /** Kubernetes' own stand-in when nobody knows how a container ended: 137, ContainerStatusUnknown. */
 function ended(
   exitCode: number | undefined,
-  reason: string | undefined,
+  said: string | undefined,
 ): { readonly state: 'terminated'; readonly exitCode: number; readonly reason: string } {
-  if (exitCode === undefined) return { state: 'terminated', exitCode: 137, reason: reason || 'ContainerStatusUnknown' };
-  return { state: 'terminated', exitCode, reason: reason || (exitCode === 0 ? 'Completed' : 'Error') };
+  if (exitCode === undefined)
+    return { state: 'terminated', exitCode: 137, reason: reason(said || 'ContainerStatusUnknown') };
+  return { state: 'terminated', exitCode, reason: reason(said || (exitCode === 0 ? 'Completed' : 'Error')) };
 }
 
 function statusContainer(container: StatusContainer): ContainerStatus {
   const state = statusState(container.state) ?? { state: 'waiting', reason: 'ContainerCreating' };
   const lastState = statusState(container.lastState);
   return {
-    name: container.name ?? '',
-    image: container.image ?? '',
+    name: name(container.name ?? ''),
+    image: reason(container.image ?? ''),
     ready: container.ready ?? false,
     started: container.started ?? state.state === 'running',
     restartCount: container.restartCount ?? 0,
     state,
-    ...filled({ imageId: container.imageID }),
+    ...filled({ imageId: reason(container.imageID) }),
     ...(lastState ? { lastState } : {}),
   };
 }
@@ -152,17 +156,21 @@ function statusState(state: StatusState | undefined): ContainerState | undefined
       ...ended(terminated.exitCode, terminated.reason),
       ...filled({
         signal: terminated.signal || undefined,
-        message: terminated.message,
-        startedAt: terminated.startedAt,
-        finishedAt: terminated.finishedAt,
-        containerId: terminated.containerID,
+        message: message(terminated.message),
+        startedAt: time(terminated.startedAt),
+        finishedAt: time(terminated.finishedAt),
+        containerId: name(terminated.containerID),
       }),
     };
   }
   // `StartedAtstartedAt` is the API's real name for it.
-  if (running) return { state: 'running', ...filled({ startedAt: running.startedAtstartedAt }) };
+  if (running) return { state: 'running', ...filled({ startedAt: time(running.startedAtstartedAt) }) };
   if (waiting?.reason || waiting?.message) {
-    return { state: 'waiting', reason: waiting.reason || 'Waiting', ...filled({ message: waiting.message }) };
+    return {
+      state: 'waiting',
+      reason: reason(waiting.reason || 'Waiting'),
+      ...filled({ message: message(waiting.message) }),
+    };
   }
   return undefined;
 }
@@ -175,18 +183,22 @@ function condition(row: {
   readonly lastTransitionTime?: string;
 }): PodCondition {
   return {
-    type: row.type ?? '',
+    type: name(row.type ?? ''),
     status: row.status === 'True' || row.status === 'False' ? row.status : 'Unknown',
-    ...filled({ reason: row.reason, message: row.message, lastTransitionTime: row.lastTransitionTime }),
+    ...filled({
+      reason: reason(row.reason),
+      message: message(row.message),
+      lastTransitionTime: time(row.lastTransitionTime),
+    }),
   };
 }
 
 function cloudEvent(row: NonNullable<Group['events']>[number]): CloudEvent {
   return {
     type: row.type === 'Warning' ? 'Warning' : 'Normal',
-    reason: row.reason ?? '',
-    message: row.message ?? '',
+    reason: reason(row.reason ?? ''),
+    message: message(row.message ?? ''),
     count: row.count ?? 1,
-    ...filled({ firstTimestamp: row.firstTimestamp, lastTimestamp: row.lastTimestamp }),
+    ...filled({ firstTimestamp: time(row.firstTimestamp), lastTimestamp: time(row.lastTimestamp) }),
   };
 }

@@ -53,7 +53,7 @@ export function filterTags({ fleet, clusterId, podUid, attempt }: TagFilter): Ta
 export function identityOf(
   tags: readonly { readonly key?: string; readonly value?: string }[] | undefined,
 ): Partial<GroupIdentity> | undefined {
-  const values = new Map((tags ?? []).map(({ key, value }) => [key, value ?? '']));
+  const values = new Map((tags ?? []).map(({ key, value }) => [key, cut(value ?? '')]));
   const fleet = values.get(IDENTITY_TAGS.fleet);
   if (!fleet) return undefined;
   const text = (field: keyof typeof IDENTITY_TAGS): Record<string, string> => {

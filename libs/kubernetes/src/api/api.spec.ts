@@ -177,6 +177,18 @@ describe('events', () => {
   const write = async (answer: (request: ScriptedRequest, nth: number) => void, count?: number) =>
     await writeEvent(await apiThat(answer), pod, { ...event, count }, { name: 'c', host: 'h' });
 
+  it('are written whatever their words and times are', async () => {
+    const api = await apiThat(({ response }) => json(response, 201, { metadata: {} }));
+    const odd = { ...event, message: `a\0b\ud800${'😀'.repeat(600)}`, at: '\0' };
+
+    expect(await writeEvent(api, pod, odd, { name: 'c', host: 'h' })).toBe('created');
+
+    const { message, lastTimestamp } = JSON.parse(server!.requests[0]!.body) as Record<string, string>;
+    expect(message).toMatch(/^a\ufffdb\ufffd.{0,1100}…$/u);
+    expect([message!.isWellFormed(), message!.length <= 1024]).toEqual([true, true]);
+    expect(lastTimestamp).toBe('1970-01-01T00:00:00Z');
+  });
+
   it('are named after their id', async () => {
     expect(await write(({ response }) => json(response, 201, { metadata: {} }))).toBe('created');
     expect(JSON.parse(server!.requests[0]!.body)).toMatchObject({

@@ -1,3 +1,4 @@
+import { cleanText, cutText } from '#libs/contracts';
 import type { CallOptions, KubernetesApi } from './kubernetes-api.ts';
 import { KubernetesError } from './kubernetes-error.ts';
 import { resources } from './resources.ts';
@@ -51,7 +52,7 @@ export async function writeEvent(
         involvedObject: { ...about },
         type: event.type,
         reason: event.reason,
-        message: event.message.length > MESSAGE_LIMIT ? `${event.message.slice(0, MESSAGE_LIMIT - 1)}…` : event.message,
+        message: cutText(cleanText(event.message), MESSAGE_LIMIT),
         source: { component: component.name, host: component.host },
         reportingComponent: component.name,
         reportingInstance: component.host,
@@ -94,7 +95,7 @@ export function eventName(id: string): string {
   return `eci-fleet.${clean.replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, '') || 'event'}`;
 }
 
-/** `metav1.Time` has no fractions. */
+/** `metav1.Time` has no fractions. What is no time becomes the first of all: an Event without its time is better than none. */
 function seconds(iso: string): string {
-  return `${new Date(iso).toISOString().slice(0, 19)}Z`;
+  return `${new Date(Date.parse(iso) || 0).toISOString().slice(0, 19)}Z`;
 }

@@ -93,6 +93,13 @@ describe('the events of a pod', () => {
       stream(accepted(), { type: 'PodRejected', data: { field: 'spec', reason: 'x'.repeat(5000) } }),
     );
     expect(event!.message.length).toBeLessThanOrEqual(1000);
+    const [, pair] = podEventsOf(
+      stream(accepted(), { type: 'PodRejected', data: { field: 'spec', reason: '😀'.repeat(999) } }),
+    );
+    const [, shifted] = podEventsOf(
+      stream(accepted(), { type: 'PodRejected', data: { field: 'specs', reason: '😀'.repeat(999) } }),
+    );
+    expect([pair!.message.isWellFormed(), shifted!.message.isWellFormed()]).toEqual([true, true]);
   });
 
   it('says nothing of running a pod that was rejected at once', () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { PodStatusMessage } from '#libs/contracts';
+import { cutText, type PodStatusMessage } from '#libs/contracts';
 import type { CloudEvent, ContainerGroupEvent, RankedVSwitch, RefusalClass } from '#libs/domain';
 
 export type PodEvent = PodStatusMessage['events'][number];
@@ -202,4 +202,4 @@ function relayed(containerGroupId: string, cloud: CloudEvent, seenAt: string): P
   };
 }
 
-const cut = (message: string): string => (message.length > MOST ? `${message.slice(0, MOST - 1)}…` : message);
+const cut = (message: string): string => cutText(message, MOST);
