@@ -10,7 +10,7 @@ import {
   type ContainerGroupState,
   type MassDeleteLimits,
 } from '#libs/domain';
-import { AlibabaEciClients, type AccessKey, type EciClients } from '#libs/eci';
+import { AlibabaEciClients, type AccessKey, type EciAccount, type EciClients } from '#libs/eci';
 import { createPool, PostgresEventStore, type EventStore } from '#libs/event-store';
 import { InProcessLog, InProcessMessaging, sealEnvelope, type Messaging } from '#libs/messaging';
 import { SystemClock } from '#libs/runtime';
@@ -76,6 +76,16 @@ export class LoopsRig {
   orphanPolicy: OrphanPolicy = { kind: 'quarantine' };
   /** Where the account's key comes from; a test may take it away. */
   credential: () => Promise<AccessKey> = () => Promise.resolve(DEMO_CREDENTIAL);
+  /** Where the account is read from; a test may break it. */
+  account: () => Promise<EciAccount> = () => {
+    this.settings ??= {
+      id: ACCOUNT,
+      credential: () => this.credential(),
+      endpoint: this.simulator.url,
+      regions: this.regions,
+    };
+    return Promise.resolve(this.settings);
+  };
   readonly messaging: Messaging;
   readonly log: InProcessLog;
   private readonly admin: Pool;
@@ -83,6 +93,7 @@ export class LoopsRig {
   private readonly running = new Set<RunningLoops>();
   private readonly drop: () => Promise<void>;
   private sequence = 0;
+  private settings: EciAccount | undefined;
   private readonly keys: EnvelopeKeys;
 
   private constructor(parts: { url: string; simulator: Simulator; drop: () => Promise<void> }) {
@@ -158,14 +169,7 @@ export class LoopsRig {
   }
 
   clients(): EciClients {
-    return new AlibabaEciClients([
-      {
-        id: ACCOUNT,
-        credential: () => this.credential(),
-        endpoint: this.simulator.url,
-        regions: this.regions,
-      },
-    ]);
+    return new AlibabaEciClients(async (id) => (id === ACCOUNT ? this.account() : undefined));
   }
 
   async send(body: IntentBody, sealed: unknown = {}, over: { clusterId?: string } = {}): Promise<void> {

@@ -1,5 +1,6 @@
 import { finalize, isClosed, lifeOf } from '#libs/domain';
 import { topics } from '#libs/contracts';
+import { CredentialMissing } from '#libs/eci';
 import { eventually } from '#libs/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { LoopsRig, runPodBody, sealedHalf, type PodOver } from './loops-rig.ts';
@@ -261,7 +262,7 @@ describe('quota', () => {
 
 describe('an account that cannot be used', () => {
   it.each([
-    ['its key is not there', () => Promise.reject(new Error('ECI_ACCESS_KEY is not set')), /no credential/],
+    ['its key is not there', () => Promise.reject(new CredentialMissing('ECI_ACCESS_KEY is not set')), /no credential/],
     [
       'its key is unknown',
       () => Promise.resolve({ accessKeyId: 'LTAInobody', accessKeySecret: 'x' }),
@@ -280,6 +281,36 @@ describe('an account that cannot be used', () => {
     expect(await rig.groups()).toEqual([]);
     rig.credential = right;
     await rig.hurryUntil(async () => (await life('u1')) === 'running', 'the pod runs', 5_000);
+  });
+});
+
+describe('a mistake of our own on the way to the cloud', () => {
+  const mistakes = [RangeError, TypeError, SyntaxError, Error].flatMap((Mistake) =>
+    (['account', 'credential'] as const).map((place) => [Mistake.name, place, Mistake] as const),
+  );
+
+  it.each(mistakes)('that throws a %s where the %s is read is not said of the account', async (_, place, Mistake) => {
+    // given a line that throws what any line may
+    rig = await LoopsRig.start();
+    let met = 0;
+    const broken = (): Promise<never> => {
+      met += 1;
+      return Promise.reject(new Mistake('a mistake'));
+    };
+    const right = { account: rig.account, credential: rig.credential };
+    rig[place] = broken;
+    rig.start();
+
+    // when a pod needs it
+    await rig.runPod('u1');
+    await rig.hurryUntil(() => met > 3, 'it was tried again', 2_000);
+
+    // then the pod waits as it is, and runs once that is mended
+    expect(await countOf('u1', 'Parked')).toBe(0);
+    expect((await rig.pool.query('select * from es.gate')).rows).toEqual([]);
+    Object.assign(rig, right);
+    await rig.hurryUntil(async () => (await life('u1')) === 'running', 'the pod runs', 5_000);
+    expect(await countOf('u1', 'Parked')).toBe(0);
   });
 });
 

@@ -1,9 +1,11 @@
 import { cleanJson, type ContainerGroupSpec } from '#libs/contracts';
-import type { CreateOutcome, GroupSnapshot } from '#libs/domain';
+import type { GroupSnapshot } from '#libs/domain';
+import { CredentialMissing } from './account-errors.ts';
 import { createOutcome, deleteAnswer, describeAnswer } from './answers.ts';
 import { createParameters, type FileModes } from './create-fields.ts';
 import {
   EciClient,
+  type CreateAnswer,
   type DeleteAnswer,
   type DescribeAnswer,
   type FoundGroup,
@@ -14,7 +16,6 @@ import {
 } from './eci.ts';
 import type { Endpoint } from './endpoint.ts';
 import { failureOf, type Failure } from './failure.ts';
-import { noCredential } from './no-credential.ts';
 import { freezeParameters, thawRequest } from './frozen.ts';
 import {
   DeleteContainerGroupRequest,
@@ -77,7 +78,7 @@ export class AlibabaEciClient extends EciClient {
     return freezeParameters(parameters, { accountId, region, clientToken: placement.clientToken });
   }
 
-  async create(frozen: FrozenCreate): Promise<CreateOutcome & { readonly throttled?: boolean }> {
+  async create(frozen: FrozenCreate): Promise<CreateAnswer> {
     const { accountId, region } = this.options;
     if (frozen.accountId !== accountId || frozen.region !== region) {
       throw new RangeError(
@@ -202,10 +203,11 @@ export class AlibabaEciClient extends EciClient {
       key = await this.options.credential();
     } catch (error) {
       // Not a word of the cloud, and nothing was sent.
-      const failure = failureOf(error, secrets);
+      const missing = error instanceof CredentialMissing;
+      const message = `${missing ? 'no credential' : 'the credential could not be read'}: ${failureOf(error, secrets).message}`;
       return {
         ok: false,
-        failure: { class: 'TRANSIENT', message: noCredential(failure.message), neverSent: true },
+        failure: { class: 'TRANSIENT', message, neverSent: true, ...(missing && { noCredential: true }) },
       };
     }
     try {

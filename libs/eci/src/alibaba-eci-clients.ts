@@ -1,16 +1,13 @@
+import { AccountUnusable, RegionNotAllowed } from './account-errors.ts';
 import { AlibabaEciClient, type AccessKey } from './alibaba-eci-client.ts';
 import type { FileModes } from './create-fields.ts';
 import { EciClients, type EciClient } from './eci.ts';
 import { endpointOf } from './endpoint.ts';
 import { isKnownRegion } from './regions.ts';
 
-/** The account may not be used in the region that was asked for: a fault of the asker, not of the account. */
-export class RegionNotAllowed extends RangeError {
-  override readonly name = 'RegionNotAllowed';
-}
-
 export interface EciAccount {
   readonly id: string;
+  /** Rejects with CredentialMissing where the reference leads nowhere; with anything else for a moment's trouble. */
   readonly credential: () => Promise<AccessKey>;
   /** Instead of `https://eci.<region>.aliyuncs.com`, for every region of the account; `http://…` for a simulator. */
   readonly endpoint?: string;
@@ -36,10 +33,10 @@ export class AlibabaEciClients extends EciClients {
     this.fileModes = options.fileModes ?? 'number';
   }
 
-  /** Rejects with a RangeError for an account that is not known, and with {@link RegionNotAllowed} for a region that is not its, or that nobody knows. */
+  /** Rejects with {@link AccountUnusable} for an account that is not known or whose endpoint makes no sense, and with {@link RegionNotAllowed} for a region that is not its, or that nobody knows. */
   async for(accountId: string, region: string): Promise<EciClient> {
     const account = await this.find(accountId);
-    if (!account) throw new RangeError(`cloud account ${accountId} is not configured`);
+    if (!account) throw new AccountUnusable(`cloud account ${accountId} is not configured`);
     if (account.regions.length > 0 && !account.regions.includes(region)) {
       throw new RegionNotAllowed(
         `cloud account ${accountId} is not for region ${region} (it has ${account.regions.join(', ')})`,

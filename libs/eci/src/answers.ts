@@ -1,7 +1,7 @@
-import type { CreateOutcome } from '#libs/domain';
-import type { DeleteAnswer, DescribeAnswer } from './eci.ts';
+import type { CreateAnswer, DeleteAnswer, DescribeAnswer } from './eci.ts';
 import type { Failure } from './failure.ts';
 
+const keyless = ({ noCredential }: Failure): { readonly noCredential?: true } => (noCredential ? { noCredential } : {});
 const shown = (failure: Failure): string => `${failure.code ? `${failure.code}: ` : ''}${failure.message}`;
 
 /**
@@ -9,9 +9,9 @@ const shown = (failure: Failure): string => `${failure.code ? `${failure.code}: 
  * sent again; all else is unknown, because a group may exist. IdempotentParameterMismatch is unknown although it is a 400: it says that an
  * earlier call with this token was taken.
  */
-export function createOutcome(failure: Failure): CreateOutcome & { readonly throttled?: boolean } {
+export function createOutcome(failure: Failure): CreateAnswer {
   const { code } = failure;
-  if (failure.neverSent) return { kind: 'retry', reason: shown(failure) };
+  if (failure.neverSent) return { kind: 'retry', reason: shown(failure), ...keyless(failure) };
   switch (failure.class) {
     case 'THROTTLED':
       return { kind: 'retry', reason: shown(failure), throttled: true };
@@ -69,6 +69,6 @@ export function describeAnswer(failure: Failure): Exclude<DescribeAnswer<never>,
     case 'VSWITCH_IP_EXHAUSTED':
     case 'CONFLICT':
     case 'TRANSIENT':
-      return { kind: 'unknown', reason: shown(failure) };
+      return { kind: 'unknown', reason: shown(failure), ...keyless(failure) };
   }
 }

@@ -38,6 +38,9 @@ export interface FoundGroup {
   readonly identity?: Partial<GroupIdentity>;
 }
 
+/** `throttled` inside `retry` tells the pacer; `noCredential` there: the account's reference to its key leads nowhere. */
+export type CreateAnswer = CreateOutcome & { readonly throttled?: boolean; readonly noCredential?: boolean };
+
 export type DescribeAnswer<T> =
   | { readonly kind: 'done'; readonly value: T; readonly requestId: string }
   | {
@@ -46,7 +49,8 @@ export type DescribeAnswer<T> =
       readonly class: 'THROTTLED' | 'AUTH' | 'INVALID_REQUEST' | 'NOT_FOUND' | 'QUOTA';
       readonly message: string;
     }
-  | { readonly kind: 'unknown'; readonly reason: string };
+  /** `noCredential`: nothing was asked, because the account's reference to its key leads nowhere. */
+  | { readonly kind: 'unknown'; readonly reason: string; readonly noCredential?: boolean };
 
 export type DeleteAnswer =
   | { readonly kind: 'done'; readonly requestId: string }
@@ -69,8 +73,7 @@ export interface TagFilter {
 export abstract class EciClient {
   /** Pure: same inputs, same bytes. */
   abstract freeze(spec: ContainerGroupSpec, placement: Placement, identity: GroupIdentity): FrozenCreate;
-  /** `throttled` inside `retry` tells the pacer. */
-  abstract create(frozen: FrozenCreate): Promise<CreateOutcome & { readonly throttled?: boolean }>;
+  abstract create(frozen: FrozenCreate): Promise<CreateAnswer>;
   abstract delete(containerGroupId: string, options?: { readonly force?: boolean }): Promise<DeleteAnswer>;
   /** Full details, at most 20 ids; an id that does not exist is missing from the answer. */
   abstract describe(containerGroupIds: readonly string[]): Promise<DescribeAnswer<readonly FoundGroup[]>>;
@@ -89,5 +92,6 @@ export abstract class EciClient {
 
 /** Makes clients for accounts; keeps one for each (account, region). */
 export abstract class EciClients {
+  /** Rejects with AccountUnusable or RegionNotAllowed; with anything else for a trouble of ours. */
   abstract for(accountId: string, region: string): Promise<EciClient>;
 }

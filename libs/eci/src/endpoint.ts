@@ -1,3 +1,5 @@
+import { AccountUnusable } from './account-errors.ts';
+
 export interface Endpoint {
   /** Host, with a port when it is not the protocol's own. */
   readonly host: string;
@@ -6,7 +8,7 @@ export interface Endpoint {
 
 /**
  * The endpoint of a region, or an override: `host`, `host:port`, `http://host:port` or `https://host`. Without a scheme it is https: keys and
- * Secrets travel in the request, so plain http must be said aloud.
+ * Secrets travel in the request, so plain http must be said aloud. Throws {@link AccountUnusable} for anything else.
  */
 export function endpointOf(region: string, override?: string): Endpoint {
   if (override === undefined || override === '') return { host: `eci.${region}.aliyuncs.com`, protocol: 'https' };
@@ -18,6 +20,6 @@ export function endpointOf(region: string, override?: string): Endpoint {
     url.pathname === '/' &&
     url.search === '' &&
     url.username === '';
-  if (!ok) throw new RangeError(`ECI endpoint: want http://host:port or https://host, without path or user`);
+  if (!ok) throw new AccountUnusable(`ECI endpoint: want http://host:port or https://host, without path or user`);
   return { host: url.host, protocol: url.protocol === 'http:' ? 'http' : 'https' };
 }

@@ -13,6 +13,8 @@ export interface Failure {
   readonly message: string;
   /** The call cannot have reached the cloud: no connection was made. */
   readonly neverSent: boolean;
+  /** The account's reference to its key leads nowhere: a matter of the account, not of the moment. */
+  readonly noCredential?: true;
 }
 
 /** No connection was made, so nothing was sent (Node's error codes of `connect` and of name resolution). */

@@ -6,10 +6,10 @@
  * not: retry, pace, or decide what an answer means for a pod.
  */
 export * from './eci.ts';
+export { AccountUnusable, CredentialMissing, RegionNotAllowed } from './account-errors.ts';
 export { AlibabaEciClient, type AccessKey, type AlibabaEciClientOptions } from './alibaba-eci-client.ts';
-export { AlibabaEciClients, RegionNotAllowed, type EciAccount } from './alibaba-eci-clients.ts';
+export { AlibabaEciClients, type EciAccount } from './alibaba-eci-clients.ts';
 export type { FileModes } from './create-fields.ts';
 export { endpointOf, type Endpoint } from './endpoint.ts';
 export { classOf, DOCUMENTED_CODES, type ErrorClass } from './error-codes.ts';
 export { IDENTITY_TAGS } from './tags.ts';
-export { saysNoCredential } from './no-credential.ts';

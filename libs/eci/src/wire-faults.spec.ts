@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { AlibabaEciClient, AlibabaEciClients, type AccessKey, type EciClient } from './index.ts';
+import { AlibabaEciClient, AlibabaEciClients, CredentialMissing, type AccessKey, type EciClient } from './index.ts';
 import { json, localCloud, type Reply } from './local-cloud.ts';
 import { identity, maximalSpec, placement } from './maximal-spec.ts';
 
@@ -137,17 +137,29 @@ describe('when the cloud does not answer as it should', () => {
     expect(await away.list({ fleet: 'f' })).toEqual({ kind: 'unknown', reason: 'no answer: ECONNREFUSED' });
   });
 
-  it('a credential that cannot be had was never sent', async () => {
-    const keyless = new AlibabaEciClient({
-      accountId: 'acc',
-      region: 'cn-hangzhou',
-      endpoint: { host: '127.0.0.1:1', protocol: 'http' },
-      credential: () => Promise.reject(new Error('sts https://sts/?Signature=canary')),
-    });
-    const outcome = await keyless.create(keyless.freeze(maximalSpec, placement, identity));
-    expect(outcome).toMatchObject({ kind: 'retry', reason: expect.stringMatching(/^no credential: /) as string });
-    expect(JSON.stringify(outcome)).not.toContain('canary');
-  });
+  it.each([
+    [new CredentialMissing('file /key?Signature=canary'), true],
+    [new Error('sts https://sts/?Signature=canary'), undefined],
+    [new TypeError('x is not a function?canary'), undefined],
+    [new RangeError('no credential: ?canary'), undefined],
+  ])(
+    'without a credential (%s) nothing was sent, and the account is at fault only if that is said',
+    async (error, fault) => {
+      const keyless = new AlibabaEciClient({
+        accountId: 'acc',
+        region: 'cn-hangzhou',
+        endpoint: { host: '127.0.0.1:1', protocol: 'http' },
+        credential: () => Promise.reject(error),
+      });
+      const created = await keyless.create(keyless.freeze(maximalSpec, placement, identity));
+      const listed = await keyless.list({ fleet: 'f' });
+      expect([created.kind, listed.kind]).toEqual(['retry', 'unknown']);
+      for (const answer of [created, listed]) {
+        expect((answer as { noCredential?: boolean }).noCredential).toBe(fault);
+        expect(JSON.stringify(answer)).not.toContain('canary');
+      }
+    },
+  );
 
   it('answers whose types are wrong are unknown, never a crash', async () => {
     cloud.will(

@@ -29,13 +29,16 @@ export function errorMessage(error: unknown): string {
   return cutQuery(String(error));
 }
 
-/** Name, message, code, stack and cause of anything that was thrown; other properties (SDK errors carry whole requests) are left out. */
+/**
+ * Name, message, code, stack and cause of anything that was thrown; other properties (SDK errors carry whole requests) are left out, and so is what
+ * a parser says: its message quotes what it parsed, which may have been a secret.
+ */
 export function describeError(error: unknown, depth = 0): ErrorDescription {
   if (!(error instanceof Error)) return { name: typeof error, message: errorMessage(error) };
   const code = (error as { code?: unknown }).code;
   return {
     name: error.name,
-    message: errorMessage(error),
+    message: error.name === 'SyntaxError' ? 'what was read cannot be parsed' : errorMessage(error),
     ...(typeof code === 'string' || typeof code === 'number' ? { code: String(code) } : {}),
     ...(error.stack === undefined ? {} : { stack: frames(error.stack) }),
     ...(error.cause === undefined || depth >= MAX_DEPTH ? {} : { cause: describeError(error.cause, depth + 1) }),

@@ -87,6 +87,18 @@ describe('errors', () => {
     expect(cutQuery(text)).toBe(expected);
   });
 
+  it('leaves out what a parser says, for it quotes what it parsed', () => {
+    const parse = (): unknown => JSON.parse('{"password": hunter2}');
+    expect(parse).toThrow(/hunter2/);
+    let thrown: unknown;
+    try {
+      parse();
+    } catch (error) {
+      thrown = new Error('cannot be read', { cause: error });
+    }
+    expect(JSON.stringify(describeError(thrown))).not.toContain('hunter2');
+  });
+
   it('has a message for whatever was thrown', () => {
     expect(errorMessage('text?x')).toBe('text?…');
     expect(errorMessage({ message: 'm' })).toBe('m');

@@ -1,4 +1,4 @@
-import { AlibabaEciClient, EciClients, type EciClient } from '#libs/eci';
+import { AccountUnusable, AlibabaEciClient, EciClients, type EciClient } from '#libs/eci';
 import { SdkClient, SdkConfig } from '../../../libs/eci/src/sdk.ts';
 import type { Process } from '../engine/process.ts';
 import type { SimulatedCloud } from './cloud.ts';
@@ -56,7 +56,7 @@ export class SimulatedEciClients extends EciClients {
   for(accountId: string, region: string): Promise<EciClient> {
     const { cloud, process, accounts, sentAt } = this.parts;
     if (!accounts.includes(accountId)) {
-      return Promise.reject(new RangeError(`cloud account ${accountId} is not configured`));
+      return Promise.reject(new AccountUnusable(`cloud account ${accountId} is not configured`));
     }
     const name = `${accountId}/${region}`;
     let client = this.clients.get(name);

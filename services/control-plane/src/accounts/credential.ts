@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import type { AccessKey } from '#libs/eci';
+import { CredentialMissing, type AccessKey } from '#libs/eci';
 import type { CredentialReference } from './account-settings.ts';
 
 const FileContent = z.object({
@@ -12,10 +12,16 @@ const FileContent = z.object({
 /** A mounted Secret may be rotated at any time; it is read again after this. */
 const FRESH_MS = 30_000;
 
-/** The reference leads nowhere. The message names the variable or the file, never what is in it. */
-export class CredentialMissing extends Error {
-  override readonly name = 'CredentialMissing';
-}
+/** Node's codes for a path at which there is no file for us. */
+const LEADS_NOWHERE: ReadonlySet<string> = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'EISDIR',
+  'EACCES',
+  'EPERM',
+  'ELOOP',
+  'ENAMETOOLONG',
+]);
 
 /** Follows the references of accounts. Keys live in this process's memory only. */
 export class Credentials {
@@ -28,7 +34,7 @@ export class Credentials {
     this.now = parts.now;
   }
 
-  /** Rejects with {@link CredentialMissing}. */
+  /** Rejects with {@link CredentialMissing} where the reference leads nowhere; with anything else for a moment's trouble. */
   async read(reference: CredentialReference): Promise<AccessKey> {
     if (reference.kind === 'environment') {
       return {
@@ -55,7 +61,10 @@ async function readKey(path: string): Promise<AccessKey> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    throw new CredentialMissing(`file ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+    const { code } = error as NodeJS.ErrnoException;
+    // A process that is out of files, or a disk in trouble, says nothing of the account.
+    if (code === undefined || !LEADS_NOWHERE.has(code)) throw error;
+    throw new CredentialMissing(`file ${path} cannot be read (${code})`);
   }
   let content: unknown;
   try {

@@ -1,7 +1,7 @@
 import {
   EciClient,
   EciClients,
-  saysNoCredential,
+  type CreateAnswer,
   type DeleteAnswer,
   type DescribeAnswer,
   type FoundGroup,
@@ -11,7 +11,7 @@ import {
   type TagFilter,
 } from '#libs/eci';
 import type { ContainerGroupSpec } from '#libs/contracts';
-import type { CreateOutcome, GroupSnapshot } from '#libs/domain';
+import type { GroupSnapshot } from '#libs/domain';
 import type { Logger, Metrics } from '#libs/observability';
 import type { AccountDirectory } from './account-directory.ts';
 
@@ -83,11 +83,11 @@ type Observe = <T>(accountId: string, action: string, call: () => Promise<T>, wo
 const ACCEPTED = { state: 'accepted' } as const;
 
 /** The reference of the account leads nowhere, so nothing was even asked. */
-function withoutKey(reason: string): Pick<Word, 'auth'> {
-  return saysNoCredential(reason) ? { auth: { state: 'refused', message: reason } } : {};
+function withoutKey(answer: { readonly reason: string; readonly noCredential?: boolean }): Pick<Word, 'auth'> {
+  return answer.noCredential ? { auth: { state: 'refused', message: answer.reason } } : {};
 }
 
-function ofCreate(answer: CreateOutcome & { readonly throttled?: boolean }): Word {
+function ofCreate(answer: CreateAnswer): Word {
   switch (answer.kind) {
     case 'done':
       return { outcome: 'done', auth: ACCEPTED };
@@ -96,7 +96,7 @@ function ofCreate(answer: CreateOutcome & { readonly throttled?: boolean }): Wor
         ? { outcome: answer.class, auth: { state: 'refused', message: `${answer.code}: ${answer.message}` } }
         : { outcome: answer.class, auth: ACCEPTED };
     case 'retry':
-      return { outcome: answer.throttled ? 'THROTTLED' : 'never-sent', ...withoutKey(answer.reason) };
+      return { outcome: answer.throttled ? 'THROTTLED' : 'never-sent', ...withoutKey(answer) };
     case 'unknown':
       return { outcome: 'unknown' };
   }
@@ -104,7 +104,7 @@ function ofCreate(answer: CreateOutcome & { readonly throttled?: boolean }): Wor
 
 function ofDescribe(answer: DescribeAnswer<unknown>): Word {
   if (answer.kind === 'done') return { outcome: 'done', auth: ACCEPTED };
-  if (answer.kind === 'unknown') return { outcome: 'unknown', ...withoutKey(answer.reason) };
+  if (answer.kind === 'unknown') return { outcome: 'unknown', ...withoutKey(answer) };
   return answer.class === 'AUTH'
     ? { outcome: answer.class, auth: { state: 'refused', message: `${answer.code}: ${answer.message}` } }
     : { outcome: answer.class };
@@ -126,7 +126,7 @@ class ObservedEciClient extends EciClient {
     return this.inner.freeze(spec, placement, identity);
   }
 
-  create(frozen: FrozenCreate): Promise<CreateOutcome & { readonly throttled?: boolean }> {
+  create(frozen: FrozenCreate): Promise<CreateAnswer> {
     return this.observe(this.accountId, 'CreateContainerGroup', () => this.inner.create(frozen), ofCreate);
   }
 

@@ -146,9 +146,7 @@ export class EffectWorker {
   /** Rows that nobody finished fall due again: those that can be given back soon, the others when their claim ends. */
   private async giveBack(kind: EffectKind, rows: readonly EffectRow[], error: unknown): Promise<void> {
     this.metrics.failed.inc({ kind }, Math.max(1, rows.length));
-    // A parser's message quotes what it parsed, which may have been a secret.
-    const shown = error instanceof SyntaxError ? error.name : error;
-    this.parts.logger.error('could not finish effects; trying again', { kind, effects: rows.length, error: shown });
+    this.parts.logger.error('could not finish effects; trying again', { kind, effects: rows.length, error });
     for (const row of rows) {
       const afterMs = this.releases.pause(row.attempts, GIVE_BACK);
       // It may have been sent: whoever claims it next is told.

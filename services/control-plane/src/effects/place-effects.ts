@@ -7,7 +7,7 @@ import {
   type ContainerGroupState,
   type FleetView,
 } from '#libs/domain';
-import { RegionNotAllowed, type EciClient, type FrozenCreate } from '#libs/eci';
+import { AccountUnusable, RegionNotAllowed, type EciClient, type FrozenCreate } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { mapPod } from '#libs/kubernetes';
 import type { SealedIntent } from '../intake/run-pod.ts';
@@ -87,7 +87,7 @@ export class PlaceEffects extends EffectHandler {
 
   /** One pod's trouble must not hold back those that were claimed with it. */
   private async giveBack(row: EffectRow, error: unknown): Promise<void> {
-    this.parts.logger.error('could not place a pod; trying again', { streamId: row.streamId, error: loggable(error) });
+    this.parts.logger.error('could not place a pod; trying again', { streamId: row.streamId, error });
     await this.releases.release(row, {
       afterMs: this.releases.pause(row.attempts, { baseMs: 1_000, capMs: 60_000 }),
       notSent: true,
@@ -106,13 +106,13 @@ export class PlaceEffects extends EffectHandler {
     for (let round = 1; ; round++) {
       const need = state.intent?.need;
       let client: EciClient | undefined;
-      let trouble: RangeError | undefined;
+      let trouble: AccountUnusable | RegionNotAllowed | undefined;
       if (need && wantsPlacement(state)) {
         try {
           client = await clients.for(need.accountId, need.region);
         } catch (error) {
           // Anything else is a moment's trouble, not the account's.
-          if (!(error instanceof RangeError)) throw error;
+          if (!(error instanceof AccountUnusable || error instanceof RegionNotAllowed)) throw error;
           trouble = error;
         }
       }
@@ -162,7 +162,7 @@ export class PlaceEffects extends EffectHandler {
     sealed: Sealed | undefined,
     view: FleetView,
     client: EciClient | undefined,
-    trouble: RangeError | undefined,
+    trouble: AccountUnusable | RegionNotAllowed | undefined,
   ): Plan {
     const { intent } = state;
     if (!intent || !wantsPlacement(state)) return { kind: 'settle', commands: [] };
@@ -292,6 +292,3 @@ export class PlaceEffects extends EffectHandler {
 
 /** The request holds secrets, so its plain hash must not lie in the log: a weak secret could be guessed from it. */
 const keyedDigest = (key: StreamKey, frozen: FrozenCreate): string => key.digest('request', frozen.digest);
-
-/** A parser's message quotes what it parsed, which may have been a secret. */
-const loggable = (error: unknown): unknown => (error instanceof SyntaxError ? error.name : error);

@@ -1,5 +1,5 @@
 import { attemptInDoubt, placeOf, type ContainerGroupState, type CreateOutcome, type RefusalClass } from '#libs/domain';
-import { saysNoCredential, type FrozenCreate } from '#libs/eci';
+import type { CreateAnswer, FrozenCreate } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
 import { laneOfEffect } from '../streams/lanes.ts';
@@ -83,7 +83,7 @@ export class CreateSender {
     }
   }
 
-  private async call(frozen: FrozenCreate): Promise<CreateOutcome & { readonly throttled?: boolean }> {
+  private async call(frozen: FrozenCreate): Promise<CreateAnswer> {
     const client = await this.parts.clients.for(frozen.accountId, frozen.region);
     try {
       return await client.create(frozen);
@@ -205,8 +205,8 @@ export class CreateSender {
 }
 
 /** An account whose key cannot be read is refused like one whose key is wrong: it is said on the pod, and tried again as a refused account is. */
-function withoutKey<T extends CreateOutcome>(outcome: T): T | Extract<CreateOutcome, { kind: 'refused' }> {
-  return outcome.kind === 'retry' && saysNoCredential(outcome.reason)
+function withoutKey(outcome: CreateAnswer): CreateAnswer {
+  return outcome.kind === 'retry' && outcome.noCredential
     ? { kind: 'refused', code: 'CredentialUnavailable', class: 'AUTH', message: outcome.reason }
     : outcome;
 }

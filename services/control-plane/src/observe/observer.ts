@@ -1,4 +1,4 @@
-import type { EciClient, EciClients } from '#libs/eci';
+import { AccountUnusable, RegionNotAllowed, type EciClient, type EciClients } from '#libs/eci';
 import type { EventStore, GateQueue } from '#libs/event-store';
 import type { Logger, Metrics } from '#libs/observability';
 import type { Clock, LoopStep, Random } from '#libs/runtime';
@@ -139,7 +139,7 @@ export class Observer {
     try {
       return await this.parts.clients.for(accountId, region);
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
+      if (!(error instanceof AccountUnusable || error instanceof RegionNotAllowed)) throw error;
       this.parts.logger.warn('a place cannot be observed', { ...scope, reason: error.message });
       return undefined;
     }
