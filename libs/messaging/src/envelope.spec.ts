@@ -3,7 +3,8 @@ import { MAX_ENVELOPE_BYTES, type ClearPart, type SealedRunPod } from '#libs/con
 import fc from 'fast-check';
 import { flattenedDecrypt } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { deadLetter, EnvelopeTooLarge, openEnvelope, sealEnvelope } from './index.ts';
+import { deadLetter, EnvelopeTooLarge, MAX_MESSAGE_BYTES, openEnvelope, sealEnvelope } from './index.ts';
+import { messageBytes } from './message-bytes.ts';
 
 const key = { kid: 'k-2026-01-01', key: randomBytes(32) };
 const keyOf = (kid: string): Uint8Array | undefined => (kid === key.kid ? key.key : undefined);
@@ -117,6 +118,31 @@ describe('envelope', () => {
     }
   });
 
+  it('says whether the sender is proven: its seal fits, whatever is wrong inside', async () => {
+    const good = raw(await seal());
+    const provenOf = async (value: Uint8Array | null, messageKey = 'c1/u1') => {
+      const opened = await openEnvelope(value, messageKey, keyOf);
+      return opened.ok || opened.proven;
+    };
+    const unproven = [
+      null,
+      new Uint8Array([0xff, 0x7b]),
+      new Uint8Array(MAX_ENVELOPE_BYTES + 1),
+      pack({ clear: 1 }),
+      pack({ ...good, clear: good.clear.replace('"sequence":9', '"sequence":8') }),
+      pack({ ...good, jwe: { ...good.jwe, tag: good.jwe.iv } }),
+      await sealEnvelope({ clear: runPod, sealed, messageKey: 'c1/u1', key: { ...key, kid: 'strange' } }),
+    ];
+    for (const value of unproven) expect(await provenOf(value)).toBe(false);
+    expect(await provenOf(await seal(), 'c2/u1')).toBe(false);
+    const proven = [
+      await seal({ ...runPod, schemaVersion: 9 } as unknown as ClearPart),
+      await seal(runPod, { env: 1 }),
+      await seal({ ...runPod, clusterId: 'c9' }),
+    ];
+    for (const value of proven) expect(await provenOf(value)).toBe(true);
+  });
+
   it('refuses a short tag, even one that is a prefix of the right one', async () => {
     const good = raw(await seal());
     const tag = Buffer.from(good.jwe.tag, 'base64url').subarray(0, 4).toString('base64url');
@@ -188,5 +214,28 @@ describe('dead letter', () => {
         'dead-letter-timestamp': '5',
       },
     });
+  });
+
+  it('fits whatever it is about', () => {
+    const size = fc.constantFrom(0, 1, 999_000, 1_000_000, 3_000_000);
+    fc.assert(
+      fc.property(size, size, size, fc.boolean(), (key, value, header, none) => {
+        const letter = deadLetter(
+          {
+            topic: 'eci-fleet.intents.v1',
+            partition: 4,
+            offset: '77',
+            key: 'k'.repeat(key),
+            value: none ? null : Buffer.alloc(value),
+            headers: { h: 'x'.repeat(header) },
+            timestamp: 5,
+          },
+          'r'.repeat(value),
+        );
+        expect(messageBytes(letter)).toBeLessThanOrEqual(MAX_MESSAGE_BYTES);
+        expect(letter.headers).toMatchObject({ 'dead-letter-offset': '77' });
+      }),
+      { numRuns: 30 },
+    );
   });
 });

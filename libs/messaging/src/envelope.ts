@@ -30,7 +30,9 @@ export type OpenedEnvelope =
       readonly ok: false;
       /** For people and the quarantine; never holds a sealed value. */
       readonly reason: string;
-      /** The clear part's text as it came; not proven to be what was sent. */
+      /** Its seal fits a key that `keyOf` knew: whoever holds that key has sent it. */
+      readonly proven: boolean;
+      /** The clear part's text as it came; when not `proven`, not proven to be what was sent. */
       readonly clearText?: string;
       readonly jwe?: Envelope['jwe'];
     };
@@ -87,16 +89,19 @@ export async function openEnvelope(
   messageKey: string,
   keyOf: (kid: string) => Uint8Array | undefined,
 ): Promise<OpenedEnvelope> {
-  if (value === null) return { ok: false, reason: 'the message has no value' };
+  if (value === null) return { ok: false, proven: false, reason: 'the message has no value' };
   if (value.byteLength > MAX_ENVELOPE_BYTES) {
-    return { ok: false, reason: `the envelope has ${value.byteLength} bytes, over the limit of ${MAX_ENVELOPE_BYTES}` };
+    const reason = `the envelope has ${value.byteLength} bytes, over the limit of ${MAX_ENVELOPE_BYTES}`;
+    return { ok: false, proven: false, reason };
   }
   const json = parseJson(value);
-  if (!json.ok) return { ok: false, reason: `the envelope is not JSON in UTF-8` };
+  if (!json.ok) return { ok: false, proven: false, reason: 'the envelope is not JSON in UTF-8' };
   const parsed = Envelope.safeParse(json.value);
-  if (!parsed.success) return { ok: false, reason: `the envelope breaks its schema: ${where(parsed.error)}` };
+  if (!parsed.success)
+    return { ok: false, proven: false, reason: `the envelope breaks its schema: ${where(parsed.error)}` };
   const { clear: clearText, jwe } = parsed.data;
-  const refuse = (reason: string): OpenedEnvelope => ({ ok: false, reason, clearText, jwe });
+  let proven = false;
+  const refuse = (reason: string): OpenedEnvelope => ({ ok: false, proven, reason, clearText, jwe });
 
   const header = parseHeader(jwe.protected);
   if (typeof header === 'string') return refuse(header);
@@ -107,6 +112,7 @@ export async function openEnvelope(
     );
   const plaintext = decrypt(jwe, key, authenticated(jwe.protected, messageKey, clearText));
   if (!plaintext) return refuse('the seal does not fit: another key, another message key, or changed bytes');
+  proven = true;
 
   const sealed = parseJson(plaintext);
   if (!sealed.ok) return refuse('the sealed part is not JSON in UTF-8');

@@ -112,6 +112,18 @@ export const VARIABLES: readonly Variable[] = [
     default: 'published on-demand prices of mainland China in CNY, elsewhere in USD',
   },
   {
+    name: 'FLEET_QUARANTINE_RETENTION',
+    meaning: 'a message in quarantine that does not come again is forgotten after this: a number with s, m, h or d',
+    default: '14d',
+  },
+  {
+    name: 'FLEET_QUARANTINE_ROWS',
+    meaning:
+      'messages in quarantine of one cluster, and of all whose sender is not proven together; the oldest give way',
+    default: '1000',
+    unit: 'messages',
+  },
+  {
     name: 'ECI_ENDPOINT',
     meaning: 'endpoint of ECI for all accounts, for example http://127.0.0.1:18080',
     default: "each region's own",

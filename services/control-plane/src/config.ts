@@ -8,6 +8,7 @@ import { AuditKey, auditKeyFault } from './audit/audit-key.ts';
 import { VARIABLES } from './config-variables.ts';
 import { FileValues, readText, type ReadFile } from './file-values.ts';
 import { Duration, OrphanPolicySetting, PricesSetting, type OrphanPolicy } from './fleet-settings.ts';
+import { DEFAULT_QUARANTINE_LIMITS, type QuarantineLimits } from './quarantine/quarantine-limits.ts';
 
 export const ROLES = ['api', 'intake', 'effects', 'observe', 'publish', 'project'] as const;
 export type Role = (typeof ROLES)[number];
@@ -61,6 +62,7 @@ export interface ControlPlaneConfig {
   /** When stops of a cluster are held for an operator. */
   readonly massDelete: MassDeleteLimits;
   readonly orphanPolicy: OrphanPolicy;
+  readonly quarantine: QuarantineLimits;
   readonly prices: readonly ListPrice[];
   /** Overrides the endpoint of every account. */
   readonly eciEndpoint?: string;
@@ -140,6 +142,8 @@ const Schema = z.object({
   FLEET_MASS_DELETE_WINDOW: Duration.default(DEFAULT_MASS_DELETE_LIMITS.windowMs),
   FLEET_ORPHAN_POLICY: OrphanPolicySetting.default({ kind: 'quarantine' }),
   FLEET_PRICES: PricesSetting.optional(),
+  FLEET_QUARANTINE_RETENTION: Duration.default(DEFAULT_QUARANTINE_LIMITS.retentionMs),
+  FLEET_QUARANTINE_ROWS: z.coerce.number().int().min(1).max(1_000_000).default(DEFAULT_QUARANTINE_LIMITS.rows),
   ECI_ACCESS_KEY: z.string().optional(),
   ECI_SECRET_KEY: z.string().optional(),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -215,6 +219,7 @@ export function readConfig(
       windowMs: v.FLEET_MASS_DELETE_WINDOW,
     },
     orphanPolicy: v.FLEET_ORPHAN_POLICY,
+    quarantine: { retentionMs: v.FLEET_QUARANTINE_RETENTION, rows: v.FLEET_QUARANTINE_ROWS },
     prices: v.FLEET_PRICES ?? DEFAULT_PRICES,
     ...(v.ECI_ENDPOINT === undefined ? {} : { eciEndpoint: v.ECI_ENDPOINT }),
     logLevel: v.LOG_LEVEL,

@@ -194,7 +194,7 @@ export async function startControlPlane(
       envelopeKeys,
       accounts,
       clusters,
-      quarantine: new Quarantine({ pool, clock }),
+      quarantine: new Quarantine({ pool, clock, limits: config.quarantine }),
       commands: new ClusterCommands({ messaging, directory: clusters, fleet: config.fleet }),
       topics: clusterTopics,
       statuses,
@@ -291,6 +291,7 @@ export async function startControlPlane(
         { name: 'envelope-keys', run: () => envelopeKeys.destroyExpired() },
         { name: 'assertions', run: () => sessions.forgetOldAssertions() },
         { name: 'inventory-parts', run: () => new PostgresInventories({ pool, clock }).forgetOldParts() },
+        { name: 'quarantine', run: () => parts.quarantine.forgetOld() },
         { name: 'idempotency-keys', run: () => idempotency.forgetOld() },
       ]),
     );

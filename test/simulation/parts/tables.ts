@@ -16,6 +16,7 @@ import {
   type InventoryPod,
   type KeptPart,
   type QuarantineDesk,
+  type QuarantinedMessage,
   type RememberedInventory,
 } from '../../../services/control-plane/src/intake/ports.ts';
 import { Orphans, Scopes, type Observed, type Scope } from '../../../services/control-plane/src/observe/ports.ts';
@@ -24,21 +25,20 @@ import { OrphanCases, type OrphanCase } from '../../../services/control-plane/sr
 import { aliasOf } from '../../../services/control-plane/src/streams/alias.ts';
 
 export class QuarantineTable implements QuarantineDesk {
-  readonly rows = new Map<
-    string,
-    { readonly clusterId: string; readonly key: string; readonly reason: string; readonly at: number }
-  >();
+  readonly rows = new Map<string, QuarantinedMessage & { readonly at: number }>();
   private readonly clock: Clock;
 
   constructor(clock: Clock) {
     this.clock = clock;
   }
 
-  add(message: Parameters<QuarantineDesk['add']>[0]): Promise<void> {
-    const { topic, epoch, partition, offset, key, reason, clusterId = '' } = message;
-    const id = `${topic}/${epoch}/${partition}/${offset}`;
-    if (!this.rows.has(id)) this.rows.set(id, { clusterId, key, reason, at: this.clock.now() });
-    return Promise.resolve();
+  add(messages: readonly QuarantinedMessage[]): Promise<readonly QuarantinedMessage[]> {
+    for (const message of messages) {
+      const { topic, epoch, partition, offset } = message;
+      const id = `${topic}/${epoch}/${partition}/${offset}`;
+      if (!this.rows.has(id)) this.rows.set(id, { ...message, at: this.clock.now() });
+    }
+    return Promise.resolve(messages);
   }
 }
 
@@ -104,7 +104,8 @@ export class InventoryTables extends Inventories {
   quarantined(clusterId: string, since: number): Promise<ReadonlySet<string>> {
     const uids = new Set<string>();
     for (const row of this.quarantine.rows.values()) {
-      if (row.clusterId === clusterId && row.at >= since) uids.add(row.key.slice(row.key.indexOf('/') + 1));
+      if (row.sender.proven && row.sender.clusterId === clusterId && row.at >= since)
+        uids.add(row.key.slice(row.key.indexOf('/') + 1));
     }
     return Promise.resolve(uids);
   }

@@ -267,7 +267,7 @@ describe('quarantine', () => {
     offset: '42',
     key: 'k1/u1',
     reason: 'the envelope is not JSON',
-    clusterId: 'k1',
+    sender: { proven: true, clusterId: 'k1' } as const,
     clear: '{"clusterId":"k1"}',
     original: Buffer.from([0xff, 0x00, 0x41]),
     headers: { traceparent: '00-a' },
@@ -275,9 +275,10 @@ describe('quarantine', () => {
 
   it('keeps a message once, as it came', async () => {
     const quarantine = new Quarantine({ pool, clock: new SystemClock() });
-    await quarantine.add(message);
-    await quarantine.add(message);
-    await quarantine.add({ ...message, offset: '43', clusterId: 'k2', key: 'nul\u0000', original: null });
+    await quarantine.add([message]);
+    await quarantine.add([message]);
+    const sender = { proven: false, clusterId: 'k1' } as const;
+    await quarantine.add([{ ...message, offset: '43', sender, key: 'nul\u0000', original: null }]);
     const { body } = await get<{ items: { id: string; offset: string }[]; nextCursor?: string }>(
       '/api/v1/quarantine?limit=1',
     );
@@ -285,6 +286,10 @@ describe('quarantine', () => {
     const rest = await get<{ items: { id: string; offset: string }[] }>(`/api/v1/quarantine?cursor=${body.nextCursor}`);
     expect(rest.body.items.map((m) => m.offset)).toEqual(['42']);
     expect((await get<{ items: unknown[] }>('/api/v1/quarantine?cluster=k1')).body.items).toHaveLength(1);
+    expect(await get('/api/v1/quarantine?sender=unproven')).toMatchObject({
+      body: { items: [{ claimedClusterId: 'k1', offset: '43' }] },
+    });
+    expect(await get('/api/v1/quarantine?sender=nobody')).toMatchObject({ status: 400 });
     expect(await get(`/api/v1/quarantine/${rest.body.items[0]!.id}`)).toMatchObject({
       body: {
         reason: message.reason,

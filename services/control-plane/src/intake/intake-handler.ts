@@ -1,7 +1,6 @@
 import { isAlive, isCounted, streamIdOf, type ContainerGroupState } from '#libs/domain';
-import { topics } from '#libs/contracts';
 import type { AppendResult, EventStore, InboxMove, StreamAppend } from '#libs/event-store';
-import { deadLetter, MessagingError, type Batch, type IncomingMessage, type Messaging } from '#libs/messaging';
+import type { Batch, Messaging } from '#libs/messaging';
 import type { Logger, Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
@@ -12,7 +11,8 @@ import type { StreamCommands } from '../streams/stream-commands.ts';
 import { decideStream, type PodMessage } from './decide-stream.ts';
 import type { InventoryDesk } from './inventory-desk.ts';
 import { intakeMetrics, type IntakeMetrics } from './metrics.ts';
-import type { ClusterSource, EnvelopeKeySource, QuarantineDesk, StatusPublisher } from './ports.ts';
+import type { ClusterSource, EnvelopeKeySource, QuarantineDesk, Sender, StatusPublisher } from './ports.ts';
+import { PutAside, type Aside } from './put-aside.ts';
 import { MessageReader, type ReadMessage } from './read-message.ts';
 
 export interface IntakeHandlerParts {
@@ -44,10 +44,12 @@ const ROUNDS = 10;
 export class IntakeHandler {
   private readonly parts: IntakeHandlerParts;
   private readonly metrics: IntakeMetrics;
+  private readonly aside: PutAside;
 
   constructor(parts: IntakeHandlerParts) {
     this.parts = parts;
     this.metrics = intakeMetrics(parts.metrics);
+    this.aside = new PutAside({ ...parts, metrics: this.metrics });
   }
 
   async handle(batch: Batch): Promise<void> {
@@ -55,11 +57,12 @@ export class IntakeHandler {
     const reader = new MessageReader(this.parts);
     const pods = new Map<string, PodMessage[]>();
     const inventories: Extract<ReadMessage, { kind: 'Inventory' }>[] = [];
+    const misunderstood: Aside[] = [];
     for (const message of batch.messages) {
       const read = await reader.read(message);
       this.metrics.messages.inc({ kind: read.kind });
       if (read.kind === 'misunderstood') {
-        await this.putAside(batch, message, read.reason, read.clusterId, read.clearText);
+        misunderstood.push({ message, reason: read.reason, sender: read.sender, clear: read.clearText });
       } else if (read.kind === 'Inventory') {
         inventories.push(read);
       } else {
@@ -70,6 +73,7 @@ export class IntakeHandler {
         else pods.set(streamId, [read]);
       }
     }
+    await this.aside.put(batch, misunderstood);
     const { group } = this.parts;
     const { topic, partition, epoch, from, next } = batch;
     const inbox: InboxMove = { group, topic, epoch, partition, from, to: next };
@@ -93,7 +97,13 @@ export class IntakeHandler {
     const reason = `the message cannot be handled, however often it is tried (${name})`;
     for (const message of batch.messages) {
       const read = await new MessageReader(this.parts).read(message).catch(() => undefined);
-      await this.putAside(batch, message, reason, read && 'clusterId' in read ? read.clusterId : undefined);
+      const sender: Sender =
+        read === undefined
+          ? { proven: false }
+          : read.kind === 'misunderstood'
+            ? read.sender
+            : { proven: true, clusterId: read.clusterId };
+      await this.aside.put(batch, [{ message, reason, sender }]);
     }
     await this.parts.store.append([], { group: this.parts.group, topic, epoch, partition, from, to: next });
   }
@@ -107,7 +117,10 @@ export class IntakeHandler {
     let pending = pods;
     for (let round = 1; ; round++) {
       const { appends, failed } = await this.decide(batch, pending);
-      for (const { message, error } of failed) await this.putAsideFailed(batch, message, error);
+      await this.aside.put(
+        batch,
+        failed.map(({ message, error }) => unappliable(message, error)),
+      );
       const results = await this.append(batch, appends, pending, inbox);
       for (const result of results) {
         if (!result.ok) continue;
@@ -220,49 +233,21 @@ export class IntakeHandler {
         results.push(...(await store.append([append])));
       } catch (error) {
         if (!isBadData(error)) throw error;
-        for (const message of pods.get(append.streamId) ?? []) await this.putAsideFailed(batch, message, error);
+        const messages = pods.get(append.streamId) ?? [];
+        await this.aside.put(
+          batch,
+          messages.map((message) => unappliable(message, error)),
+        );
       }
     }
     if (inbox && results.every((result) => result.ok)) await store.append([], inbox);
     return results;
   }
+}
 
-  private async putAsideFailed(batch: Batch, message: PodMessage, error: unknown): Promise<void> {
-    // What was thrown may quote the message, secrets and all: its name is said, and the message itself is kept sealed.
-    const name = error instanceof Error ? error.name : 'unknown error';
-    const reason = `the message cannot be applied to its stream (${name})${isBadData(error) ? ': its data cannot be stored' : ''}`;
-    const clear = message.kind === 'RunPod' ? JSON.stringify(message.clear) : undefined;
-    await this.putAside(batch, message.message, reason, message.clusterId, clear);
-  }
-
-  private async putAside(
-    { topic, epoch, partition }: Batch,
-    message: IncomingMessage,
-    reason: string,
-    clusterId?: string,
-    clear?: string,
-  ): Promise<void> {
-    const { quarantine, messaging, fleet, logger } = this.parts;
-    const { offset, key, value, headers } = message;
-    await quarantine.add({
-      topic,
-      epoch,
-      partition,
-      offset,
-      key,
-      reason,
-      ...(clusterId !== undefined && { clusterId }),
-      ...(clear !== undefined && { clear }),
-      original: value,
-      headers,
-    });
-    const letter = deadLetter({ ...message, topic, partition }, reason);
-    await messaging.publish(topics(fleet).deadLetter, [letter]).catch((error: unknown) => {
-      if (!(error instanceof MessagingError) || error.code !== 'too-large') throw error;
-      // Another broker's limit than ours: the letter goes without the bytes, which the quarantine has.
-      return messaging.publish(topics(fleet).deadLetter, [{ ...letter, value: null }]);
-    });
-    this.metrics.quarantined.inc();
-    logger.warn('put a message into quarantine', { topic, partition, offset, clusterId, reason });
-  }
+/** What was thrown may quote the message, secrets and all: its name is said, and the message itself is kept sealed. */
+function unappliable({ message, clusterId, clear }: PodMessage, error: unknown): Aside {
+  const name = error instanceof Error ? error.name : 'unknown error';
+  const reason = `the message cannot be applied to its stream (${name})${isBadData(error) ? ': its data cannot be stored' : ''}`;
+  return { message, reason, sender: { proven: true, clusterId }, clear: JSON.stringify(clear) };
 }

@@ -27,20 +27,33 @@ export interface StatusPublisher {
   publish(streamIds: readonly string[], options?: { readonly objectIsThere?: boolean }): Promise<void>;
 }
 
-/** Where messages wait for somebody to look at them. Idempotent per (topic, epoch, partition, offset). */
+/** Who sent a message. Proven: its seal fits a key of that cluster. Else the id is what the message's key claims, which anybody may write. */
+export type Sender =
+  { readonly proven: true; readonly clusterId: string } | { readonly proven: false; readonly clusterId?: string };
+
+/** A message that was not understood, as it came. `reason` must hold no secret. */
+export interface QuarantinedMessage {
+  readonly topic: string;
+  readonly epoch: number;
+  readonly partition: number;
+  readonly offset: string;
+  readonly key: string;
+  readonly reason: string;
+  readonly sender: Sender;
+  /** The envelope's clear part as it came, when it could be read. */
+  readonly clear?: string;
+  /** The whole message; what is sealed in it stays sealed. `null` when it had no value. */
+  readonly original: Uint8Array | null;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Where messages wait for somebody to look at them. */
 export interface QuarantineDesk {
-  add(message: {
-    readonly topic: string;
-    readonly epoch: number;
-    readonly partition: number;
-    readonly offset: string;
-    readonly key: string;
-    readonly reason: string;
-    readonly clusterId?: string;
-    readonly clear?: string;
-    readonly original: Uint8Array | null;
-    readonly headers: Readonly<Record<string, string>>;
-  }): Promise<void>;
+  /**
+   * Keeps messages of one partition, in their order, or counts those that were here before. Answers those that are new; one whose place was kept by
+   * an earlier call that nobody finished is new once more.
+   */
+  add(messages: readonly QuarantinedMessage[]): Promise<readonly QuarantinedMessage[]>;
 }
 
 export interface InventoryPod {
@@ -91,6 +104,6 @@ export abstract class Inventories {
   abstract openStreams(clusterId: string): Promise<ReadonlyMap<string, number>>;
   /** Version of those of the streams that exist, open or not, by stream id. */
   abstract existing(streamIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
-  /** UIDs of pods with messages in quarantine since then (epoch milliseconds). */
+  /** UIDs of pods with messages in quarantine that came since then (epoch milliseconds) and that the cluster itself sent. */
   abstract quarantined(clusterId: string, since: number): Promise<ReadonlySet<string>>;
 }

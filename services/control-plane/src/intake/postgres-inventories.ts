@@ -114,7 +114,8 @@ export class PostgresInventories extends Inventories {
 
   async quarantined(clusterId: string, since: number): Promise<ReadonlySet<string>> {
     const { rows } = await this.pool.query<{ message_key: string }>(
-      'select distinct message_key from fleet.quarantine where cluster_id = $1 and quarantined_at >= $2',
+      `select distinct message_key from fleet.quarantine
+        where (case when proven then cluster_id else '' end) = $1 and last_seen_at >= $2`,
       [clusterId, new Date(since)],
     );
     return new Set(rows.map((row) => row.message_key.slice(row.message_key.indexOf('/') + 1)));

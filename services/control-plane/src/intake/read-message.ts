@@ -1,6 +1,6 @@
 import type { ClearPart, RunPod, SealedRunPod, StopPod, Inventory } from '#libs/contracts';
 import { openEnvelope, type IncomingMessage } from '#libs/messaging';
-import type { ClusterSource, EnvelopeKeySource } from './ports.ts';
+import type { ClusterSource, EnvelopeKeySource, Sender } from './ports.ts';
 
 interface From {
   readonly message: IncomingMessage;
@@ -22,8 +22,7 @@ export type ReadMessage =
       readonly message: IncomingMessage;
       /** Holds no secret. */
       readonly reason: string;
-      /** As the message's key says it; not proven. */
-      readonly clusterId?: string;
+      readonly sender: Sender;
       readonly clearText?: string;
     };
 
@@ -43,12 +42,14 @@ export class MessageReader {
     const slash = message.key.indexOf('/');
     const clusterId = slash > 0 ? message.key.slice(0, slash) : undefined;
     if (clusterId === undefined) {
-      return { kind: 'misunderstood', message, reason: 'the message has no key of the form <cluster>/<pod uid>' };
+      const reason = 'the message has no key of the form <cluster>/<pod uid>';
+      return { kind: 'misunderstood', message, reason, sender: { proven: false } };
     }
     const opened = await this.open(message, clusterId);
     if (!opened.ok) {
-      const { reason, clearText } = opened;
-      return { kind: 'misunderstood', message, reason, clusterId, ...(clearText !== undefined && { clearText }) };
+      const { reason, clearText, proven } = opened;
+      const sender: Sender = { proven, clusterId };
+      return { kind: 'misunderstood', message, reason, sender, ...(clearText !== undefined && { clearText }) };
     }
     const { clear } = opened;
     const cluster = await this.clusters.find(clusterId, clear.agentEpoch);
@@ -58,7 +59,7 @@ export class MessageReader {
         kind: 'misunderstood',
         message,
         reason: reason ?? NO_CLUSTER,
-        clusterId,
+        sender: { proven: true, clusterId },
         clearText: JSON.stringify(clear),
       };
     }

@@ -6,7 +6,11 @@ import { notFound } from '../http/problem.ts';
 
 const CURSOR = new PageCursor('quarantine', z.tuple([bigintPosition]));
 
-export const QuarantineFilter = PageQuery.extend({ cluster: z.string().max(63).optional() });
+export const QuarantineFilter = PageQuery.extend({
+  /** Messages that this cluster has sent, as their seals prove. */
+  cluster: z.string().max(63).optional(),
+  sender: z.enum(['proven', 'unproven']).optional(),
+});
 export type QuarantineFilter = z.infer<typeof QuarantineFilter>;
 
 const QuarantineItem = z
@@ -17,10 +21,17 @@ const QuarantineItem = z
     partition: z.number().int(),
     offset: z.string(),
     key: z.string(),
+    /** Who sent it: its seal fits a key of this cluster. */
     clusterId: z.string().optional(),
+    /** Whom the message's key names, when no seal proves it: anybody may have written that. */
+    claimedClusterId: z.string().optional(),
     reason: z.string(),
+    /** Of the whole message, which may be more than is kept. */
     bytes: z.number().int(),
+    /** How often it came. */
+    seen: z.number().int(),
     quarantinedAt: z.iso.datetime(),
+    lastSeenAt: z.iso.datetime(),
   })
   .meta({ id: 'QuarantineItem' });
 type QuarantineItem = z.infer<typeof QuarantineItem>;
@@ -32,10 +43,12 @@ export type QuarantinePage = z.infer<typeof QuarantinePage>;
 
 export const QuarantinedView = QuarantineItem.extend({
   headers: z.record(z.string(), z.string()),
-  /** The envelope's clear part as it came, when it could be read. */
+  /** The envelope's clear part as it came, when it could be read; its first 16,384 characters. */
   clear: z.string().optional(),
-  /** The whole message, base64; absent when it had no value. */
+  /** The first 16,384 bytes of the message, base64; absent when it had no value. */
   original: z.string().optional(),
+  /** SHA-256 of the whole message, hexadecimal. */
+  digest: z.string().optional(),
 }).meta({ id: 'QuarantinedMessage' });
 export type QuarantinedView = z.infer<typeof QuarantinedView>;
 
@@ -47,18 +60,22 @@ interface Row {
   readonly message_offset: string;
   readonly message_key: string;
   readonly cluster_id: string | null;
+  readonly proven: boolean;
   readonly reason: string;
-  readonly bytes: number;
+  readonly bytes: string;
+  readonly seen: string;
   readonly quarantined_at: Date;
+  readonly last_seen_at: Date;
 }
 
 interface FullRow extends Row {
   readonly headers: Record<string, string>;
   readonly clear_part: string | null;
   readonly original: Buffer | null;
+  readonly value_digest: Buffer | null;
 }
 
-const COLUMNS = `id, topic, log_epoch, partition, message_offset, message_key, cluster_id, reason, coalesce(octet_length(original), 0) as bytes, quarantined_at`;
+const COLUMNS = `id, topic, log_epoch, partition, message_offset, message_key, cluster_id, proven, reason, coalesce(value_bytes, octet_length(original), 0) as bytes, seen, quarantined_at, last_seen_at`;
 
 /** Reads the quarantine for people. */
 export class QuarantineReader {
@@ -68,12 +85,13 @@ export class QuarantineReader {
     this.pool = pool;
   }
 
-  async page({ limit, cursor, cluster }: QuarantineFilter): Promise<QuarantinePage> {
+  async page({ limit, cursor, cluster, sender }: QuarantineFilter): Promise<QuarantinePage> {
     const before = cursor === undefined ? null : CURSOR.decode(cursor)[0];
     const { rows } = await this.pool.query<Row>(
       `select ${COLUMNS} from fleet.quarantine
-        where ($1::bigint is null or id < $1::bigint) and ($2::text is null or cluster_id = $2) order by id desc limit $3`,
-      [before, cluster ?? null, limit + 1],
+        where ($1::bigint is null or id < $1::bigint) and ($2::text is null or (proven and cluster_id = $2))
+          and ($3::boolean is null or proven = $3) order by id desc limit $4`,
+      [before, cluster ?? null, sender === undefined ? null : sender === 'proven', limit + 1],
     );
     const page = pageOf(rows, limit, itemOf, (row) => CURSOR.encode([row.id]));
     return { ...page, items: [...page.items] };
@@ -82,7 +100,7 @@ export class QuarantineReader {
   async get(id: string): Promise<QuarantinedView> {
     const { rows } = /^\d{1,18}$/.test(id)
       ? await this.pool.query<FullRow>(
-          `select ${COLUMNS}, headers, clear_part, original from fleet.quarantine where id = $1`,
+          `select ${COLUMNS}, headers, clear_part, original, value_digest from fleet.quarantine where id = $1`,
           [id],
         )
       : { rows: [] };
@@ -93,6 +111,7 @@ export class QuarantineReader {
       headers: row.headers,
       ...(row.clear_part === null ? {} : { clear: row.clear_part }),
       ...(row.original === null ? {} : { original: row.original.toString('base64') }),
+      ...(row.value_digest === null ? {} : { digest: row.value_digest.toString('hex') }),
     };
   }
 }
@@ -105,10 +124,12 @@ function itemOf(row: Row): QuarantineItem {
     partition: row.partition,
     offset: row.message_offset,
     key: row.message_key,
-    ...(row.cluster_id === null ? {} : { clusterId: row.cluster_id }),
+    ...(row.cluster_id === null ? {} : { [row.proven ? 'clusterId' : 'claimedClusterId']: row.cluster_id }),
     reason: row.reason,
-    bytes: row.bytes,
+    bytes: Number(row.bytes),
+    seen: Number(row.seen),
     quarantinedAt: row.quarantined_at.toISOString(),
+    lastSeenAt: row.last_seen_at.toISOString(),
   };
 }
 

@@ -1,63 +1,197 @@
+import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { Clock } from '#libs/runtime';
+import type { QuarantineDesk, QuarantinedMessage } from '../intake/ports.ts';
+import { foldKey } from './fold-key.ts';
+import { DEFAULT_QUARANTINE_LIMITS, type QuarantineLimits } from './quarantine-limits.ts';
 
-/** A message that was not understood, as it came. `reason` must hold no secret. */
-export interface QuarantinedMessage {
-  readonly topic: string;
-  readonly epoch: number;
-  readonly partition: number;
-  readonly offset: string;
-  readonly key: string;
-  readonly reason: string;
-  readonly clusterId?: string;
-  /** The envelope's clear part as it came, when it could be read. */
-  readonly clear?: string;
-  /** The whole message; what is sealed in it stays sealed. `null` when it had no value. */
-  readonly original: Uint8Array | null;
-  readonly headers: Readonly<Record<string, string>>;
+/** What is kept of one message; of its value, length and digest are those of the whole. Text in characters, the value in bytes. */
+export const KEPT = { key: 512, reason: 2_000, clear: 16_384, original: 16_384, headers: 4_096 } as const;
+
+/** The bucket of everybody whose seal proves nothing; no cluster has an empty id. */
+const STRANGERS = '';
+/** Of a row; the same expression as in its index. */
+const BUCKET = `(case when proven then cluster_id else '' end)`;
+
+interface Group {
+  readonly first: QuarantinedMessage;
+  readonly last: QuarantinedMessage;
+  /** Messages of these offsets, all of one log. */
+  readonly offsets: readonly bigint[];
 }
 
-interface Executor {
-  query(text: string, values: unknown[]): Promise<unknown>;
+interface Known {
+  readonly fold_key: Buffer;
+  readonly log_epoch: number;
+  readonly message_offset: string;
+  readonly last_log_epoch: number | null;
+  readonly last_offset: string | null;
 }
 
-/** Where messages wait for somebody to look at them. A message is kept once, however often it comes. */
-export class Quarantine {
+/**
+ * Where messages wait for somebody to look at them, within bounds: a message that comes again counts in its row, a long one is cut, and each sender
+ * has so many rows, with one bucket for all whose seal proves nothing. So whatever one sender does, the others' rows stay.
+ */
+export class Quarantine implements QuarantineDesk {
   private readonly pool: Pool;
   private readonly clock: Clock;
+  private readonly limits: QuarantineLimits;
 
-  constructor(parts: { readonly pool: Pool; readonly clock: Clock }) {
+  constructor(parts: { readonly pool: Pool; readonly clock: Clock; readonly limits?: QuarantineLimits }) {
     this.pool = parts.pool;
     this.clock = parts.clock;
+    this.limits = parts.limits ?? DEFAULT_QUARANTINE_LIMITS;
   }
 
-  /** Idempotent per (topic, epoch, partition, offset). `tx` = within somebody's transaction; default: on its own. */
-  async add(message: QuarantinedMessage, tx: Executor = this.pool): Promise<void> {
-    await tx.query(
+  async add(messages: readonly QuarantinedMessage[]): Promise<readonly QuarantinedMessage[]> {
+    const groups = groupsOf(messages);
+    if (groups.size === 0) return [];
+    const known = await this.known([...groups.keys()]);
+    const fresh: [string, Group][] = [];
+    const again: [string, Group][] = [];
+    const news: QuarantinedMessage[] = [];
+    for (const [fold, group] of groups) {
+      const row = known.get(fold);
+      (row ? again : fresh).push([fold, group]);
+      // A process that died between the row and what follows from it meets its first place once more.
+      if (!row || isPlace(row, group.first)) news.push(group.first);
+    }
+    await this.insert(fresh);
+    await this.count(again, known);
+    await this.trim(new Set(fresh.map(([, { first }]) => bucketOf(first))));
+    return news;
+  }
+
+  /** Removes what is too old; returns how many. */
+  async forgetOld(): Promise<number> {
+    const before = new Date(this.clock.now() - this.limits.retentionMs);
+    const { rowCount } = await this.pool.query('delete from fleet.quarantine where last_seen_at < $1', [before]);
+    // Rows of before there was a bound, and of writers that know none.
+    const { rows } = await this.pool.query<{ bucket: string }>(
+      `select ${BUCKET} as bucket from fleet.quarantine group by 1 having count(*) > $1`,
+      [this.limits.rows],
+    );
+    return (rowCount ?? 0) + (await this.trim(new Set(rows.map(({ bucket }) => bucket))));
+  }
+
+  private async known(folds: readonly string[]): Promise<Map<string, Known>> {
+    const { rows } = await this.pool.query<Known>(
+      `select fold_key, log_epoch, message_offset, last_log_epoch, last_offset from fleet.quarantine where fold_key = any ($1::bytea[])`,
+      [folds.map((fold) => Buffer.from(fold, 'hex'))],
+    );
+    return new Map(rows.map((row) => [row.fold_key.toString('hex'), row]));
+  }
+
+  private async insert(groups: readonly [string, Group][]): Promise<void> {
+    if (groups.length === 0) return;
+    const of = <T>(read: (message: QuarantinedMessage, group: Group, fold: string) => T): T[] =>
+      groups.map(([fold, group]) => read(group.first, group, fold));
+    await this.pool.query(
       `insert into fleet.quarantine
-         (topic, log_epoch, partition, message_offset, message_key, cluster_id, reason, clear_part, original, headers, quarantined_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-       on conflict (topic, log_epoch, partition, message_offset) do nothing`,
+         (topic, log_epoch, partition, message_offset, message_key, cluster_id, proven, reason, clear_part, original, value_bytes, value_digest,
+          headers, quarantined_at, last_seen_at, fold_key, seen, last_log_epoch, last_offset)
+       select topic, log_epoch, partition, message_offset, message_key, cluster_id, proven, reason, clear_part, original, value_bytes, value_digest,
+              headers::jsonb, $1, $1, fold_key, seen, log_epoch, last_offset
+         from unnest($2::text[], $3::integer[], $4::integer[], $5::bigint[], $6::text[], $7::text[], $8::boolean[], $9::text[], $10::text[],
+                     $11::bytea[], $12::bigint[], $13::bytea[], $14::text[], $15::bytea[], $16::bigint[], $17::bigint[])
+           as t (topic, log_epoch, partition, message_offset, message_key, cluster_id, proven, reason, clear_part,
+                 original, value_bytes, value_digest, headers, fold_key, seen, last_offset)
+       on conflict do nothing`,
       [
-        message.topic,
-        message.epoch,
-        message.partition,
-        message.offset,
-        storable(message.key),
-        message.clusterId === undefined ? null : storable(message.clusterId),
-        storable(message.reason),
-        message.clear === undefined ? null : storable(message.clear),
-        message.original === null ? null : Buffer.from(message.original),
-        JSON.stringify(
-          Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [storable(name), storable(value)])),
-        ),
         new Date(this.clock.now()),
+        of(({ topic }) => topic),
+        of(({ epoch }) => epoch),
+        of(({ partition }) => partition),
+        of(({ offset }) => offset),
+        of(({ key }) => storable(key, KEPT.key)),
+        of(({ sender }) => (sender.clusterId === undefined ? null : storable(sender.clusterId, KEPT.key))),
+        of(({ sender }) => sender.proven),
+        of(({ reason }) => storable(reason, KEPT.reason)),
+        of(({ clear }) => (clear === undefined ? null : storable(clear, KEPT.clear))),
+        of(({ original }) => original && Buffer.from(original.subarray(0, KEPT.original))),
+        of(({ original }) => original && original.byteLength),
+        of(({ original }) => original && createHash('sha256').update(original).digest()),
+        of(({ headers }) => JSON.stringify(keptHeaders(headers))),
+        of((_, __, fold) => Buffer.from(fold, 'hex')),
+        of((_, { offsets }) => offsets.length),
+        of((_, { last }) => last.offset),
       ],
     );
   }
+
+  private async count(groups: readonly [string, Group][], known: ReadonlyMap<string, Known>): Promise<void> {
+    // A batch that is handled once more brings places that were counted.
+    const counted = groups.flatMap(([fold, group]) => {
+      const row = known.get(fold) as Known;
+      const reached =
+        row.last_log_epoch === group.last.epoch && row.last_offset !== null ? BigInt(row.last_offset) : -1n;
+      const more = group.offsets.filter((offset) => offset > reached).length;
+      return more === 0 ? [] : [{ fold, more, last: group.last }];
+    });
+    if (counted.length === 0) return;
+    await this.pool.query(
+      `update fleet.quarantine q set seen = q.seen + t.more, last_seen_at = $1, last_log_epoch = t.epoch, last_offset = t.last_offset
+         from unnest($2::bytea[], $3::integer[], $4::integer[], $5::bigint[]) as t (fold_key, more, epoch, last_offset) where q.fold_key = t.fold_key`,
+      [
+        new Date(this.clock.now()),
+        counted.map(({ fold }) => Buffer.from(fold, 'hex')),
+        counted.map(({ more }) => more),
+        counted.map(({ last }) => last.epoch),
+        counted.map(({ last }) => last.offset),
+      ],
+    );
+  }
+
+  /** Removes the oldest rows of buckets that are too full; returns how many. */
+  private async trim(buckets: ReadonlySet<string>): Promise<number> {
+    let removed = 0;
+    for (const bucket of buckets) {
+      const { rowCount } = await this.pool.query(
+        `delete from fleet.quarantine where id in (
+           select id from fleet.quarantine where ${BUCKET} = $1 and id <=
+             (select id from fleet.quarantine where ${BUCKET} = $1 order by id desc offset $2 limit 1)
+           for update skip locked)`,
+        [bucket, this.limits.rows],
+      );
+      removed += rowCount ?? 0;
+    }
+    return removed;
+  }
+}
+
+function groupsOf(messages: readonly QuarantinedMessage[]): ReadonlyMap<string, Group> {
+  const groups = new Map<string, Group>();
+  for (const message of messages) {
+    const fold = foldKey(message);
+    const group = groups.get(fold);
+    const offset = BigInt(message.offset);
+    if (!group) groups.set(fold, { first: message, last: message, offsets: [offset] });
+    else groups.set(fold, { first: group.first, last: message, offsets: [...group.offsets, offset] });
+  }
+  return groups;
+}
+
+function bucketOf({ sender }: QuarantinedMessage): string {
+  return sender.proven ? sender.clusterId : STRANGERS;
+}
+
+function isPlace(row: Known, { epoch, offset }: QuarantinedMessage): boolean {
+  return row.log_epoch === epoch && row.message_offset === offset;
+}
+
+/** Whole headers, as far as there is room. */
+function keptHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const kept: Record<string, string> = {};
+  let room: number = KEPT.headers;
+  for (const [name, value] of Object.entries(headers)) {
+    room -= name.length + value.length;
+    if (room < 0) break;
+    kept[storable(name, KEPT.headers)] = storable(value, KEPT.headers);
+  }
+  return kept;
 }
 
 /** PostgreSQL's text cannot hold U+0000, nor JSON a lone surrogate; bytes that made no sense may hold both. */
-function storable(text: string): string {
-  return text.toWellFormed().replaceAll('\u0000', '\uFFFD');
+function storable(text: string, most: number): string {
+  return text.slice(0, most).toWellFormed().replaceAll('\u0000', '\uFFFD');
 }
