@@ -1,12 +1,13 @@
 /** What agents say to the control plane over Kafka: sealed envelopes around three kinds of body. Docs: `docs/developers/messages.md`. */
 import { z } from 'zod';
-import { identifier, podUid, text } from './text.ts';
+import { identifier, podUid, said } from './text.ts';
 
 const uid = podUid;
 const name = identifier(253);
 /** A resource version, an inventory's id: short, opaque. */
 const token = identifier(128);
-const setting = text(256);
+/** Any text: what cannot be used refuses the pod by its path, and not the message in which it stands. */
+const setting = z.string();
 /** Whole numbers that only grow; zod's `int` keeps them where adding one still changes them. */
 const counter = z.number().int();
 const isoTime = z.iso.datetime({ offset: true });
@@ -45,7 +46,7 @@ export const RunPod = z.object({
     /** `<SVC>_SERVICE_HOST` and the like, in clear. */
     serviceEnv: z.record(z.string(), z.string()),
     /** Life of each token in the sealed part; `path` = `<volume>/<file>`. */
-    tokens: z.array(z.object({ path: text(4096), issuedAt: isoTime, expiresAt: isoTime })).max(1000),
+    tokens: z.array(z.object({ path: setting, issuedAt: isoTime, expiresAt: isoTime })).max(1000),
   }),
 });
 export type RunPod = z.infer<typeof RunPod>;
@@ -76,7 +77,7 @@ export const StopPod = z.object({
   deletionTimestamp: isoTime.optional(),
   graceSeconds: counter.min(0).optional(),
   reason: z.enum(['Deleted', 'ObjectGone', 'Absent']),
-  disruption: text(1024).optional(),
+  disruption: said(1024).optional(),
 });
 export type StopPod = z.infer<typeof StopPod>;
 
@@ -96,12 +97,12 @@ export const Inventory = z
       z.object({
         uid,
         resourceVersion: token,
-        phase: identifier(64),
+        phase: said(64),
         /** Highest PodStatus revision written to the API server. */
         revision: counter.min(0).optional(),
         deletionTimestamp: isoTime.optional(),
         /** Not sent yet, and why: for example a ConfigMap that does not exist. */
-        waitingFor: text(4096).optional(),
+        waitingFor: said(4096).optional(),
       }),
     ),
     /** Pods that are not here, and of which the cluster's topic holds a status all the same: some of them, in the first chunk. */

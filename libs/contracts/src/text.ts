@@ -26,6 +26,9 @@ const NOT_STORABLE = 'holds U+0000 or half of a surrogate pair, which cannot be 
 /** Text of a person or a program: whatever characters can be kept, `max` UTF-16 units at most. */
 export const text = (max: number, min = 0) => z.string().min(min).max(max).refine(isStorable, { error: NOT_STORABLE });
 
+/** What somebody says of something, for people: never refused, but cleaned and cut to `max` UTF-16 units. */
+export const said = (max: number) => z.string().transform((words) => cutText(cleanText(words), max));
+
 /** Names and ids, which stand in lines, headers and keys: no control character at all. */
 export const identifier = (max: number, min = 1) =>
   z

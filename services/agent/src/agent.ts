@@ -318,6 +318,7 @@ class Agent extends AgentHealth {
           profile: () => this.profile.current,
           clusterDns: config.clusterDns,
           clusterDomain: config.clusterDomain,
+          logger,
         });
         const intents = new PodIntents({ pods, resolver, publisher, events, clock, random, logger });
         const inventories = new Inventories({

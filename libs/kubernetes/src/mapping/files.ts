@@ -7,6 +7,7 @@ import type { Volume } from './fields/volume-fields.ts';
 import { LIMITS } from './limits.ts';
 import { parseQuantity } from './quantity.ts';
 import { own, refuse } from './refusal.ts';
+import { plainText } from './storable.ts';
 
 interface File {
   readonly path: string;
@@ -123,7 +124,9 @@ function pick(
   at: string,
 ): File[] {
   if (!items || items.length === 0) {
-    return [...contents].sort(([a], [b]) => (a < b ? -1 : 1)).map(([path, content]) => ({ path, content }));
+    return [...contents]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([path, content]) => ({ path: plainText(path, at), content }));
   }
   return items.flatMap((item, index): File[] => {
     const content = contents.get(item.key);
@@ -150,7 +153,11 @@ function configMapFiles(source: EnvSource, ref: ObjectRef, at: string): File[] {
   const object = own(source.sealed.configMaps, ref.name ?? '');
   if (!object) return ref.optional ? [] : refuse(at, `ConfigMap ${ref.name ?? ''} is not there; create it`);
   const contents = new Map([
-    ...Object.entries(object.data).map(([key, value]): [string, string] => [key, base64(value)]),
+    // U+0000 is a byte like any other; half of a surrogate pair is none.
+    ...Object.entries(object.data).map(([key, value]): [string, string] => [
+      key,
+      base64(value.isWellFormed() ? value : plainText(value, at)),
+    ]),
     ...Object.entries(object.binaryData),
   ]);
   return pick(contents, ref.items, ref.optional ?? false, `ConfigMap ${ref.name}`, at);

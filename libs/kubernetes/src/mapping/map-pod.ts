@@ -47,17 +47,21 @@ export type MapPodResult =
  */
 export function mapPod(input: MapPodInput): MapPodResult {
   try {
-    return { ok: true, ...map(input) };
+    const { ignored, ...mapped } = map(input);
+    return { ok: true, ...mapped, ignored: ignored.map(cleaned) };
   } catch (error) {
-    // Keys of the pod stand in both.
-    if (error instanceof Refusal) return { ok: false, field: cleanText(error.field), reason: cleanText(error.reason) };
+    if (error instanceof Refusal) return { ok: false, ...cleaned(error) };
     throw error;
   }
 }
 
+/** Keys of the pod and of what it names stand in both. */
+const cleaned = ({ field, reason }: Ignored): Ignored => ({ field: cleanText(field), reason: cleanText(reason) });
+
 function map(input: MapPodInput): Omit<Extract<MapPodResult, { ok: true }>, 'ok'> {
   const { accountId, pod, resolved, sealed } = input;
   refuseUnstorable(input);
+  checkProfile(resolved.profile);
   const ignored: Ignored[] = [];
   const metadata = readMetadata(pod, sealed);
   const spec = read(podSpec, pod.spec, 'spec', ignored);
@@ -142,6 +146,16 @@ function restartPolicyOf(spec: PodSpec): ContainerGroupSpec['restartPolicy'] {
   return policy === 'Always' || policy === 'OnFailure' || policy === 'Never'
     ? policy
     : refuse('spec.restartPolicy', 'must be Always, OnFailure or Never');
+}
+
+/** No id of the cloud is longer, and what is accepted is stored. */
+const LONGEST_SETTING = 256;
+
+function checkProfile(profile: RunPod['resolved']['profile']): void {
+  for (const [key, value] of Object.entries(profile))
+    for (const setting of Array.isArray(value) ? (value as readonly unknown[]) : [value])
+      if (typeof setting === 'string' && setting.length > LONGEST_SETTING)
+        refuse(`profile.${key}`, `is longer than ${LONGEST_SETTING} characters`);
 }
 
 function checkCounts(spec: PodSpec): void {

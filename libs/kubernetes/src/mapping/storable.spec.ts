@@ -142,6 +142,64 @@ describe('values of ConfigMaps and Secrets', () => {
     ).toMatch(/^spec\.containers\[0\]\.envFrom\[0\]\.configMapRef: holds U\+0000/);
   });
 
+  it('never bring a name that cannot be kept, whichever of their keys it is', () => {
+    const where = ['configMaps', 'binaryData', 'secrets', 'type', 'pullSecrets'] as const;
+    fc.assert(
+      fc.property(fc.constantFrom(...where), bad, fc.boolean(), (place, text, asFiles) => {
+        const input = inputOf(
+          {
+            containers: [
+              nginxContainer(
+                asFiles
+                  ? { volumeMounts: ['c', 's'].map((name) => ({ name, mountPath: `/${name}` })) }
+                  : { envFrom: [{ configMapRef: { name: 'c' } }, { secretRef: { name: 's' } }] },
+              ),
+            ],
+            volumes: [
+              { name: 'c', configMap: { name: 'c' } },
+              { name: 's', secret: { secretName: 's' } },
+            ],
+          },
+          {
+            sealed: {
+              configMaps: {
+                c: {
+                  data: place === 'configMaps' ? { [text]: 'v' } : {},
+                  binaryData: place === 'binaryData' ? { [text]: base64('v') } : {},
+                },
+              },
+              secrets: {
+                s: {
+                  type: place === 'type' ? text : 'Opaque',
+                  data: place === 'secrets' ? { [text]: base64('v') } : {},
+                },
+              },
+              pullSecrets: place === 'pullSecrets' ? [text] : [],
+            },
+          },
+        );
+        const result = mapPod(input);
+        expect(unstorablePlace(result)).toBeUndefined();
+        if (asFiles && (place === 'configMaps' || place === 'secrets'))
+          expect(result).toMatchObject({
+            ok: false,
+            field: `spec.volumes[${place === 'secrets' ? 1 : 0}].${place === 'secrets' ? 'secret' : 'configMap'}`,
+          });
+      }),
+    );
+  });
+
+  it('are refused as files when their text has no bytes of its own', () => {
+    const input = inputOf(
+      {
+        containers: [nginxContainer({ volumeMounts: [{ name: 'c', mountPath: '/c' }] })],
+        volumes: [{ name: 'c', configMap: { name: 'c' } }],
+      },
+      { sealed: { configMaps: { c: { data: { k: 'a\ud800' }, binaryData: {} } } } },
+    );
+    expect(refusalOf(input)).toMatch(/^spec\.volumes\[0\]\.configMap: holds /);
+  });
+
   it('keep their bytes as files', () => {
     const bytes = base64(Uint8Array.from([0xff, 0xfe, 0, 0x41]));
     const input = inputOf(

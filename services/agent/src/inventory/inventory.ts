@@ -1,4 +1,4 @@
-import { MAX_LEFTOVERS, type Inventory } from '#libs/contracts';
+import { MAX_LEFTOVERS, podUid, type Inventory } from '#libs/contracts';
 import type { PodObject, Stored } from '#libs/kubernetes';
 
 /** Pods of one chunk at most; 2,000 are about 400 KB, unless many of them wait for something and say for what. */
@@ -43,7 +43,7 @@ export function inventoryOf(inventoryId: string, pods: Iterable<Stored<PodObject
   const leftovers: string[] = [];
   for (const uid of view.onTopic()) {
     if (leftovers.length === MAX_LEFTOVERS) break;
-    if (!here.has(uid)) leftovers.push(uid);
+    if (!here.has(uid) && podUid.safeParse(uid).success) leftovers.push(uid);
   }
   return chunks.map((pods, index) => ({
     kind: 'Inventory',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Profile } from '#libs/contracts';
+import { isStorable, type Profile } from '#libs/contracts';
 import { parseSelectors, type Selector } from './selectors.ts';
 
 /** What a profile says: settings for new pods, and selectors for the steering. */
@@ -22,6 +22,9 @@ const SPELLINGS = {
   enableClusterIp: ['enableClusterIp', 'kube-proxy'],
 } as const;
 
+/** No id of the cloud is longer. */
+const LONGEST_ID = 256;
+
 /**
  * The profile in force: the ConfigMap `kube-system/eci-profile` over the agent's environment, key by key. A faulty ConfigMap is refused as a
  * whole, so that half of a change is never applied. `data` absent = there is no ConfigMap.
@@ -36,6 +39,8 @@ export function parseProfile(environment: Profile, data: Readonly<Record<string,
   const vpcId = of('vpcId')?.value ?? environment.vpcId;
   const securityGroupId = of('securityGroupId')?.value ?? environment.securityGroupId;
   const resourceGroupId = of('resourceGroupId')?.value ?? environment.resourceGroupId;
+
+  const ids = Object.entries({ vpcId, securityGroupId, resourceGroupId });
 
   let vSwitchIds = environment.vSwitchIds;
   const switches = of('vSwitchIds');
@@ -54,6 +59,13 @@ export function parseProfile(environment: Profile, data: Readonly<Record<string,
     if (clusterIp.value === 'true' || clusterIp.value === 'false') enableClusterIp = clusterIp.value === 'true';
     else faults.push(`${clusterIp.key}: must be "true" or "false"`);
   }
+
+  for (const setting of Object.keys(SPELLINGS) as (keyof typeof SPELLINGS)[]) {
+    const given = of(setting);
+    if (given && !isStorable(given.value)) faults.push(`${given.key}: holds U+0000 or half of a surrogate pair`);
+  }
+  for (const [setting, id] of [...vSwitchIds.map((id) => ['vSwitchIds', id]), ...ids])
+    if (id !== undefined && id.length > LONGEST_ID) faults.push(`${setting}: is longer than ${LONGEST_ID} characters`);
 
   const selectors = parseSelectors(data?.selectors);
   if (!selectors.ok) faults.push(...selectors.faults);

@@ -1,14 +1,18 @@
 import { z } from 'zod';
+import { text } from '#libs/contracts';
+
+/** Of a label or an annotation; the API server bounds what it takes of them. */
+const word = text(262_144);
 
 const LabelSelector = z
   .object({
-    matchLabels: z.record(z.string(), z.string()).optional(),
+    matchLabels: z.record(word, word).optional(),
     matchExpressions: z
       .array(
         z.discriminatedUnion('operator', [
-          z.object({ key: z.string(), operator: z.enum(['In', 'NotIn']), values: z.array(z.string()).min(1) }),
+          z.object({ key: word, operator: z.enum(['In', 'NotIn']), values: z.array(word).min(1) }),
           z.object({
-            key: z.string(),
+            key: word,
             operator: z.enum(['Exists', 'DoesNotExist']),
             values: z.array(z.string()).max(0).optional(),
           }),
@@ -21,13 +25,13 @@ export type LabelSelector = z.infer<typeof LabelSelector>;
 
 const Selector = z
   .object({
-    name: z.string().min(1),
+    name: text(262_144, 1),
     namespaceSelector: LabelSelector.optional(),
     objectSelector: LabelSelector.optional(),
     effect: z
       .object({
-        annotations: z.record(z.string(), z.string()).optional(),
-        labels: z.record(z.string(), z.string()).optional(),
+        annotations: z.record(word, word).optional(),
+        labels: z.record(word, word).optional(),
       })
       .strict()
       .optional(),

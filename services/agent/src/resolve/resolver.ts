@@ -1,5 +1,7 @@
+import { isIP } from 'node:net';
 import type { RunPod, SealedRunPod } from '#libs/contracts';
 import { isNotFound, requestPodToken, type KubernetesApi, type PodObject, type Stored } from '#libs/kubernetes';
+import type { Logger } from '#libs/observability';
 import type { EciProfile } from '../profile/profile.ts';
 import type { ClusterObjects } from './cluster-objects.ts';
 import { contentsOf, type Fetched, type Missing } from './contents.ts';
@@ -14,6 +16,7 @@ export interface ResolverOptions {
   /** Empty: the cluster's own is looked up. */
   readonly clusterDns: readonly string[];
   readonly clusterDomain: string;
+  readonly logger: Logger;
 }
 
 export type Resolution =
@@ -31,6 +34,8 @@ const PHASES = ['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown'] as const
 /** Fetches what only the cluster knows and makes the intent. Throws when the API server cannot be asked: then nothing is known. */
 export class Resolver {
   private readonly options: ResolverOptions;
+  /** What was said of already. */
+  private oddDns: string | undefined;
 
   constructor(options: ResolverOptions) {
     this.options = options;
@@ -132,10 +137,14 @@ export class Resolver {
   }
 
   private async dns(): Promise<RunPod['resolved']['dns']> {
-    const { clusterDns, clusterDomain, objects } = this.options;
+    const { clusterDns, clusterDomain, objects, logger } = this.options;
     if (clusterDns.length > 0) return { clusterDomain, nameServers: [...clusterDns] };
     const found = await objects.clusterDns();
-    return found === undefined ? undefined : { clusterDomain, nameServers: [found] };
+    if (found === undefined) return undefined;
+    if (isIP(found) !== 0) return { clusterDomain, nameServers: [found] };
+    if (found !== this.oddDns) logger.warn('Service kube-system/kube-dns has no usable address; set CLUSTER_DNS');
+    this.oddDns = found;
+    return undefined;
   }
 
   private async serviceEnv(namespace: string, links: boolean): Promise<Record<string, string>> {
