@@ -27,9 +27,14 @@ class SdkOnCore extends SdkClient {
     this.parts = parts;
   }
 
-  override async callApi(params: Params, request: { readonly query?: Record<string, string> }): Promise<never> {
+  override async callApi(
+    params: Params,
+    request: { readonly query?: Record<string, string> },
+    runtime: { readonly extendsParameters?: { readonly queries?: Record<string, string> } },
+  ): Promise<never> {
     const { cloud, process, account, sentAt } = this.parts;
-    const parameters = new Map(Object.entries(request.query ?? {}).map(([name, value]) => [name, String(value)]));
+    const query = { ...runtime.extendsParameters?.queries, ...request.query };
+    const parameters = new Map(Object.entries(query).map(([name, value]) => [name, String(value)]));
     const meantAt = sentAt(process, parameters);
     const body = await process.call(`cloud.${params.action}`, () =>
       cloud.request({ account, action: params.action, version: params.version, parameters }, meantAt),

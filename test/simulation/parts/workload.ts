@@ -33,7 +33,10 @@ export type PodKind =
   | 'init'
   | 'three-inits'
   | 'init-crash-loop'
-  | 'no-image';
+  | 'no-image'
+  | 'deadline'
+  | 'pending-limit'
+  | 'fails-before-deadline';
 
 /** An image that no registry has; a scene tells the cloud so. */
 export const NO_IMAGE = 'missing:1';
@@ -119,6 +122,15 @@ export function podSpec({ kind, uid }: PodPlan): {
     }
     case 'init-crash-loop':
       return { spec: { ...of('Always'), initContainers: [init('i1', 'sh', '-c', 'exit 1')] }, annotations: {} };
+    case 'deadline':
+      return { spec: { ...of('Never', ['sleep', '600']), activeDeadlineSeconds: 60 }, annotations: {} };
+    case 'fails-before-deadline':
+      return { spec: { ...of('Never', ['sh', '-c', 'sleep 30; exit 3']), activeDeadlineSeconds: 60 }, annotations: {} };
+    case 'pending-limit':
+      return {
+        spec: { ...of('Never'), containers: [{ ...container, image: NO_IMAGE }] },
+        annotations: { 'k8s.aliyun.com/eci-max-pending-minute': '10' },
+      };
     case 'no-image':
       return { spec: { ...of('Always'), containers: [{ ...container, image: NO_IMAGE }] }, annotations: {} };
   }

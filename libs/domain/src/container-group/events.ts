@@ -94,6 +94,7 @@ export interface PodFacts {
   readonly initContainers: readonly { readonly name: string; readonly image: string }[];
   /** ISO time, from metadata.creationTimestamp. */
   readonly createdAt?: string;
+  readonly activeDeadlineSeconds?: number;
 }
 
 /** Life of one projected token of the pod, as the token itself says. ISO times. */
@@ -192,11 +193,19 @@ export interface EventData {
     /** ECI's reason, or `OutcomeUnknown` when the group vanished before its end was seen. */
     readonly reason: string;
     readonly message: string;
+    /** The system ended the group: what its containers say of their end is not the reason. Absent: false. */
+    readonly bySystem?: boolean;
     readonly finishedAt?: string;
     readonly lastSeen?: GroupStatus;
   };
   SpotReleaseAnnounced: { readonly containerGroupId: string; readonly message: string };
-  ContainerGroupExpired: { readonly containerGroupId: string; readonly message: string; readonly finishedAt?: string };
+  ContainerGroupExpired: {
+    readonly containerGroupId: string;
+    /** Absent: `BidFailed`. */
+    readonly reason?: string;
+    readonly message: string;
+    readonly finishedAt?: string;
+  };
   StopRequested: {
     readonly by: string;
     readonly reason: StopReason;

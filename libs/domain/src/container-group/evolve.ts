@@ -111,6 +111,7 @@ function applied(state: ContainerGroupState, event: ContainerGroupEvent): Contai
         event.data.reason,
         event.data.message,
         event.at,
+        event.data.bySystem,
       );
     case 'SpotReleaseAnnounced':
       return withGroup(state, event.data.containerGroupId, (group) => ({ ...group, spotRelease: event.data.message }));
@@ -118,7 +119,7 @@ function applied(state: ContainerGroupState, event: ContainerGroupEvent): Contai
       return ended(
         finished(state, event.data.containerGroupId, 'Expired'),
         'expired',
-        'BidFailed',
+        event.data.reason ?? 'BidFailed',
         event.data.message,
         event.at,
       );
@@ -269,10 +270,11 @@ function ended(
   reason: string,
   message: string,
   at: string,
+  bySystem = false,
 ): ContainerGroupState {
   if (state.end) return state;
   const { parked: _, ...rest } = state;
-  return { ...rest, end: { kind, reason, message, at } };
+  return { ...rest, end: { kind, reason, message, at, ...(bySystem && { bySystem }) } };
 }
 
 function gone(state: ContainerGroupState, data: EventData['ContainerGroupGone'], at: string): ContainerGroupState {

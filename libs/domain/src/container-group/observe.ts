@@ -4,6 +4,7 @@ import { isBeyondScheduling } from './evolve.ts';
 import { isFinalStatus } from './questions.ts';
 import { same } from '../same.ts';
 import type { ContainerGroupState, KnownGroup } from './state.ts';
+import { whyExpired, whyFailed } from './why-ended.ts';
 
 /** What one sight of a group adds to what is known. Only differences become events; a sight older than what is known adds nothing. */
 export function observe(snapshot: GroupSnapshot, state: ContainerGroupState): NewContainerGroupEvent[] {
@@ -28,7 +29,7 @@ export function observe(snapshot: GroupSnapshot, state: ContainerGroupState): Ne
   const spot = spotNotice(picture);
   if (spot && group.spotRelease === undefined)
     events.push({ type: 'SpotReleaseAnnounced', data: { containerGroupId, message: spot } });
-  const end = ending(snapshot, picture);
+  const end = ending(snapshot, picture, state);
   if (end) events.push(end);
   return events;
 }
@@ -170,7 +171,11 @@ function spotNotice(picture: EventData['ContainersChanged']): string | undefined
   );
 }
 
-function ending(snapshot: GroupSnapshot, picture: EventData['ContainersChanged']): NewContainerGroupEvent | undefined {
+function ending(
+  snapshot: GroupSnapshot,
+  picture: EventData['ContainersChanged'],
+  state: ContainerGroupState,
+): NewContainerGroupEvent | undefined {
   const { containerGroupId } = snapshot;
   const finished = snapshot.finishedAt === undefined ? {} : { finishedAt: snapshot.finishedAt };
   switch (snapshot.status) {
@@ -178,13 +183,16 @@ function ending(snapshot: GroupSnapshot, picture: EventData['ContainersChanged']
       return { type: 'ContainerGroupSucceeded', data: { containerGroupId, ...finished } };
     case 'Failed':
     case 'ScheduleFailed': {
-      const { reason, message } = whyFailed(picture);
-      return { type: 'ContainerGroupFailed', data: { containerGroupId, reason, message, ...finished } };
+      const { bySystem, ...why } = whyFailed(picture, state, snapshot.finishedAt);
+      return {
+        type: 'ContainerGroupFailed',
+        data: { containerGroupId, ...why, ...(bySystem && { bySystem }), ...finished },
+      };
     }
     case 'Expired':
       return {
         type: 'ContainerGroupExpired',
-        data: { containerGroupId, message: spotNotice(picture) ?? 'ECI took the container group back.', ...finished },
+        data: { containerGroupId, ...whyExpired(picture, state, spotNotice(picture)), ...finished },
       };
     case 'Scheduling':
     case 'Pending':
@@ -195,22 +203,4 @@ function ending(snapshot: GroupSnapshot, picture: EventData['ContainersChanged']
     case 'Unknown':
       return undefined;
   }
-}
-
-/** The container that failed says it best; else the last warning of the cloud. */
-function whyFailed(picture: EventData['ContainersChanged']): { reason: string; message: string } {
-  for (const container of [...picture.initContainers, ...picture.containers]) {
-    if (container.state.state === 'terminated' && container.state.exitCode !== 0) {
-      const { reason, exitCode, message } = container.state;
-      return {
-        reason,
-        message: `container ${container.name} ended with exit code ${exitCode}${message ? `: ${message}` : ''}`,
-      };
-    }
-  }
-  const warning = picture.cloudEvents.filter((e) => e.type === 'Warning').at(-1);
-  return {
-    reason: warning?.reason ?? 'Failed',
-    message: warning?.message ?? 'ECI reports the container group as failed.',
-  };
 }

@@ -77,6 +77,8 @@ export interface End {
   readonly kind: 'rejected' | 'succeeded' | 'failed' | 'expired';
   readonly reason: string;
   readonly message: string;
+  /** Of `failed`: the system ended it, and not its containers. */
+  readonly bySystem?: boolean;
   readonly at: string;
 }
 

@@ -39,6 +39,7 @@ export function podFactsOf(pod: RunPod['pod']): PodFacts {
     objects(pod.spec[list]).map((container) => ({ name: text(container['name']), image: text(container['image']) }));
   const restartPolicy = pod.spec['restartPolicy'];
   const createdAt = text(pod.metadata['creationTimestamp']);
+  const activeDeadlineSeconds = pod.spec['activeDeadlineSeconds'];
   return {
     uid: pod.uid,
     namespace: pod.namespace,
@@ -48,5 +49,6 @@ export function podFactsOf(pod: RunPod['pod']): PodFacts {
     containers: containers('containers'),
     initContainers: containers('initContainers'),
     ...(createdAt && { createdAt }),
+    ...(typeof activeDeadlineSeconds === 'number' && { activeDeadlineSeconds }),
   };
 }

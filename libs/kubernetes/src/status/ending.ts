@@ -72,8 +72,10 @@ export function endedWell(state: ContainerGroupState): boolean {
  * can be told not to count it.
  */
 export function disruptionOf({ end, group }: ContainerGroupState): string | undefined {
-  if (end?.kind === 'expired') return 'SpotReleased';
+  if (end?.kind === 'expired') return end.reason === 'BidFailed' ? 'SpotReleased' : 'ContainerGroupExpired';
   if (end?.kind !== 'failed') return undefined;
+  if (end.bySystem && end.reason === 'BidFailed') return 'SpotReleased';
+  if (end.bySystem && EVICTED.test(end.reason)) return 'TerminationByKubelet';
   const hostFailed = group?.conditions.some(
     ({ type, status, reason }) => type === 'SandboxReady' && status !== 'True' && HOST_FAILURE.test(reason ?? ''),
   );
@@ -83,4 +85,5 @@ export function disruptionOf({ end, group }: ContainerGroupState): string | unde
 }
 
 /** `SystemFailure.Reboot`, `InstanceFailure.Reboot`, `SystemFailure.Redeploy`, `SystemFailureReboot`. */
-const HOST_FAILURE = /^(System|Instance)Failure/;
+const HOST_FAILURE = /^(System|Instance)Failure|^SystemReboot$/;
+const EVICTED = /^Evict/;

@@ -31,7 +31,7 @@ export function phaseOf(state: ContainerGroupState): Phase {
 export function reasonOf(state: ContainerGroupState): { readonly reason?: string; readonly message?: string } {
   const { end, group, parked } = state;
   if (end?.kind === 'succeeded') return {};
-  if (end?.kind === 'failed' && end.reason !== 'OutcomeUnknown') {
+  if (end?.kind === 'failed' && !end.bySystem && end.reason !== 'OutcomeUnknown') {
     const told = [...(group?.initContainers ?? []), ...(group?.containers ?? [])].some(
       ({ state: container }) => container.state === 'terminated' && container.exitCode !== 0,
     );

@@ -138,7 +138,7 @@ function tell(event: StoredEvent, places: ReadonlyMap<number, readonly RankedVSw
     case 'SpotReleaseAnnounced':
       return one('Warning', 'SpotToBeReleased', event.data.message);
     case 'ContainerGroupExpired':
-      return one('Warning', 'BidFailed', event.data.message);
+      return one('Warning', event.data.reason ?? 'BidFailed', event.data.message);
     case 'StopRequested':
       return one('Normal', 'StopRequested', `Is being stopped (${event.data.reason})`);
     case 'StopHeld': {

@@ -204,6 +204,43 @@ describe('the status of a pod', () => {
     expect(status.containerStatuses[0]!.state.terminated).toMatchObject({ exitCode: 3, reason: 'Error' });
   });
 
+  it.each([
+    { reason: 'DeadlineExceeded', disruption: undefined },
+    { reason: 'PendingTimeout', disruption: undefined },
+    { reason: 'InsufficientBalance', disruption: undefined },
+    { reason: 'BidFailed', disruption: 'SpotReleased' },
+    { reason: 'Evicted', disruption: 'TerminationByKubelet' },
+    { reason: 'SystemFailure.Reboot', disruption: 'HostFailure' },
+    { reason: 'SystemReboot', disruption: 'HostFailure' },
+  ])('is Failed with the reason of the system that ended it: $reason', ({ reason, disruption }) => {
+    const status = statusOf(
+      accepted({ restartPolicy: 'Never' }),
+      chosen(),
+      created(),
+      running(),
+      seen('Failed', { containers: [container('web', { ready: false, state: exit(137) })] }),
+      {
+        type: 'ContainerGroupFailed',
+        data: { containerGroupId: 'eci-1', reason, message: 'why', bySystem: true },
+      },
+    );
+
+    expect(status).toMatchObject({ phase: 'Failed', reason, message: 'why' });
+    expect(status.containerStatuses[0]!.state.terminated).toMatchObject({ exitCode: 137 });
+    expect(condition(status, 'DisruptionTarget')?.reason).toBe(disruption);
+  });
+
+  it('says that the account has no money when its group was taken back for that', () => {
+    const expired: NewContainerGroupEvent = {
+      type: 'ContainerGroupExpired',
+      data: { containerGroupId: 'eci-1', reason: 'InsufficientBalance', message: 'no money' },
+    };
+    const status = statusOf(accepted(), chosen(), created(), running(), expired);
+
+    expect(status).toMatchObject({ phase: 'Failed', reason: 'InsufficientBalance', message: 'no money' });
+    expect(condition(status, 'DisruptionTarget').reason).toBe('ContainerGroupExpired');
+  });
+
   it('is Failed with the reason when the group vanished, its containers unknown', () => {
     const status = statusOf(accepted(), chosen(), created(), running(), failed('OutcomeUnknown'));
     expect(status).toMatchObject({ phase: 'Failed', reason: 'OutcomeUnknown', message: 'why' });

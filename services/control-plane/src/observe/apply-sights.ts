@@ -21,6 +21,8 @@ import { merged, type Sights } from './sights.ts';
 /** Ids of one read of details (ECI docs). */
 export const IDS = 20;
 const READS_AT_ONCE = 4;
+/** Why a group ended is in its details only; for so long its end waits for them. Shorter than the shortest window of a sweep. */
+const END_WAITS_MS = 30_000;
 
 export interface ApplyParts {
   readonly scope: Scope;
@@ -103,20 +105,30 @@ export class ApplySights {
       (needsDetails ? wanting : plain).push(snapshot);
     }
     const { found: detailed } = await this.read(wanting.map((snapshot) => snapshot.containerGroupId));
+    const seen = [...plain, ...wanting.filter((snapshot) => !this.mustWait(snapshot, detailed))];
     // What could not be read in detail is applied as far as it is known; the details follow with the reads of groups not landed, or the inventory.
-    await this.observe([
-      ...plain,
-      ...wanting.map((snapshot) => {
+    await this.observe(
+      seen.map((snapshot) => {
         const details = detailed.get(snapshot.containerGroupId);
-        return details ? merged(details, snapshot) : snapshot;
+        const isOld = isFinalStatus(snapshot.status) && details?.status !== snapshot.status;
+        return details && !isOld ? merged(details, snapshot) : snapshot;
       }),
-    ]);
+    );
     // Only now: a change whose append failed is a change still.
-    for (const snapshot of [...plain, ...wanting]) {
+    for (const snapshot of seen) {
       const sight = sights.get(snapshot.containerGroupId);
       if (sight) sight.byStatusText = JSON.stringify(snapshot);
     }
     return strangers;
+  }
+
+  /** An end whose details could not be read, or are from before it: the next sweep shows it again. */
+  private mustWait({ containerGroupId, status }: GroupSnapshot, detailed: ReadonlyMap<string, GroupSnapshot>): boolean {
+    const sight = this.parts.sights.get(containerGroupId);
+    if (!sight || !isFinalStatus(status) || detailed.get(containerGroupId)?.status === status) return false;
+    const now = this.parts.clock.now();
+    sight.endSeenAt ??= now;
+    return Math.abs(now - sight.endSeenAt) < END_WAITS_MS;
   }
 
   /** Answers with details, of groups whose streams are known. */

@@ -16,6 +16,8 @@ export interface Sight {
   readonly firstSeenAt: number;
   seenAt: number;
   nextReadAt: number;
+  /** Since when the status action shows its end, and its details do not. */
+  endSeenAt?: number;
 }
 
 const FIRST_MINUTE_MS = 60_000;
