@@ -15,7 +15,7 @@ import { createPool, PostgresEventStore, type EventStore } from '#libs/event-sto
 import { InProcessLog, InProcessMessaging, sealEnvelope, type Messaging } from '#libs/messaging';
 import { SystemClock } from '#libs/runtime';
 import { createTestDatabase, eventually } from '#libs/testing';
-import { domainEvent } from '../../services/control-plane/src/container-groups/stored-events.ts';
+import { domainEvent } from '../../services/control-plane/src/streams/stored-events.ts';
 import type { OrphanPolicy } from '../../services/control-plane/src/fleet-settings.ts';
 import { EnvelopeKeys } from '../../services/control-plane/src/keys/envelope-keys.ts';
 import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';

@@ -1,8 +1,9 @@
-import { foldOrphan, isClosed, lifeOf, orphanStreamId, type OrphanEvent } from '#libs/domain';
+import { foldOrphan, isClosed, lifeOf, orphanStreamId } from '#libs/domain';
 import { SystemIds } from '#libs/runtime';
 import { eventually } from '#libs/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { OrphanStreams } from '../../services/control-plane/src/orphans/orphan-streams.ts';
+import { orphanEvent } from '../../services/control-plane/src/streams/stored-events.ts';
 import { Death } from './death.ts';
 import { LoopsRig } from './loops-rig.ts';
 import { ACCOUNT, FLEET, REGION } from './names.ts';
@@ -22,9 +23,7 @@ const historyOf = async (group: string): Promise<readonly string[]> => {
 const stateOf = async (group: string) => {
   const streamId = orphanStreamId(idOf(group));
   const events = (await rig.store().loadMany([streamId])).get(streamId) ?? [];
-  return foldOrphan(
-    events.map(({ type, metadata, data }) => ({ type, at: metadata.decidedAt, data }) as unknown as OrphanEvent),
-  );
+  return foldOrphan(events.map(orphanEvent));
 };
 const isOpen = async (group: string): Promise<boolean> =>
   (await rig.groups('&open=true')).some(({ containerGroupId }) => containerGroupId === group);

@@ -1,6 +1,6 @@
 import { podEventsOf, type PodEvent } from '#libs/kubernetes';
 import { streamIdOf } from '#libs/domain';
-import { domainEvent } from '../../services/control-plane/src/container-groups/stored-events.ts';
+import { domainEvent } from '../../services/control-plane/src/streams/stored-events.ts';
 import type { Pod } from './parts/api-server.ts';
 import { NO_IMAGE, type PodKind, type PodPlan } from './parts/workload.ts';
 import { World } from './world.ts';

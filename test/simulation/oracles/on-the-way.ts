@@ -1,7 +1,7 @@
 /** Promises that are checked at the very step that could break them. */
 import { evolve, initialState, parseStreamId, type ContainerGroupState } from '#libs/domain';
 import type { InMemoryDatabase, RecordedEvent } from '#libs/event-store';
-import { domainEvent } from '../../../services/control-plane/src/container-groups/stored-events.ts';
+import { domainEvent } from '../../../services/control-plane/src/streams/stored-events.ts';
 import type { LedgerGroup } from '../../../services/eci-simulator/src/core/group.ts';
 import type { Pod } from '../parts/api-server.ts';
 import type { ExecutedCreate } from '../parts/cloud.ts';

@@ -5,7 +5,6 @@ import {
   parseOrphanStreamId,
   parseStreamId,
   streamIdOf,
-  type OrphanEvent,
   type OrphanFacts,
 } from '#libs/domain';
 import type { InMemoryDatabase } from '#libs/event-store';
@@ -20,7 +19,7 @@ import {
   type RememberedInventory,
 } from '../../../services/control-plane/src/intake/ports.ts';
 import { Orphans, Scopes, type Observed, type Scope } from '../../../services/control-plane/src/observe/ports.ts';
-import { domainEvent } from '../../../services/control-plane/src/container-groups/stored-events.ts';
+import { orphanEvent } from '../../../services/control-plane/src/streams/stored-events.ts';
 import { OrphanCases, type OrphanCase } from '../../../services/control-plane/src/orphans/ports.ts';
 import { aliasOf } from '../../../services/control-plane/src/streams/alias.ts';
 
@@ -210,7 +209,7 @@ export class CasesOfStreams extends OrphanCases {
     for (const [streamId, { events }] of this.database.tables.streams) {
       const id = parseOrphanStreamId(streamId);
       if (id?.accountId !== place.accountId || id.region !== place.region) continue;
-      const state = foldOrphan(events.map((event) => domainEvent(event) as unknown as OrphanEvent));
+      const state = foldOrphan(events.map(orphanEvent));
       const { phase, facts, quarantinedAt } = state;
       if (isOpenOrphan(state) && facts && quarantinedAt !== undefined)
         cases.push({ ...id, phase, facts, quarantinedAt: Date.parse(quarantinedAt) });

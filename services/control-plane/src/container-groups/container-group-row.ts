@@ -2,7 +2,7 @@ import { isClosed, lifeOf, parseStreamId, type ContainerGroupState } from '#libs
 import { podPhaseOf } from '#libs/kubernetes';
 import type { ContainerGroupRecord } from './container-group.entity.ts';
 import { groupTimes } from './group-times.ts';
-import { domainEvent, stateOf, type Fact } from './stored-events.ts';
+import { domainEvent, stateOf, type Fact } from '../streams/stored-events.ts';
 
 /** An event with its place. */
 export interface PlacedFact extends Fact {

@@ -6,7 +6,7 @@ import { notFound } from '../http/problem.ts';
 import { containerGroupRow } from './container-group-row.ts';
 import { containerGroupView, ContainerGroupView, withoutNulls } from './container-group-view.ts';
 import { StreamFinder } from './find-stream.ts';
-import { stateOf } from './stored-events.ts';
+import { stateOf } from '../streams/stored-events.ts';
 
 const anything = z.record(z.string(), z.unknown());
 

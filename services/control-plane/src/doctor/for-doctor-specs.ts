@@ -2,7 +2,7 @@
 import { parseStreamId, streamIdOf } from '#libs/domain';
 import { digestOf, type NewEvent } from '#libs/event-store';
 import { containerGroupRow } from '../container-groups/container-group-row.ts';
-import { stateOf } from '../container-groups/stored-events.ts';
+import { stateOf } from '../streams/stored-events.ts';
 import type { StoredEvent, StreamFacts } from './facts.ts';
 
 export const STREAM = streamIdOf('c1', 'u1');

@@ -2,7 +2,7 @@ import type { Pool, PoolClient } from 'pg';
 import { parseStreamId } from '#libs/domain';
 import type { EventMetadata, JsonObject } from '#libs/event-store';
 import { recordOf } from '../container-groups/row-columns.ts';
-import { stateOf } from '../container-groups/stored-events.ts';
+import { stateOf } from '../streams/stored-events.ts';
 import type { StoredEvent, StreamFacts } from './facts.ts';
 import { inSnapshot } from './snapshot.ts';
 

@@ -2,7 +2,7 @@ import { attemptInDoubt, type ContainerGroupState } from '#libs/domain';
 import type { FrozenCreate } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { createPurpose, type WrappedKey } from '../keys/stream-vault.ts';
-import { stateOfStream } from '../streams/loaded-stream.ts';
+import { stateOf } from '../streams/stored-events.ts';
 import { claimOf, EffectHandler, UNSENT_LEASE_MS } from './held-effect.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 import { againLater, lookUpNow, type CreateSender, type HeldCreate } from './send-create.ts';
@@ -31,7 +31,7 @@ export class CreateEffects extends EffectHandler {
     const [loaded, keys] = await Promise.all([store.loadMany(ids), store.readSealed(ids)]);
     const sends: HeldCreate[] = [];
     for (const row of rows) {
-      const create = await this.prepare(row, stateOfStream(loaded.get(row.streamId)), keys.get(row.streamId));
+      const create = await this.prepare(row, stateOf(loaded.get(row.streamId)), keys.get(row.streamId));
       if (create) sends.push(create);
       else settled(row);
     }

@@ -13,7 +13,7 @@ import { mapPod } from '#libs/kubernetes';
 import type { SealedIntent } from '../intake/run-pod.ts';
 import { createPurpose, INTENT, type StreamKey, type WrappedKey } from '../keys/stream-vault.ts';
 import { LOCAL_LANE, laneOfEffect } from '../streams/lanes.ts';
-import { stateOfStream } from '../streams/loaded-stream.ts';
+import { stateOf } from '../streams/stored-events.ts';
 import type { ExecuteOptions } from '../streams/stream-commands.ts';
 import { clientTokenOf } from './client-token.ts';
 import { FleetViews, accountGate } from './fleet-view.ts';
@@ -62,7 +62,7 @@ export class PlaceEffects extends EffectHandler {
     const { store } = this.parts;
     const ids = rows.map((row) => row.streamId);
     const [loaded, sealed] = await Promise.all([store.loadMany(ids), store.readSealed(ids)]);
-    const states = new Map(ids.map((id) => [id, stateOfStream(loaded.get(id))]));
+    const states = new Map(ids.map((id) => [id, stateOf(loaded.get(id))]));
     const needs = [...states.values()].flatMap((state) => (state.intent ? [state.intent.need] : []));
     const view = await this.views.look(needs);
     const placed: HeldCreate[] = [];

@@ -6,7 +6,7 @@ import type { Clock } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
 import type { StreamVault } from '../keys/stream-vault.ts';
 import { isBadData } from '../streams/group-commit.ts';
-import { stateOfStream } from '../streams/loaded-stream.ts';
+import { stateOf } from '../streams/stored-events.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { decideStream, type PodMessage } from './decide-stream.ts';
 import type { InventoryDesk } from './inventory-desk.ts';
@@ -154,7 +154,7 @@ export class IntakeHandler {
     const keys = await store.readSealed(
       streamIds.filter((id) => loaded.has(id) && pods.get(id)?.some(({ kind }) => kind === 'RunPod')),
     );
-    const states = new Map(streamIds.map((id) => [id, stateOfStream(loaded.get(id))]));
+    const states = new Map(streamIds.map((id) => [id, stateOf(loaded.get(id))]));
     const holds = await this.askGuard(pods, states);
     await this.takeBackStatuses(pods, states);
     const at = new Date(clock.now()).toISOString();

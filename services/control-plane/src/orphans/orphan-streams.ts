@@ -13,7 +13,7 @@ import {
 import type { EffectChange, EventStore, JsonObject, RecordedEvent, StreamAppend } from '#libs/event-store';
 import type { Clock, Ids } from '#libs/runtime';
 import { laneName } from '../streams/lanes.ts';
-import { EVENT_SCHEMA_VERSION } from '../streams/loaded-stream.ts';
+import { EVENT_SCHEMA_VERSION, orphanEvent } from '../streams/stored-events.ts';
 import { StreamBusy } from '../streams/stream-commands.ts';
 
 /** Kind of the row of work that removes an orphan; its key is the container group id. */
@@ -114,13 +114,5 @@ export class OrphanStreams {
   }
 }
 
-function stateOf(recorded: readonly RecordedEvent[] | undefined): OrphanState {
-  if (!recorded) return initialOrphan;
-  return foldOrphan(
-    recorded.map(({ type, schemaVersion, metadata, data }) => {
-      // A newer schema reads as an unknown type, and deciders then refuse.
-      const known = schemaVersion === EVENT_SCHEMA_VERSION ? type : `${type} (schema ${schemaVersion})`;
-      return { type: known, at: metadata.decidedAt, data } as unknown as OrphanEvent;
-    }),
-  );
-}
+const stateOf = (recorded: readonly RecordedEvent[] | undefined): OrphanState =>
+  recorded ? foldOrphan(recorded.map(orphanEvent)) : initialOrphan;

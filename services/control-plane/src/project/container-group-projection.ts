@@ -1,6 +1,6 @@
 import type { EventStore, RecordedEvent, SqlClient } from '#libs/event-store';
 import { containerGroupRow } from '../container-groups/container-group-row.ts';
-import { containerGroupStreams } from '../container-groups/stored-events.ts';
+import { containerGroupStreams } from '../streams/stored-events.ts';
 import { LIVE, writeRows } from './write-rows.ts';
 
 /** Streams of one load: their events are held at once. */

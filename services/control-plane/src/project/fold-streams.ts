@@ -20,7 +20,7 @@ export interface FailedStream {
 /** Parts of an accepted intent that no row shows, and that make up most of its bytes. */
 export const UNSHOWN: readonly string[] = ['clearPod', 'spec', 'digests', 'tokens', 'ignored'];
 
-type Told = readonly [version: number, type: string, decidedAt: string, data: JsonObject];
+type Told = readonly [version: number, type: string, schemaVersion: number, decidedAt: string, data: JsonObject];
 
 /**
  * Rows of these streams as of their newest events, with `containerGroupRow`, the one function that makes rows. One row of the answer is a stream:
@@ -29,7 +29,7 @@ type Told = readonly [version: number, type: string, decidedAt: string, data: Js
 export async function foldStreams(client: SqlClient, streamIds: readonly string[]): Promise<Folded> {
   const rows = await client.query(
     `select e.stream_id,
-            json_agg(json_build_array(e.version, e.type, e.metadata ->> 'decidedAt',
+            json_agg(json_build_array(e.version, e.type, e.schema_version, e.metadata ->> 'decidedAt',
                                       case when e.type = 'PodIntentAccepted' then e.data - $2::text[] else e.data end) order by e.version)::text as told
        from es.load($1) e group by e.stream_id`,
     [streamIds, UNSHOWN],
@@ -40,7 +40,14 @@ export async function foldStreams(client: SqlClient, streamIds: readonly string[
   for (const row of rows) {
     const streamId = String(row['stream_id']);
     const facts = (JSON.parse(String(row['told'])) as readonly Told[]).map(
-      ([version, type, decidedAt, data]): PlacedFact => ({ streamId, version, type, data, metadata: { decidedAt } }),
+      ([version, type, schemaVersion, decidedAt, data]): PlacedFact => ({
+        streamId,
+        version,
+        type,
+        schemaVersion,
+        data,
+        metadata: { decidedAt },
+      }),
     );
     events += facts.length;
     try {

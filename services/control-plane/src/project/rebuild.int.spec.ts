@@ -291,6 +291,20 @@ describe('a rebuild of the read model', () => {
     expect(Number(counted.rows[0]?.n)).toBe(3);
   });
 
+  it('reads an event of a newer schema as the projection does: it is noted, and its data is not looked into', async () => {
+    await livesOf(0, 2);
+    await projected(2);
+    const newer = story([gone('eci-1')]).map((event) => ({ ...event, schemaVersion: 2, data: {} }));
+    await record(store, idOf(1), newer);
+    await eventually(
+      async () => (await count(`fleet.container_group where last_event_type = 'ContainerGroupGone'`)) === 1,
+      { what: 'the projection has passed it' },
+    );
+    expect(await run()).toMatchObject({ failed: [], differences: [] });
+    expect(await parkedStreams()).toEqual([]);
+    expect(await count(`fleet.container_group where stream_id = '${idOf(1)}' and ended_at is null`)).toBe(1);
+  });
+
   it('lets a stream flow again whose events can be handled by now', async () => {
     await livesOf(0, 3, 3);
     await projected(3, 3);

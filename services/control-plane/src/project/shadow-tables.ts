@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
 import { asSqlClient } from '#libs/event-store';
 import { inTransaction } from '../transaction.ts';
-import { containerGroupStreams } from '../container-groups/stored-events.ts';
+import { containerGroupStreams } from '../streams/stored-events.ts';
 import { foldStreams, type FailedStream } from './fold-streams.ts';
 import { fillRows, SHADOW, writeRows } from './write-rows.ts';
 

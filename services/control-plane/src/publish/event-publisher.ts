@@ -4,7 +4,7 @@ import type { EventStore, RecordedEvent } from '#libs/event-store';
 import type { Messaging, OutgoingMessage } from '#libs/messaging';
 import type { Metrics } from '#libs/observability';
 import { groupTimes } from '../container-groups/group-times.ts';
-import { containerGroupStreams, domainEvent, stateOf } from '../container-groups/stored-events.ts';
+import { containerGroupStreams, domainEvent, stateOf } from '../streams/stored-events.ts';
 import { cloudEvent } from './cloud-events.ts';
 import { PUBLISH_TIMEOUT_MS, type PodStatusPublisher } from './pod-status.ts';
 
@@ -57,7 +57,7 @@ export class EventPublisher {
 
   private measure(events: readonly RecordedEvent[], streams: ReadonlyMap<string, readonly RecordedEvent[]>): void {
     for (const event of events) {
-      if (event.type !== 'ContainersChanged') continue;
+      if (domainEvent(event).type !== 'ContainersChanged') continue;
       const stream = streams.get(event.streamId) ?? [];
       const { runningAt } = groupTimes(stream.map(domainEvent));
       const first = stream[0];

@@ -4,7 +4,7 @@ import type { EventStore, RecordedEvent } from '#libs/event-store';
 import { podAnnotationsOf, podEventsOf, podStatusOf } from '#libs/kubernetes';
 import type { Messaging, OutgoingMessage } from '#libs/messaging';
 import type { KnownClusters } from './ports.ts';
-import { domainEvent, stateOf } from '../container-groups/stored-events.ts';
+import { domainEvent, stateOf } from '../streams/stored-events.ts';
 
 /**
  * What a cluster's topic should hold for one stream: the complete status, or nothing more once the pod object is gone for good (unless the

@@ -13,7 +13,7 @@ import {
 import type { EffectChange, EventMetadata, JsonObject, StreamAppend } from '#libs/event-store';
 import { aliasOf } from './alias.ts';
 import { laneOfEffect } from './lanes.ts';
-import { EVENT_SCHEMA_VERSION } from './loaded-stream.ts';
+import { EVENT_SCHEMA_VERSION } from './stored-events.ts';
 
 /** The stream holds events of a newer version of this software: nothing may be decided on half the facts. */
 export class UndecidableStream extends Error {

@@ -2,7 +2,7 @@ import type { ContainerGroupCommand, ContainerGroupEvent, ContainerGroupState } 
 import type { EffectChange, EventStore } from '#libs/event-store';
 import type { Clock, Ids } from '#libs/runtime';
 import { GroupCommit } from './group-commit.ts';
-import { stateOfStream } from './loaded-stream.ts';
+import { stateOf } from './stored-events.ts';
 import { changesNothing, decideAll, planAppend, type Beside, type Cause, type Decided } from './plan-append.ts';
 
 /** Others changed the stream again and again while we decided. Nothing was written by us. */
@@ -95,13 +95,13 @@ export class StreamCommands {
   }
 
   async load(streamId: string): Promise<ContainerGroupState> {
-    return stateOfStream((await this.store.loadMany([streamId])).get(streamId));
+    return stateOf((await this.store.loadMany([streamId])).get(streamId));
   }
 
   /** States of streams; one that does not exist has the initial state. */
   async loadMany(streamIds: readonly string[]): Promise<ReadonlyMap<string, ContainerGroupState>> {
     const loaded = await this.store.loadMany(streamIds);
-    return new Map(streamIds.map((id) => [id, stateOfStream(loaded.get(id))]));
+    return new Map(streamIds.map((id) => [id, stateOf(loaded.get(id))]));
   }
 
   newId(): string {

@@ -1,5 +1,5 @@
 import { attemptInDoubt, evolve, initialState } from '#libs/domain';
-import { domainEvent } from '../../container-groups/stored-events.ts';
+import { domainEvent } from '../../streams/stored-events.ts';
 import type { StreamFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { isOpen, streamOfTags, whyNoEvidence, type CloudFacts } from './o2-cloud.ts';
@@ -8,7 +8,8 @@ import { isOpen, streamOfTags, whyNoEvidence, type CloudFacts } from './o2-cloud
 export function attemptsFollowEachOther(facts: StreamFacts): readonly Finding[] {
   let state = initialState;
   for (const event of facts.events) {
-    if (event.type === 'PlacementChosen' && state.attempt && (attemptInDoubt(state) || state.group?.open)) {
+    const read = domainEvent(event);
+    if (read.type === 'PlacementChosen' && state.attempt && (attemptInDoubt(state) || state.group?.open)) {
       return [
         {
           oracle: 'O3',
@@ -20,7 +21,7 @@ export function attemptsFollowEachOther(facts: StreamFacts): readonly Finding[] 
         },
       ];
     }
-    state = evolve(state, domainEvent(event));
+    state = evolve(state, read);
   }
   return [];
 }
