@@ -17,6 +17,7 @@ import { SystemClock } from '#libs/runtime';
 import { createTestDatabase, eventually } from '#libs/testing';
 import { domainEvent } from '../../services/control-plane/src/streams/stored-events.ts';
 import type { OrphanPolicy } from '../../services/control-plane/src/fleet-settings.ts';
+import { DEFAULT_CLUSTER_BUDGET, type ClusterBudget } from '../../services/control-plane/src/intake/cluster-budgets.ts';
 import { EnvelopeKeys } from '../../services/control-plane/src/keys/envelope-keys.ts';
 import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
 import {
@@ -73,6 +74,7 @@ export class LoopsRig {
   regions: readonly string[] = [];
   /** When stops are held. */
   limits: MassDeleteLimits = DEFAULT_MASS_DELETE_LIMITS;
+  budget: ClusterBudget = DEFAULT_CLUSTER_BUDGET;
   orphanPolicy: OrphanPolicy = { kind: 'quarantine' };
   /** Where the account's key comes from; a test may take it away. */
   credential: () => Promise<AccessKey> = () => Promise.resolve(DEMO_CREDENTIAL);
@@ -122,17 +124,22 @@ export class LoopsRig {
       `insert into fleet.account (id, name, credential, source, created_at, updated_at) values ($1, $1, '{}', 'configuration', now(), now())`,
       [ACCOUNT],
     );
-    await rig.admin.query(
-      `insert into fleet.cluster (id, name, account_id, epoch, registered_at, joined_at) values ($1, $1, $2, 1, now(), now())`,
-      [CLUSTER, ACCOUNT],
-    );
     const names = topics(FLEET);
     await rig.messaging.ensureTopics([
       { name: names.intents, partitions: 4 },
       { name: names.deadLetter, partitions: 1 },
-      { name: names.cluster(CLUSTER), partitions: 1, compacted: true },
     ]);
+    await rig.addCluster(CLUSTER);
     return rig;
+  }
+
+  /** One more cluster, as after its join. */
+  async addCluster(clusterId: string): Promise<void> {
+    await this.admin.query(
+      `insert into fleet.cluster (id, name, account_id, epoch, registered_at, joined_at) values ($1, $1, $2, 1, now(), now())`,
+      [clusterId, ACCOUNT],
+    );
+    await this.messaging.ensureTopics([{ name: topics(FLEET).cluster(clusterId), partitions: 1, compacted: true }]);
   }
 
   async stop(): Promise<void> {
@@ -174,7 +181,7 @@ export class LoopsRig {
 
   async send(body: IntentBody, sealed: unknown = {}, over: { clusterId?: string } = {}): Promise<void> {
     const clusterId = over.clusterId ?? CLUSTER;
-    const [key] = (await this.keys.forCluster(CLUSTER))
+    const [key] = (await this.keys.forCluster(clusterId))
       .filter(({ notBefore }) => Date.parse(notBefore) <= this.clock.now())
       .slice(-1);
     const messageKey =
@@ -217,8 +224,8 @@ export class LoopsRig {
     return new PostgresEventStore(this.pool);
   }
 
-  async history(uid: string): Promise<readonly string[]> {
-    const id = streamIdOf(CLUSTER, uid);
+  async history(uid: string, clusterId = CLUSTER): Promise<readonly string[]> {
+    const id = streamIdOf(clusterId, uid);
     return ((await this.store().loadMany([id])).get(id) ?? []).map((event) => event.type);
   }
 

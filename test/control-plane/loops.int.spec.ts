@@ -4,7 +4,7 @@ import { CredentialMissing } from '#libs/eci';
 import { eventually } from '#libs/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { LoopsRig, runPodBody, sealedHalf, type PodOver } from './loops-rig.ts';
-import { FLEET } from './names.ts';
+import { CLUSTER, FLEET } from './names.ts';
 
 let rig: LoopsRig;
 afterEach(() => rig.stop());
@@ -381,6 +381,56 @@ describe('what cannot be understood', () => {
     );
     expect(rows).toEqual([{ field: 'metadata.labels.odd' }]);
     expect((await rig.pool.query('select from fleet.quarantine')).rowCount).toBe(0);
+  });
+});
+
+describe('a cluster that sends more than its budget', () => {
+  it('is passed over, keeps nobody waiting, and is asked for all that was over', async () => {
+    rig = await LoopsRig.start();
+    rig.budget = { messagesPerSecond: 2, bytesPerSecond: 10_000_000 };
+    await rig.addCluster('k2');
+    const asked = new Set<string>();
+    const listener = await rig.messaging.consume({
+      topics: [topics(FLEET).cluster(CLUSTER)],
+      group: 'agent',
+      handle: ({ messages }) => {
+        for (const { value } of messages) {
+          const command = JSON.parse(Buffer.from(value!).toString()) as { name?: string; uids?: string[] };
+          if (command.name === 'Recheck') for (const uid of command.uids!) asked.add(uid);
+        }
+        return Promise.resolve();
+      },
+    });
+    const flood = Array.from({ length: 160 }, (_, n) => `flood-${n}`);
+    await Promise.all(flood.map((uid) => rig.stopPod(uid)));
+    await rig.send(
+      { kind: 'StopPod', uid: 'calm', namespace: 'default', name: 'calm', reason: 'Deleted' },
+      {},
+      { clusterId: 'k2' },
+    );
+
+    rig.start();
+
+    await eventually(async () => (await rig.history('calm', 'k2')).includes('StopRequested'), {
+      what: 'the message of the calm cluster is taken',
+    });
+    const taken = async () => {
+      const { rows } = await rig.pool.query<{ stream_id: string }>(`select stream_id from es.stream`);
+      return new Set(rows.map((row) => row.stream_id.split(':').at(-1) as string));
+    };
+    await rig.hurryUntil(
+      async () => {
+        const here = await taken();
+        return flood.every((uid) => here.has(uid) || asked.has(uid));
+      },
+      'each pod was taken, or is asked for',
+      10_000,
+    );
+    expect((await taken()).size).toBeLessThan(flood.length);
+    await eventually(async () => (await rig.pool.query('select from fleet.deferred_intent')).rowCount === 0, {
+      what: 'nothing is left to ask for',
+    });
+    await listener.stop();
   });
 });
 

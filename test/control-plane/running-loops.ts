@@ -15,6 +15,7 @@ import { PostgresHeldStops } from '../../services/control-plane/src/holds/postgr
 import { PostgresStopGuard } from '../../services/control-plane/src/holds/postgres-stop-guard.ts';
 import { GateLoop } from '../../services/control-plane/src/gates/gate-loop.ts';
 import { Intake } from '../../services/control-plane/src/intake/intake.ts';
+import { PostgresDeferrals } from '../../services/control-plane/src/intake/postgres-deferrals.ts';
 import { PostgresInventories } from '../../services/control-plane/src/intake/postgres-inventories.ts';
 import { EnvelopeKeys } from '../../services/control-plane/src/keys/envelope-keys.ts';
 import type { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
@@ -79,6 +80,8 @@ export class RunningLoops {
       statuses: new PodStatusPublisher({ store, messaging: rig.messaging, directory: clusters, fleet: FLEET }),
       quarantine: new Quarantine({ pool, clock }),
       inventories: new PostgresInventories({ pool, clock }),
+      budget: rig.budget,
+      deferrals: new PostgresDeferrals({ pool, clock }),
       guard: tap(new PostgresStopGuard({ pool, limits: rig.limits, logger, metrics }), 'guard'),
       clock,
       logger,

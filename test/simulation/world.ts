@@ -19,6 +19,7 @@ import { SimulatedMessaging, type MessageFate } from './parts/messaging.ts';
 import { startReplica } from './parts/replica.ts';
 import {
   CasesOfStreams,
+  DeferralTable,
   InventoryTables,
   OpenGuard,
   OrphanTable,
@@ -28,6 +29,9 @@ import {
 import { ACCOUNT, podSpec, REGION, resolvePod, type PodPlan } from './parts/workload.ts';
 
 export const FLEET = 'fleet';
+
+/** Above what these clusters send by themselves, mostly. */
+const BUDGET = { messagesPerSecond: 5, bytesPerSecond: 1_000_000 };
 
 /** What fate the copies of a message meet: milliseconds until each is in the log. Undefined: no opinion. */
 export type MessageRule = (topic: string, message: OutgoingMessage) => readonly number[] | undefined;
@@ -120,6 +124,7 @@ export class World {
     this.orphans = new OrphanTable(this.database);
     this.tables = {
       quarantine: this.quarantine,
+      deferrals: new DeferralTable(databaseClock),
       inventories: new InventoryTables(this.database, this.quarantine),
       scopes: new ScopeTable(this.database),
       orphans: this.orphans,
@@ -300,6 +305,7 @@ export class World {
     const live = keys.map((id) => ({ id, accountId: ACCOUNT, live: true }));
     void startReplica({
       fleet: FLEET,
+      budget: BUDGET,
       scheduler: this.scheduler,
       process,
       database: this.database,

@@ -112,6 +112,19 @@ export const VARIABLES: readonly Variable[] = [
     default: 'published on-demand prices of mainland China in CNY, elsewhere in USD',
   },
   {
+    name: 'FLEET_CLUSTER_MESSAGES',
+    meaning:
+      'messages a second that one cluster may send, as each process of role intake counts; a minute of it is saved up; what is over is asked for again',
+    default: '300',
+    unit: 'messages a second',
+  },
+  {
+    name: 'FLEET_CLUSTER_BYTES',
+    meaning: '… and bytes a second',
+    default: '4194304',
+    unit: 'bytes a second',
+  },
+  {
     name: 'FLEET_QUARANTINE_RETENTION',
     meaning: 'a message in quarantine that does not come again is forgotten after this: a number with s, m, h or d',
     default: '14d',

@@ -8,6 +8,7 @@ import { AuditKey, auditKeyFault } from './audit/audit-key.ts';
 import { VARIABLES } from './config-variables.ts';
 import { FileValues, readText, type ReadFile } from './file-values.ts';
 import { Duration, OrphanPolicySetting, PricesSetting, type OrphanPolicy } from './fleet-settings.ts';
+import { DEFAULT_CLUSTER_BUDGET, type ClusterBudget } from './intake/cluster-budgets.ts';
 import { DEFAULT_QUARANTINE_LIMITS, type QuarantineLimits } from './quarantine/quarantine-limits.ts';
 
 export const ROLES = ['api', 'intake', 'effects', 'observe', 'publish', 'project'] as const;
@@ -63,6 +64,8 @@ export interface ControlPlaneConfig {
   readonly massDelete: MassDeleteLimits;
   readonly orphanPolicy: OrphanPolicy;
   readonly quarantine: QuarantineLimits;
+  /** What one cluster may send to one process of role intake. */
+  readonly clusterBudget: ClusterBudget;
   readonly prices: readonly ListPrice[];
   /** Overrides the endpoint of every account. */
   readonly eciEndpoint?: string;
@@ -142,6 +145,8 @@ const Schema = z.object({
   FLEET_MASS_DELETE_WINDOW: Duration.default(DEFAULT_MASS_DELETE_LIMITS.windowMs),
   FLEET_ORPHAN_POLICY: OrphanPolicySetting.default({ kind: 'quarantine' }),
   FLEET_PRICES: PricesSetting.optional(),
+  FLEET_CLUSTER_MESSAGES: z.coerce.number().min(1).max(1_000_000).default(DEFAULT_CLUSTER_BUDGET.messagesPerSecond),
+  FLEET_CLUSTER_BYTES: z.coerce.number().int().min(65_536).default(DEFAULT_CLUSTER_BUDGET.bytesPerSecond),
   FLEET_QUARANTINE_RETENTION: Duration.default(DEFAULT_QUARANTINE_LIMITS.retentionMs),
   FLEET_QUARANTINE_ROWS: z.coerce.number().int().min(1).max(1_000_000).default(DEFAULT_QUARANTINE_LIMITS.rows),
   ECI_ACCESS_KEY: z.string().optional(),
@@ -219,6 +224,7 @@ export function readConfig(
       windowMs: v.FLEET_MASS_DELETE_WINDOW,
     },
     orphanPolicy: v.FLEET_ORPHAN_POLICY,
+    clusterBudget: { messagesPerSecond: v.FLEET_CLUSTER_MESSAGES, bytesPerSecond: v.FLEET_CLUSTER_BYTES },
     quarantine: { retentionMs: v.FLEET_QUARANTINE_RETENTION, rows: v.FLEET_QUARANTINE_ROWS },
     prices: v.FLEET_PRICES ?? DEFAULT_PRICES,
     ...(v.ECI_ENDPOINT === undefined ? {} : { eciEndpoint: v.ECI_ENDPOINT }),

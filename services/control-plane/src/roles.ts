@@ -4,6 +4,7 @@ import { HoldLoop } from './holds/hold-loop.ts';
 import { PostgresHeldStops } from './holds/postgres-held-stops.ts';
 import { PostgresStopGuard } from './holds/postgres-stop-guard.ts';
 import { Intake } from './intake/intake.ts';
+import { PostgresDeferrals } from './intake/postgres-deferrals.ts';
 import { PostgresInventories } from './intake/postgres-inventories.ts';
 import { Observer } from './observe/observer.ts';
 import { PostgresOrphans } from './observe/postgres-orphans.ts';
@@ -46,6 +47,8 @@ async function startIntake(parts: Parts): Promise<RunningRole> {
     statuses,
     quarantine,
     inventories: new PostgresInventories(parts),
+    budget: config.clusterBudget,
+    deferrals: new PostgresDeferrals(parts),
     guard: new PostgresStopGuard({ ...parts, limits: config.massDelete }),
     clock,
     logger,

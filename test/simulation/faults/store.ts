@@ -1,7 +1,7 @@
 import type { CallFate } from '../engine/process.ts';
 import { between, type FaultKind } from './fault.ts';
 
-const DATABASE = /^(store|queue|gates|timers|checkpoints|scopes|orphans|inventories|quarantine|holds)\./;
+const DATABASE = /^(store|queue|gates|timers|checkpoints|scopes|orphans|inventories|quarantine|deferrals|holds)\./;
 
 const failure = (code: string, message: string): Error => Object.assign(new Error(message), { code });
 

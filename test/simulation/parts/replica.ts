@@ -14,6 +14,7 @@ import { EffectWorker } from '../../../services/control-plane/src/effects/effect
 import { GateLoop } from '../../../services/control-plane/src/gates/gate-loop.ts';
 import { Intake } from '../../../services/control-plane/src/intake/intake.ts';
 import type { ClusterSource, EnvelopeKeySource } from '../../../services/control-plane/src/intake/ports.ts';
+import type { ClusterBudget } from '../../../services/control-plane/src/intake/cluster-budgets.ts';
 import type { StopGuard } from '../../../services/control-plane/src/holds/ports.ts';
 import type { MasterKey } from '../../../services/control-plane/src/keys/master-key.ts';
 import { StreamVault } from '../../../services/control-plane/src/keys/stream-vault.ts';
@@ -30,7 +31,14 @@ import type { IdleSleep, Process } from '../engine/process.ts';
 import type { Scheduler } from '../engine/scheduler.ts';
 import type { SimulatedMessaging } from './messaging.ts';
 import { noMetrics } from './no-metrics.ts';
-import type { CasesOfStreams, InventoryTables, OrphanTable, QuarantineTable, ScopeTable } from './tables.ts';
+import type {
+  CasesOfStreams,
+  DeferralTable,
+  InventoryTables,
+  OrphanTable,
+  QuarantineTable,
+  ScopeTable,
+} from './tables.ts';
 
 export interface ReplicaParts {
   readonly fleet: string;
@@ -44,6 +52,7 @@ export interface ReplicaParts {
   readonly clusters: ClusterSource & KnownClusters;
   readonly tables: {
     readonly quarantine: QuarantineTable;
+    readonly deferrals: DeferralTable;
     readonly inventories: InventoryTables;
     readonly scopes: ScopeTable;
     readonly orphans: OrphanTable;
@@ -56,6 +65,8 @@ export interface ReplicaParts {
   readonly quiet: () => boolean;
   readonly cloudBell: IdleSleep['bell'];
   readonly idleBell: IdleSleep['bell'];
+  /** What a cluster may send. */
+  readonly budget: ClusterBudget;
   readonly quota: Readonly<Record<'create' | 'delete' | 'describe', { readonly rate: number; readonly burst: number }>>;
   /** A claim was confirmed for sending. */
   readonly onConfirm: (process: Process, streamId: string, kind: string, key: string) => void;
@@ -109,6 +120,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     'quarantined',
   ]);
   const quarantine = process.port('quarantine', tables.quarantine, ['add']);
+  const deferrals = process.port('deferrals', tables.deferrals, ['defer', 'clusters', 'claim', 'settle']);
 
   const until = (at: number | undefined, most: number): number =>
     at === undefined ? most : Math.max(0, Math.min(most, at - database.tables.now()));
@@ -161,6 +173,8 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     statuses,
     quarantine,
     inventories,
+    budget: parts.budget,
+    deferrals,
     guard: process.port('holds', parts.tables.guard, ['admit', 'heldPods']),
     clock: process.clock,
     logger,

@@ -10,7 +10,9 @@ import {
 import type { InMemoryDatabase } from '#libs/event-store';
 import type { Clock } from '#libs/runtime';
 import { StopGuard } from '../../../services/control-plane/src/holds/ports.ts';
+import { withinBounds } from '../../../services/control-plane/src/intake/postgres-deferrals.ts';
 import {
+  Deferrals,
   Inventories,
   type InventoryPod,
   type KeptPart,
@@ -107,6 +109,43 @@ export class InventoryTables extends Inventories {
         uids.add(row.key.slice(row.key.indexOf('/') + 1));
     }
     return Promise.resolve(uids);
+  }
+}
+
+export class DeferralTable extends Deferrals {
+  private readonly clock: Clock;
+  private readonly rows = new Map<string, Map<string, { askedAt: number | undefined }>>();
+
+  constructor(clock: Clock) {
+    super();
+    this.clock = clock;
+  }
+
+  defer(clusterId: string, subjects: readonly string[]): Promise<void> {
+    const known = this.rows.get(clusterId) ?? new Map<string, { askedAt: number | undefined }>();
+    this.rows.set(clusterId, known);
+    for (const subject of withinBounds(subjects, known.size)) known.set(subject, { askedAt: undefined });
+    return Promise.resolve();
+  }
+
+  clusters(): Promise<readonly string[]> {
+    return Promise.resolve([...this.rows].filter(([, rows]) => rows.size > 0).map(([clusterId]) => clusterId));
+  }
+
+  claim(clusterId: string, most: number): Promise<readonly string[]> {
+    const now = this.clock.now();
+    const free = [...(this.rows.get(clusterId) ?? [])].filter(
+      ([, { askedAt }]) => askedAt === undefined || askedAt < now - 60_000,
+    );
+    const claimed = free.slice(0, most);
+    for (const [, row] of claimed) row.askedAt = now;
+    return Promise.resolve(claimed.map(([subject]) => subject));
+  }
+
+  settle(clusterId: string, subjects: readonly string[]): Promise<void> {
+    const rows = this.rows.get(clusterId);
+    for (const subject of subjects) if (rows?.get(subject)?.askedAt !== undefined) rows.delete(subject);
+    return Promise.resolve();
   }
 }
 

@@ -186,6 +186,8 @@ function topicConfig({ compacted, retentionMs }: TopicSpec): { name: string; val
   }
   return [
     { name: 'cleanup.policy', value: 'delete' },
+    // What a producer says could be any time: budgets and retention go by it.
+    { name: 'message.timestamp.type', value: 'LogAppendTime' },
     ...(retentionMs === undefined ? [] : [{ name: 'retention.ms', value: String(retentionMs) }]),
   ];
 }

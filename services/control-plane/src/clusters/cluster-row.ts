@@ -24,10 +24,14 @@ export interface ClusterRow {
   readonly denied?: string | null;
   readonly held_since?: Date | null;
   readonly hold_active?: boolean;
+  readonly deferred?: string | null;
+  readonly deferred_since?: Date | null;
 }
 
-/** Joins to `fleet.cluster c` what the mass-delete guard holds of each cluster. */
+/** Joins to `fleet.cluster c` what the mass-delete guard holds of each cluster, and what it sent over its budget. */
 export const WITH_HOLDS = `
+  left join lateral (
+    select count(*) as deferred, min(deferred_at) as deferred_since from fleet.deferred_intent d where d.cluster_id = c.id) over_budget on true
   left join lateral (
     select count(*) filter (where denied_at is null) as held, count(*) filter (where denied_at is not null) as denied, min(since) as held_since
       from fleet.held_stop s where s.cluster_id = c.id) held on true

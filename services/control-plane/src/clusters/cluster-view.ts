@@ -42,6 +42,8 @@ export const ClusterView = z
         message: z.string(),
       })
       .optional(),
+    /** It sends more than its budget: what is over waits until it is asked for again. */
+    overBudget: z.object({ waiting: z.number().int(), since: time, message: z.string() }).optional(),
   })
   .meta({ id: 'Cluster' });
 export type ClusterView = z.infer<typeof ClusterView>;
@@ -76,6 +78,7 @@ export function clusterView(row: ClusterRow, now: number): ClusterView {
         }
       : {}),
     ...(row.hold_active || Number(row.held) + Number(row.denied) > 0 ? { hold: holdOf(row) } : {}),
+    ...(row.deferred_since ? { overBudget: overBudgetOf(row, row.deferred_since) } : {}),
   };
 }
 
@@ -101,6 +104,15 @@ function holdOf(row: ClusterRow): NonNullable<ClusterView['hold']> {
     ...(row.held_since ? { since: row.held_since.toISOString() } : {}),
     active: row.hold_active === true,
     message: `${held} stops that nobody was seen asking for wait for an operator, ${denied} were denied; release or deny them`,
+  };
+}
+
+function overBudgetOf(row: ClusterRow, since: Date): NonNullable<ClusterView['overBudget']> {
+  const waiting = Number(row.deferred);
+  return {
+    waiting,
+    since: since.toISOString(),
+    message: `its agent sends more than the cluster's budget; ${waiting} pods or inventories are asked for again as soon as there is room`,
   };
 }
 

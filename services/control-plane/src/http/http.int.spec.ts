@@ -15,6 +15,7 @@ import {
 } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
 import { call, newMessaging, TestAgent, testConfig, unregister } from '../for-specs.ts';
+import { PostgresDeferrals } from '../intake/postgres-deferrals.ts';
 import { Quarantine } from '../quarantine/quarantine.ts';
 
 let database: TestDatabase;
@@ -256,6 +257,16 @@ describe('clusters', () => {
     await post('/api/v1/clusters', { id: 'tagged' });
     const etag = (await get('/api/v1/clusters/tagged')).headers.get('etag')!;
     expect((await get('/api/v1/clusters/tagged', { 'if-none-match': etag })).status).toBe(304);
+  });
+});
+
+describe('a cluster that sends more than its budget', () => {
+  it('says how much of it waits to be asked for again, and since when', async () => {
+    await post('/api/v1/clusters', { id: 'noisy' });
+    expect((await get('/api/v1/clusters/noisy')).body).not.toHaveProperty('overBudget');
+    await new PostgresDeferrals({ pool, clock: new SystemClock() }).defer('noisy', ['u1', 'u2']);
+    const overBudget = { waiting: 2, since: expect.any(String), message: expect.stringContaining('budget') };
+    expect(await get('/api/v1/clusters/noisy')).toMatchObject({ body: { overBudget } });
   });
 });
 

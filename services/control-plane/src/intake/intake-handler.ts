@@ -8,10 +8,19 @@ import type { StreamVault } from '../keys/stream-vault.ts';
 import { isBadData } from '../streams/group-commit.ts';
 import { stateOf } from '../streams/stored-events.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
+import type { Allowance, ClusterBudgets } from './cluster-budgets.ts';
 import { decideStream, type PodMessage } from './decide-stream.ts';
 import type { InventoryDesk } from './inventory-desk.ts';
 import { intakeMetrics, type IntakeMetrics } from './metrics.ts';
-import type { ClusterSource, EnvelopeKeySource, QuarantineDesk, Sender, StatusPublisher } from './ports.ts';
+import {
+  INVENTORY,
+  type ClusterSource,
+  type Deferrals,
+  type EnvelopeKeySource,
+  type QuarantineDesk,
+  type Sender,
+  type StatusPublisher,
+} from './ports.ts';
 import { PutAside, type Aside } from './put-aside.ts';
 import { MessageReader, type ReadMessage } from './read-message.ts';
 
@@ -29,6 +38,10 @@ export interface IntakeHandlerParts {
   readonly inventories: InventoryDesk;
   readonly statuses: StatusPublisher;
   readonly guard: StopGuard;
+  readonly budgets: ClusterBudgets;
+  readonly deferrals: Deferrals;
+  /** Told when something was deferred. */
+  readonly onDeferred: () => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -53,27 +66,41 @@ export class IntakeHandler {
   }
 
   async handle(batch: Batch): Promise<void> {
+    const allowance = this.parts.budgets.begin(this.parts.clock.now());
+    try {
+      await this.handleWithin(allowance, batch);
+    } catch (error) {
+      allowance.giveBack();
+      throw error;
+    }
+  }
+
+  private async handleWithin(allowance: Allowance, batch: Batch): Promise<void> {
     const began = this.parts.clock.now();
     const reader = new MessageReader(this.parts);
     const pods = new Map<string, PodMessage[]>();
     const inventories: Extract<ReadMessage, { kind: 'Inventory' }>[] = [];
     const misunderstood: Aside[] = [];
+    const over = new Map<string, Set<string>>();
     for (const message of batch.messages) {
       const read = await reader.read(message);
       this.metrics.messages.inc({ kind: read.kind });
       if (read.kind === 'misunderstood') {
         misunderstood.push({ message, reason: read.reason, sender: read.sender, clear: read.clearText });
+      } else if (!isWithin(allowance, read)) {
+        const subjects = over.get(read.clusterId) ?? new Set();
+        over.set(read.clusterId, subjects.add(subjectOf(read)));
       } else if (read.kind === 'Inventory') {
         inventories.push(read);
       } else {
-        const uid = read.kind === 'RunPod' ? read.body.pod.uid : read.body.uid;
-        const streamId = streamIdOf(read.clusterId, uid);
+        const streamId = streamIdOf(read.clusterId, subjectOf(read));
         const former = pods.get(streamId);
         if (former) former.push(read);
         else pods.set(streamId, [read]);
       }
     }
     await this.aside.put(batch, misunderstood);
+    for (const [clusterId, subjects] of over) await this.defer(clusterId, subjects);
     const { group } = this.parts;
     const { topic, partition, epoch, from, next } = batch;
     const inbox: InboxMove = { group, topic, epoch, partition, from, to: next };
@@ -106,6 +133,17 @@ export class IntakeHandler {
       await this.aside.put(batch, [{ message, reason, sender }]);
     }
     await this.parts.store.append([], { group: this.parts.group, topic, epoch, partition, from, to: next });
+  }
+
+  /** What is over a budget is passed over, so that nobody waits behind it; the API server still has it, and is asked for it later. */
+  private async defer(clusterId: string, subjects: ReadonlySet<string>): Promise<void> {
+    await this.parts.deferrals.defer(clusterId, [...subjects]);
+    this.parts.onDeferred();
+    this.metrics.overBudget.inc({ cluster: clusterId }, subjects.size);
+    this.parts.logger.warn('a cluster sends more than its budget; what is over is asked for again', {
+      clusterId,
+      pods: subjects.size,
+    });
   }
 
   private async apply(
@@ -243,6 +281,16 @@ export class IntakeHandler {
     if (inbox && results.every((result) => result.ok)) await store.append([], inbox);
     return results;
   }
+}
+
+type UnderstoodMessage = Exclude<ReadMessage, { kind: 'misunderstood' }>;
+
+function subjectOf({ body }: UnderstoodMessage): string {
+  return body.kind === 'RunPod' ? body.pod.uid : body.kind === 'StopPod' ? body.uid : INVENTORY;
+}
+
+function isWithin(allowance: Allowance, { clusterId, message }: UnderstoodMessage): boolean {
+  return allowance.admit(clusterId, message.value?.byteLength ?? 0, message.timestamp);
 }
 
 /** What was thrown may quote the message, secrets and all: its name is said, and the message itself is kept sealed. */

@@ -6,6 +6,8 @@ import type { Clock } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
 import type { StreamVault } from '../keys/stream-vault.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
+import { AskAgain } from './ask-again.ts';
+import { ClusterBudgets, type ClusterBudget } from './cluster-budgets.ts';
 import { InboxOffsets } from './inbox-offsets.ts';
 import { IntakeHandler } from './intake-handler.ts';
 import { InventoryDesk } from './inventory-desk.ts';
@@ -13,6 +15,7 @@ import { StubbornBatches } from './stubborn-batches.ts';
 import type {
   AgentCommands,
   ClusterSource,
+  Deferrals,
   EnvelopeKeySource,
   Inventories,
   QuarantineDesk,
@@ -31,6 +34,9 @@ export interface IntakeParts {
   readonly statuses: StatusPublisher;
   readonly quarantine: QuarantineDesk;
   readonly inventories: Inventories;
+  /** What one cluster may send. */
+  readonly budget: ClusterBudget;
+  readonly deferrals: Deferrals;
   /** Holds stops that come in masses and that nobody was seen asking for. */
   readonly guard: StopGuard;
   readonly clock: Clock;
@@ -47,6 +53,7 @@ const TROUBLE_AFTER = 3;
 export class Intake {
   private readonly parts: IntakeParts;
   private readonly handler: StubbornBatches;
+  private readonly askAgain: AskAgain;
   private readonly group: string;
   private readonly stopping = new AbortController();
   private consumer: Consumer | undefined;
@@ -57,12 +64,21 @@ export class Intake {
   constructor(parts: IntakeParts) {
     this.parts = parts;
     this.group = `${parts.fleet}.intake`;
-    const handler = new IntakeHandler({ ...parts, group: this.group, inventories: new InventoryDesk(parts) });
+    const budgets = new ClusterBudgets(parts.budget);
+    this.askAgain = new AskAgain({ ...parts, budgets });
+    const handler = new IntakeHandler({
+      ...parts,
+      group: this.group,
+      inventories: new InventoryDesk(parts),
+      budgets,
+      onDeferred: () => this.askAgain.nudge(),
+    });
     this.handler = new StubbornBatches(handler, parts.logger);
   }
 
   async start(): Promise<void> {
     const { fleet, messaging, store, logger } = this.parts;
+    this.askAgain.start();
     this.consumer = await messaging.consume({
       topics: [topics(fleet).intents],
       group: this.group,
@@ -89,6 +105,7 @@ export class Intake {
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.consumer?.stop();
+    await this.askAgain.stop();
     await this.asking;
   }
 

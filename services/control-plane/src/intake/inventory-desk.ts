@@ -6,8 +6,10 @@ import type { StopGuard } from '../holds/ports.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { answerInventory } from './answer-inventory.ts';
 import {
+  INVENTORY,
   MAX_INVENTORY_BYTES,
   type AgentCommands,
+  type Deferrals,
   type Inventories,
   type InventoryPod,
   type StatusPublisher,
@@ -16,6 +18,9 @@ import {
 /** UIDs of one Recheck, and streams of one load or publication. */
 const PAGE = 500;
 const DAY_MS = 86_400_000;
+/** After an answer its cluster waits nine times as long as it took: others share its partition, and have nine tenths of its time at least. */
+const REST_FACTOR = 9;
+const LONGEST_REST_MS = 60_000;
 
 /** Takes the parts of inventories, and answers each set once it is complete. */
 export class InventoryDesk {
@@ -24,8 +29,11 @@ export class InventoryDesk {
   private readonly agents: AgentCommands;
   private readonly statuses: StatusPublisher;
   private readonly guard: Pick<StopGuard, 'heldPods'>;
+  private readonly deferrals: Deferrals;
   private readonly clock: Clock;
   private readonly logger: Logger;
+  /** Until when no inventory of a cluster is answered, epoch milliseconds. */
+  private readonly restsUntil = new Map<string, number>();
 
   constructor(parts: {
     readonly inventories: Inventories;
@@ -33,6 +41,7 @@ export class InventoryDesk {
     readonly agents: AgentCommands;
     readonly statuses: StatusPublisher;
     readonly guard: Pick<StopGuard, 'heldPods'>;
+    readonly deferrals: Deferrals;
     readonly clock: Clock;
     readonly logger: Logger;
   }) {
@@ -41,6 +50,7 @@ export class InventoryDesk {
     this.agents = parts.agents;
     this.statuses = parts.statuses;
     this.guard = parts.guard;
+    this.deferrals = parts.deferrals;
     this.clock = parts.clock;
     this.logger = parts.logger;
   }
@@ -48,7 +58,7 @@ export class InventoryDesk {
   async take(clusterId: string, part: Inventory): Promise<void> {
     const { inventoryId, chunk, chunks, pods } = part;
     const kept = await this.inventories.keep({ clusterId, inventoryId, chunk, chunks, pods });
-    if (kept.state === 'complete') await this.answer(clusterId, inventoryId, kept.pods);
+    if (kept.state === 'complete') await this.answerInTurn(clusterId, inventoryId, kept.pods);
     if (kept.state === 'too-large') {
       const problem = 'an inventory is too large to be kept; it is not answered';
       this.logger.warn(problem, { clusterId, inventoryId, chunk, chunks, limit: MAX_INVENTORY_BYTES });
@@ -66,6 +76,14 @@ export class InventoryDesk {
     const past = uids.filter((uid) => !openStreams.has(uid)).map((uid) => streamIdOf(clusterId, uid));
     const known = await this.inventories.existing(past);
     for (const page of pages(past.filter((id) => known.has(id)))) await this.statuses.publish(page);
+  }
+
+  private async answerInTurn(clusterId: string, inventoryId: string, pods: readonly InventoryPod[]): Promise<void> {
+    const began = this.clock.now();
+    if (began < (this.restsUntil.get(clusterId) ?? 0)) return this.deferrals.defer(clusterId, [INVENTORY]);
+    await this.answer(clusterId, inventoryId, pods);
+    const ended = this.clock.now();
+    this.restsUntil.set(clusterId, ended + Math.min(LONGEST_REST_MS, REST_FACTOR * (ended - began)));
   }
 
   private async answer(clusterId: string, inventoryId: string, pods: readonly InventoryPod[]): Promise<void> {

@@ -107,3 +107,21 @@ export abstract class Inventories {
   /** UIDs of pods with messages in quarantine that came since then (epoch milliseconds) and that the cluster itself sent. */
   abstract quarantined(clusterId: string, since: number): Promise<ReadonlySet<string>>;
 }
+
+/** Stands for a cluster's inventory where pods are named by their UIDs. */
+export const INVENTORY = 'inventory';
+
+/** Pods of one cluster that are remembered one by one; of more only that there are more. */
+export const MAX_DEFERRED = 10_000;
+
+/** What was over a cluster's budget and must be asked for again, by pod UID; {@link INVENTORY}: an inventory. */
+export abstract class Deferrals {
+  /** Remembers, {@link MAX_DEFERRED} of a cluster at most; beyond that an inventory, which holds them all. */
+  abstract defer(clusterId: string, subjects: readonly string[]): Promise<void>;
+  /** Clusters that have any. */
+  abstract clusters(): Promise<readonly string[]>;
+  /** Those that wait longest, for this caller alone for a minute. */
+  abstract claim(clusterId: string, most: number): Promise<readonly string[]>;
+  /** They were asked for. What was deferred again since its claim stays. */
+  abstract settle(clusterId: string, subjects: readonly string[]): Promise<void>;
+}

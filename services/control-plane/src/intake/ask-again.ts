@@ -1,0 +1,87 @@
+import { errorMessage, type Logger } from '#libs/observability';
+import type { Clock } from '#libs/runtime';
+import type { ClusterBudgets } from './cluster-budgets.ts';
+import { INVENTORY, type AgentCommands, type Deferrals } from './ports.ts';
+
+/** UIDs of one Recheck. */
+const PAGE = 500;
+/** Between a message that was over its budget and the question for it, and between two rounds of questions. */
+export const ASK_AFTER_MS = 5_000;
+/** What another process was over, or could not ask for. */
+const LOOK_EVERY_MS = 60_000;
+
+/**
+ * Asks clusters for what was over their budgets. Half of what a cluster may send now is asked for at most, so that the answers fit beside what it
+ * sends by itself; one that uses up its budget is not asked until it has some left.
+ */
+export class AskAgain {
+  private readonly deferrals: Deferrals;
+  private readonly budgets: ClusterBudgets;
+  private readonly agents: AgentCommands;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly stopping = new AbortController();
+  private waiting = new AbortController();
+  private running: Promise<void> | undefined;
+
+  constructor(parts: {
+    readonly deferrals: Deferrals;
+    readonly budgets: ClusterBudgets;
+    readonly agents: AgentCommands;
+    readonly clock: Clock;
+    readonly logger: Logger;
+  }) {
+    this.deferrals = parts.deferrals;
+    this.budgets = parts.budgets;
+    this.agents = parts.agents;
+    this.clock = parts.clock;
+    this.logger = parts.logger;
+  }
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  /** Something was deferred. */
+  nudge(): void {
+    this.waiting.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.waiting.abort();
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      const left = await this.round().catch((error: unknown) => {
+        this.logger.warn('could not ask for what was over a budget; trying on', { error: errorMessage(error) });
+        return true;
+      });
+      if (!left) await this.clock.sleep(LOOK_EVERY_MS, this.waiting.signal);
+      if (signal.aborted) break;
+      this.waiting = new AbortController();
+      await this.clock.sleep(ASK_AFTER_MS, signal);
+    }
+  }
+
+  /** Answers whether anything is left to ask for. */
+  private async round(): Promise<boolean> {
+    const clusters = await this.deferrals.clusters();
+    for (const clusterId of clusters) {
+      const now = this.clock.now();
+      const most = Math.min(PAGE, Math.floor(this.budgets.room(clusterId, now) / 2));
+      if (most === 0 || this.stopping.signal.aborted) continue;
+      const subjects = await this.deferrals.claim(clusterId, most);
+      const uids = subjects.filter((subject) => subject !== INVENTORY);
+      const at = new Date(now).toISOString();
+      if (uids.length > 0) await this.agents.sendCommand(clusterId, { kind: 'Command', name: 'Recheck', at, uids });
+      if (uids.length < subjects.length)
+        await this.agents.sendCommand(clusterId, { kind: 'Command', name: 'SendInventory', at });
+      await this.deferrals.settle(clusterId, subjects);
+    }
+    return clusters.length > 0;
+  }
+}

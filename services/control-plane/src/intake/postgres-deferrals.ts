@@ -1,0 +1,68 @@
+import type { Pool } from 'pg';
+import type { Clock } from '#libs/runtime';
+import { Deferrals, INVENTORY, MAX_DEFERRED } from './ports.ts';
+
+/** A question that was claimed, and whose process then died, is asked by another after this. */
+const CLAIM_MS = 60_000;
+
+export class PostgresDeferrals extends Deferrals {
+  private readonly pool: Pool;
+  private readonly clock: Clock;
+
+  constructor(parts: { readonly pool: Pool; readonly clock: Clock }) {
+    super();
+    this.pool = parts.pool;
+    this.clock = parts.clock;
+  }
+
+  async defer(clusterId: string, subjects: readonly string[]): Promise<void> {
+    const { rows } = await this.pool.query<{ here: number }>(
+      'select count(*)::integer as here from fleet.deferred_intent where cluster_id = $1',
+      [clusterId],
+    );
+    const kept = withinBounds(subjects, rows[0]?.here ?? 0);
+    await this.pool.query(
+      `insert into fleet.deferred_intent (cluster_id, subject, deferred_at)
+       select $1, subject, $3 from unnest($2::text[]) subject order by subject
+       on conflict (cluster_id, subject) do update set asked_at = null`,
+      [clusterId, kept, this.now()],
+    );
+  }
+
+  async clusters(): Promise<readonly string[]> {
+    const { rows } = await this.pool.query<{ cluster_id: string }>(
+      'select distinct cluster_id from fleet.deferred_intent order by 1',
+    );
+    return rows.map((row) => row.cluster_id);
+  }
+
+  async claim(clusterId: string, most: number): Promise<readonly string[]> {
+    const now = this.now();
+    const { rows } = await this.pool.query<{ subject: string }>(
+      `update fleet.deferred_intent d set asked_at = $3
+         from (select subject from fleet.deferred_intent where cluster_id = $1 and (asked_at is null or asked_at < $4)
+                order by deferred_at limit $2 for update skip locked) t
+        where d.cluster_id = $1 and d.subject = t.subject returning d.subject`,
+      [clusterId, most, now, new Date(now.getTime() - CLAIM_MS)],
+    );
+    return rows.map((row) => row.subject);
+  }
+
+  async settle(clusterId: string, subjects: readonly string[]): Promise<void> {
+    await this.pool.query(
+      'delete from fleet.deferred_intent where cluster_id = $1 and subject = any ($2) and asked_at is not null',
+      [clusterId, subjects],
+    );
+  }
+
+  private now(): Date {
+    return new Date(this.clock.now());
+  }
+}
+
+/** What is too much to be remembered one by one is in the cluster's inventory. */
+export function withinBounds(subjects: readonly string[], here: number): readonly string[] {
+  const room = Math.max(0, MAX_DEFERRED - here);
+  const unique = [...new Set(subjects)];
+  return unique.length <= room ? unique : [...new Set([...unique.slice(0, room), INVENTORY])];
+}
