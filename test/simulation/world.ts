@@ -9,7 +9,16 @@ import { Bell } from './engine/bell.ts';
 import { Process, type CallFate, type CallFaults } from './engine/process.ts';
 import { Scheduler } from './engine/scheduler.ts';
 import { Trace, TraceLogger } from './engine/trace.ts';
-import { DenseStreams, hasItsEnd, noSecret, OffsetsGrow, OneGroupEach, WithinQuota } from './oracles/on-the-way.ts';
+import { goesOn } from './oracles/goes-on.ts';
+import {
+  DenseStreams,
+  hasItsEnd,
+  noSecret,
+  OffsetsGrow,
+  OneGroupEach,
+  podOf,
+  WithinQuota,
+} from './oracles/on-the-way.ts';
 import { SimulatedAgent } from './parts/agent.ts';
 import { ApiServer, type Pod } from './parts/api-server.ts';
 import { SimulatedCloud } from './parts/cloud.ts';
@@ -268,7 +277,7 @@ export class World {
                 hasItsEnd(pod);
               });
           },
-          onStatus: (_, before, after) => this.onStatus(before, after),
+          onStatus: (_, before, after) => this.onStatus(clusterId, before, after),
         },
       });
       const agent = { clusterId, api, epoch: 0, restartAfterMs: 1_000, clockOffsetMs: 0 } as unknown as AgentMember;
@@ -436,9 +445,13 @@ export class World {
     return confirmedAt ?? this.scheduler.now;
   }
 
-  private onStatus(before: Pod, after: Pod): void {
+  private onStatus(clusterId: string, before: Pod, after: Pod): void {
     const [was, is] = [before.status?.phase, after.status?.phase];
-    if (was !== is) this.trace.note('api server', `${after.metadata.uid} ${was} → ${is}`);
+    const { uid, deletionTimestamp } = after.metadata;
+    if (was !== is) this.trace.note('api server', `${uid} ${was} → ${is}`);
+    const groups = [...this.cloud.groups()].filter((group) => podOf(group) === streamIdOf(clusterId, uid));
+    const asItWas = this.plans.get(uid)?.kind !== 'crash-loop' && groups.some(({ status }) => status === 'Running');
+    this.guard(() => goesOn(before, after, !asItWas || deletionTimestamp !== undefined));
   }
 
   /** New events of whatever replica; called at each append. */

@@ -25,6 +25,7 @@ import { Session, type SessionStatus } from './session/session.ts';
 import { ClusterTopicReader } from './status/cluster-topic-reader.ts';
 import { StatusBook } from './status/status-book.ts';
 import { StatusWriter } from './status/status-writer.ts';
+import { WholeTopic } from './status/whole-topic.ts';
 import { Webhook } from './steering/webhook.ts';
 import { agentVersion } from './version.ts';
 
@@ -84,14 +85,13 @@ class Agent extends AgentHealth {
   private readonly profile: ProfileSource;
   private readonly book = new StatusBook();
   private readonly writer: StatusWriter;
+  private readonly wholeTopic: WholeTopic;
   private readonly session: Session;
   private readonly node: VirtualNode;
   private readonly heartbeat: Heartbeat;
   private readonly webhook: Webhook | undefined;
   private readonly given: Messaging | undefined;
   private link: FleetLink | undefined;
-  private podsKnown = false;
-  private topicKnown = false;
   private profileRevision: string | undefined;
   private stopped: Promise<void> | undefined;
   private standingDown: Promise<void> | undefined;
@@ -158,6 +158,7 @@ class Agent extends AgentHealth {
       nodeName,
       eventPace,
     });
+    this.wholeTopic = new WholeTopic(this.writer);
     this.profile = new ProfileSource({
       api,
       clock,
@@ -281,16 +282,8 @@ class Agent extends AgentHealth {
     void this.pods.synced().then(() => {
       for (const object of this.pods.values()) link.intents.onChange({ kind: 'added', object });
       link.begin();
-      this.podsKnown = true;
-      this.writeFromWholes();
+      this.wholeTopic.onPods();
     });
-  }
-
-  /** Writes only while all is known that there is to know: of a half-read topic the newest status may be one that was long overtaken. */
-  private writeFromWholes(): void {
-    if (!this.podsKnown || !this.topicKnown) return;
-    this.writer.compare();
-    this.writer.resume();
   }
 
   private linkOf(session: SessionResponse): FleetLink {
@@ -305,11 +298,7 @@ class Agent extends AgentHealth {
       logger,
       metrics,
       onReach: () => this.node.nudge(),
-      onTopic: (known) => {
-        this.topicKnown = known === 'whole';
-        if (this.topicKnown) this.writeFromWholes();
-        else this.writer.pause();
-      },
+      onTopic: (known) => this.wholeTopic.onTopic(known),
       parts: (messaging, caughtUp) => {
         const publisher = new IntentPublisher({ messaging, session: this.session, clock, random, logger, metrics });
         const resolver = new Resolver({
@@ -407,7 +396,7 @@ class Agent extends AgentHealth {
       intentsQueued: counts.queued,
       podsWaiting: counts.waiting,
       statusBacklog: this.writer.backlog,
-      statuses: this.topicKnown ? 'written' : 'wait for the end of the topic',
+      statuses: this.wholeTopic.known ? 'written' : 'wait for the end of the topic',
       webhook: !this.webhook ? 'off' : this.webhook.registered ? 'registered' : 'not registered yet',
     };
   }

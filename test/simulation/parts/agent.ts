@@ -13,6 +13,7 @@ import type { Session } from '../../../services/agent/src/session/session.ts';
 import { ClusterTopicReader } from '../../../services/agent/src/status/cluster-topic-reader.ts';
 import { StatusBook } from '../../../services/agent/src/status/status-book.ts';
 import { StatusWriter } from '../../../services/agent/src/status/status-writer.ts';
+import { WholeTopic } from '../../../services/agent/src/status/whole-topic.ts';
 import { Bell } from '../engine/bell.ts';
 import type { Process } from '../engine/process.ts';
 import type { Scheduler } from '../engine/scheduler.ts';
@@ -191,6 +192,7 @@ export class SimulatedAgent {
       random,
       logger,
     });
+    const wholeTopic = new WholeTopic(writer);
     const reader = new ClusterTopicReader({ writer, commands, logger, metrics });
     pods.onChange = (each) => {
       const change = each as Change<PodObject>;
@@ -198,23 +200,25 @@ export class SimulatedAgent {
       intents.onChange(change);
     };
     publisher.start();
-    const consumer = await messaging.consume({
+    await messaging.consume({
       topics: [topics(fleet).cluster(clusterId)],
       group: agentGroup(fleet, clusterId),
       handle: (batch) => {
         reader.handle(batch);
         return Promise.resolve();
       },
+      onEvent: ({ kind }) => {
+        if (kind === 'behind') wholeTopic.onTopic('part');
+        if (kind !== 'caught-up') return;
+        wholeTopic.onTopic('whole');
+        caughtUp.resolve();
+      },
     });
-    void consumer.caughtUp().then(() => caughtUp.resolve());
     await pods.start();
     commands.resume();
     intents.resume();
     inventories.start();
-    void caughtUp.promise.then(() => {
-      writer.compare();
-      writer.resume();
-    });
+    wholeTopic.onPods();
   }
 }
 

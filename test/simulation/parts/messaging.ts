@@ -7,6 +7,7 @@ import {
   type OutgoingMessage,
   type TopicSpec,
 } from '#libs/messaging';
+import { CatchUp } from '../../../libs/messaging/src/catch-up.ts';
 import { decidePosition } from '../../../libs/messaging/src/position.ts';
 import type { Process } from '../engine/process.ts';
 import type { GroupMember, LogPartition, LogRecord, SimulatedLog } from './log.ts';
@@ -24,6 +25,10 @@ export interface MessageFate {
 const SESSION_MS = 6_000;
 const RETRY = { baseMs: 200, capMs: 5_000 };
 const MAX_BATCH = 100;
+/** A topic that is read from its beginning comes in bites, each of which takes a while: whoever acts on the first ones acts on a part of it. */
+const BITE = 8;
+/** Kafka compacts closed segments alone: of the last minutes every record is still there, also those that were overtaken. */
+const OPEN_SEGMENT_MS = 120_000;
 
 /** The messaging port of one process on the simulated log. It has Kafka's manners: at least once, stale owners, new epochs. */
 export class SimulatedMessaging extends Messaging {
@@ -124,7 +129,7 @@ class SimulatedConsumer implements Consumer {
   private readonly random: Random;
   private readonly consumption: Consumption;
   private readonly own = new Map<string, AbortController>();
-  private readonly reached = Promise.withResolvers<void>();
+  private readonly catchUp: CatchUp;
   private stopped = false;
 
   constructor(log: SimulatedLog, process: Process, random: Random, consumption: Consumption) {
@@ -132,6 +137,7 @@ class SimulatedConsumer implements Consumer {
     this.process = process;
     this.random = random;
     this.consumption = consumption;
+    this.catchUp = new CatchUp(consumption);
     let newest = 0;
     this.member = {
       topics: consumption.topics,
@@ -150,7 +156,7 @@ class SimulatedConsumer implements Consumer {
   }
 
   caughtUp(): Promise<void> {
-    return this.reached.promise;
+    return this.catchUp.wait();
   }
 
   stop(): Promise<void> {
@@ -164,11 +170,12 @@ class SimulatedConsumer implements Consumer {
   private reassign(owns: (topic: string, partition: number) => boolean): void {
     if (this.stopped) return;
     for (const name of this.consumption.topics) {
+      this.announce(name, owns);
       this.log.topic(name)?.partitions.forEach((_, partition) => {
         const key = `${name}/${partition}`;
         if (!owns(name, partition)) {
           this.own.get(key)?.abort();
-          this.own.delete(key);
+          if (this.own.delete(key)) this.catchUp.lost(name, partition);
         } else if (!this.own.has(key)) {
           const leaving = new AbortController();
           this.own.set(key, leaving);
@@ -178,6 +185,13 @@ class SimulatedConsumer implements Consumer {
     }
   }
 
+  /** All partitions of a topic before any is read, as a broker shares them out. */
+  private announce(topic: string, owns: (topic: string, partition: number) => boolean): void {
+    const partitions = this.log.topic(topic)?.partitions ?? [];
+    for (const partition of partitions.keys()) if (owns(topic, partition)) this.catchUp.announce(topic, partition);
+    if (partitions.length > 0) this.catchUp.assigned(topic);
+  }
+
   private async read(topic: string, partition: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.process;
     let position: { readonly epoch: number; readonly offset: number; readonly of: LogPartition } | undefined;
@@ -185,11 +199,16 @@ class SimulatedConsumer implements Consumer {
       try {
         const log = this.log.topic(topic)?.partitions[partition];
         if (!log) return;
-        if (position?.of !== log) position = await this.locate(log, topic, partition);
+        if (position?.of !== log) {
+          if (position) this.catchUp.again(topic, partition);
+          position = await this.locate(log, topic, partition);
+          this.catchUp.end(topic, partition, BigInt(log.end));
+        }
         if (signal.aborted) return;
-        const records = log.records.slice(position.offset, position.offset + MAX_BATCH);
+        this.catchUp.reached(topic, partition, BigInt(position.offset));
+        const records = await this.fetch(log, position.offset);
+        if (signal.aborted) return;
         if (records.length === 0) {
-          this.reached.resolve();
           await new Promise<void>((resolve) => log.onChange(() => this.process.deliver(resolve)));
           continue;
         }
@@ -207,12 +226,24 @@ class SimulatedConsumer implements Consumer {
     }
   }
 
-  /** Compaction: only the newest of each key is still there. */
+  private async fetch(log: LogPartition, from: number): Promise<readonly LogRecord[]> {
+    if (this.consumption.offsets) return log.records.slice(from, from + MAX_BATCH);
+    const records = log.records.slice(from, from + BITE);
+    // Whoever is at the end gets what comes as it comes.
+    if (records.length === BITE) await this.process.call('log.fetch', () => undefined);
+    return records;
+  }
+
+  /** Compaction: of what is no longer in the open segment only the newest of each key is still there. */
   private kept(topic: string, log: LogPartition, records: readonly LogRecord[]): readonly LogRecord[] {
     if (!this.log.topic(topic)?.spec.compacted) return records;
+    const closedBefore = this.log.scheduler.now - OPEN_SEGMENT_MS;
     const newest = new Map<string, number>();
-    for (const { key, offset } of log.records) newest.set(key, offset);
-    return records.filter(({ key, offset }) => newest.get(key) === offset);
+    for (const { key, offset, timestamp } of log.records) {
+      if (timestamp >= closedBefore) break;
+      newest.set(key, offset);
+    }
+    return records.filter(({ key, offset }) => offset >= (newest.get(key) ?? 0));
   }
 
   private async handle(

@@ -5,6 +5,7 @@ import { KubernetesError, type KubernetesApi, type PodObject, type Stored } from
 import { Logger, Metrics, withoutRepeats } from '#libs/observability';
 import { SeededRandom, VirtualClock } from '#libs/runtime';
 import { StatusBook } from './status-book.ts';
+import { WholeTopic } from './whole-topic.ts';
 import { StatusWriter } from './status-writer.ts';
 
 type Patch = { metadata: { uid: string }; status?: { phase?: string } };
@@ -275,7 +276,9 @@ describe('the status writer', () => {
 
   it('writes the newest revision alone of a topic that it has read to its end', async () => {
     const world = new World();
-    world.writer.pause();
+    const topic = new WholeTopic(world.writer);
+    topic.onPods();
+    topic.onTopic('part');
     world.pod('a', { phase: 'Running', conditions: [] }, LABELLED);
     for (const [revision, phase] of ['Pending', 'Pending', 'Running', 'Failed'].entries()) {
       world.say('a', revision + 1, phase);
@@ -283,10 +286,32 @@ describe('the status writer', () => {
     }
     expect(world.asked).toBe(0);
 
-    world.writer.compare();
-    world.writer.resume();
+    topic.onTopic('whole');
     await world.clock.advance(30_000);
 
     expect(world.patches.map(({ phase }) => phase)).toEqual(['Failed']);
+  });
+
+  it('waits for both the pods and the end of the topic, and once more when the topic begins anew', async () => {
+    const world = new World();
+    world.writer.pause();
+    const topic = new WholeTopic(world.writer);
+    world.pod('a', { phase: 'Pending', conditions: [] }, LABELLED);
+    const saysAndWrites = async (revision: number, phase: string): Promise<unknown> => {
+      world.say('a', revision, phase);
+      await world.clock.advance(30_000);
+      return world.phase('a');
+    };
+
+    topic.onTopic('whole');
+    expect(await saysAndWrites(1, 'Running')).toBe('Pending');
+    topic.onPods();
+    expect(await saysAndWrites(2, 'Running')).toBe('Running');
+    topic.onTopic('part');
+    expect(await saysAndWrites(3, 'Failed')).toBe('Running');
+    topic.onTopic('whole');
+    await world.clock.advance(30_000);
+
+    expect(world.phase('a')).toBe('Failed');
   });
 });
