@@ -17,6 +17,8 @@ import type { PlacementNeed } from '../placement/need.ts';
 export interface GroupSnapshot {
   readonly containerGroupId: string;
   readonly status: GroupStatus;
+  /** When the request was sent that this answers, epoch milliseconds: of two sights the one that was asked for later is the newer. */
+  readonly askedAt?: number;
   /** Attempt in its tags, when the answer holds tags. */
   readonly attempt?: number;
   readonly zone?: string;

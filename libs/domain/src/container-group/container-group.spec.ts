@@ -537,6 +537,103 @@ describe('an observation', () => {
     });
   });
 
+  describe('that says when it was asked for', () => {
+    const waiting: ContainerState = { state: 'waiting', reason: 'CrashLoopBackOff' };
+    const states: fc.Arbitrary<ContainerState> = fc.oneof(
+      fc.constant(waiting),
+      fc.integer({ min: 0, max: 30 }).map((n) => ({ state: 'running' as const, startedAt: at(n) })),
+    );
+    /** Reads in the order in which they were sent; each shows an address of its own, and counts and times as a host has them whose clock was set. */
+    const reads = fc
+      .array(fc.record({ count: fc.nat(4), state: states }), { minLength: 1, maxLength: 10 })
+      .map((list) =>
+        list.map(({ count, state }, index): GroupSnapshot => {
+          const container = { name: 'c', image: 'i', ready: false, restartCount: count, state };
+          const podIp = `10.0.0.${index}`;
+          return {
+            containerGroupId: 'eci-1',
+            status: 'Running',
+            askedAt: 1_000 + index,
+            podIp,
+            containers: [container],
+          };
+        }),
+      );
+    const inAnyOrder = reads.chain((list) =>
+      fc.array(fc.nat(list.length - 1), { maxLength: 20 }).map((order) => order.map((index) => list[index]!)),
+    );
+
+    it('is newer than all that were asked for earlier, and older than any that was asked for later, in whatever order they come', () => {
+      fc.assert(
+        fc.property(inAnyOrder, (answers) => {
+          let events: NewContainerGroupEvent[] = [...running];
+          let newest = 0;
+          let restarts = 0;
+          for (const snapshot of answers) {
+            const step = given(...events).when({ type: 'Observe', snapshot });
+            newest = Math.max(newest, snapshot.askedAt!);
+            const { podIp, askedAt, containers } = step.after.group!;
+            expect({ podIp, askedAt }).toEqual({ podIp: `10.0.0.${newest - 1_000}`, askedAt: newest });
+            expect(containers[0]!.restartCount).toBeGreaterThanOrEqual(restarts);
+            restarts = containers[0]!.restartCount;
+            events = [...events, ...said(step)];
+          }
+        }),
+      );
+    });
+
+    it('counts each restart once, in whatever order answers come', () => {
+      fc.assert(
+        fc.property(fc.shuffledSubarray([0, 1, 2, 3, 4]), (order) => {
+          let events: NewContainerGroupEvent[] = [...running];
+          for (const count of order) {
+            const container = { name: 'c', image: 'i', ready: false, restartCount: count, state: waiting };
+            const snapshot = {
+              containerGroupId: 'eci-1',
+              status: 'Running',
+              askedAt: count,
+              containers: [container],
+            } as const;
+            events = [...events, ...said(given(...events).when({ type: 'Observe', snapshot }))];
+          }
+          const [container] = fold(stamped(events)).group!.containers;
+          expect(container?.restartCount).toBe(order.length === 0 ? undefined : Math.max(...order));
+        }),
+      );
+    });
+
+    it('ends the pod, whenever it was asked for', () => {
+      const later = { containerGroupId: 'eci-1', status: 'Running', askedAt: 9, podIp: '10.0.0.9' } as const;
+      const events = [...running, ...said(given(...running).when({ type: 'Observe', snapshot: later }))];
+      const earlier = { containerGroupId: 'eci-1', status: 'Succeeded', askedAt: 1 } as const;
+
+      expect(given(...events).when({ type: 'Observe', snapshot: earlier }).after.end).toBeDefined();
+    });
+
+    it('brings the place where the group is, also when it is older: that never changes', () => {
+      const later = { containerGroupId: 'eci-1', status: 'Running', askedAt: 9, podIp: '10.0.0.9' } as const;
+      const events = [...running, ...said(given(...running).when({ type: 'Observe', snapshot: later }))];
+      const place = { zone: 'z', vSwitchId: 'vsw', spec: '2-4Gi' };
+      const earlier = {
+        containerGroupId: 'eci-1',
+        status: 'Running',
+        askedAt: 1,
+        podIp: '10.0.0.1',
+        ...place,
+      } as const;
+
+      given(...events)
+        .when({ type: 'Observe', snapshot: earlier })
+        .then('ContainerGroupLanded');
+    });
+
+    it('and nothing new says nothing, however late it was asked for', () => {
+      given(...running)
+        .when({ type: 'Observe', snapshot: { containerGroupId: 'eci-1', status: 'Running', askedAt: 9 } })
+        .then();
+    });
+  });
+
   it('of an end gives the pod its end, for ever', () => {
     const step = given(...running)
       .when({

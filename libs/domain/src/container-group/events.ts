@@ -186,6 +186,8 @@ export interface EventData {
     readonly cloudEvents: readonly CloudEvent[];
     readonly podIp?: string;
     readonly startedAt?: string;
+    /** When this was asked for, epoch milliseconds; absent in what earlier versions recorded. */
+    readonly askedAt?: number;
   };
   ContainerGroupSucceeded: { readonly containerGroupId: string; readonly finishedAt?: string };
   ContainerGroupFailed: {

@@ -16,16 +16,20 @@ export function observe(snapshot: GroupSnapshot, state: ContainerGroupState): Ne
   }
   const { group } = state;
   if (group?.containerGroupId !== containerGroupId || !group.open) return [];
-  if (isStale(snapshot, group)) return [];
 
   const events: NewContainerGroupEvent[] = [];
+  // Where it is never changes: an older sight may say it too.
   const landed = landing(snapshot, group);
   if (landed) events.push(landed);
+  if (isStale(snapshot, group)) return events;
   if (snapshot.status === 'ScheduleFailed' && !group.beyondScheduling && state.attempt) {
     return [...events, schedulingFailed(snapshot, group, state.attempt.number)];
   }
   const picture = pictureOf(snapshot, group);
-  if (isNews(picture, group)) events.push({ type: 'ContainersChanged', data: picture });
+  if (isNews(picture, group)) {
+    const askedAt = newestOf(snapshot.askedAt, group.askedAt);
+    events.push({ type: 'ContainersChanged', data: { ...picture, ...(askedAt === undefined ? {} : { askedAt }) } });
+  }
   const spot = spotNotice(picture);
   if (spot && group.spotRelease === undefined)
     events.push({ type: 'SpotReleaseAnnounced', data: { containerGroupId, message: spot } });
@@ -42,10 +46,19 @@ function progress(status: GroupStatus): number {
   return isFinalStatus(status) ? 3 : 2;
 }
 
-/** A sight from before what is known. The end of a group is never one: nothing comes after it that it could undo. */
+/**
+ * A sight from before what is known: what was asked for earlier, or shows a group less far than it has come. Nothing else of it tells: counts of
+ * restarts, addresses and the clocks of hosts may go back. The end of a group is never old: nothing comes after it that it could undo.
+ */
 function isStale(snapshot: GroupSnapshot, group: KnownGroup): boolean {
   if (group.status === null || isFinalStatus(snapshot.status)) return false;
   if (progress(snapshot.status) < progress(group.status) && isBeyondScheduling(group.status)) return true;
+  if (snapshot.askedAt !== undefined && group.askedAt !== undefined) return snapshot.askedAt < group.askedAt;
+  return isStaleByItsContents(snapshot, group);
+}
+
+/** For what an earlier version recorded, which did not say when it was asked for. */
+function isStaleByItsContents(snapshot: GroupSnapshot, group: KnownGroup): boolean {
   const seen = [...(snapshot.initContainers ?? []), ...(snapshot.containers ?? [])];
   const before = [...group.initContainers, ...group.containers];
   if (!seen.some((container) => fell(container, known(container.name, before)))) return false;
@@ -54,6 +67,9 @@ function isStale(snapshot: GroupSnapshot, group: KnownGroup): boolean {
   if (newest !== undefined) return newest <= (newestTime(before) ?? -Infinity);
   return snapshot.podIp === undefined || snapshot.podIp === group.podIp;
 }
+
+const newestOf = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
 
 const known = (name: string, containers: readonly ContainerStatus[]): ContainerStatus | undefined =>
   containers.find((container) => container.name === name);

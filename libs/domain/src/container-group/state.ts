@@ -63,6 +63,8 @@ export interface KnownGroup {
   readonly cloudEvents: readonly CloudEvent[];
   readonly podIp?: string;
   readonly startedAt?: string;
+  /** When the newest sight that showed a difference was asked for, epoch milliseconds. */
+  readonly askedAt?: number;
   readonly spotRelease?: string;
   readonly deleteAcceptedAt?: string;
   /** Still billed or may become so: not final, not proven gone. */
