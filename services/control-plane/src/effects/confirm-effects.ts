@@ -7,6 +7,7 @@ import {
 } from '#libs/domain';
 import type { EciClient } from '#libs/eci';
 import type { EffectChange, EffectRow, JsonObject } from '#libs/event-store';
+import { Asking, DatedEciClient } from '../accounts/dated-eci.ts';
 import { laneOfEffect } from '../streams/lanes.ts';
 import { claimOf, EffectHandler, type Releases } from './held-effect.ts';
 import type { EffectMetrics } from './metrics.ts';
@@ -34,12 +35,14 @@ export class ConfirmEffects extends EffectHandler {
   private readonly parts: EffectParts;
   private readonly releases: Releases;
   private readonly metrics: EffectMetrics;
+  private readonly asking: Asking;
   /** Groups that were seen lately, by place: a read that returns one of them was allowed to see and did look. */
   private readonly witnesses = new Map<string, Set<string>>();
 
   constructor(parts: EffectParts, tools: { releases: Releases; metrics: EffectMetrics }) {
     super();
     this.parts = parts;
+    this.asking = new Asking(parts.clock);
     this.releases = tools.releases;
     this.metrics = tools.metrics;
   }
@@ -72,7 +75,8 @@ export class ConfirmEffects extends EffectHandler {
     if (!one) return;
     const { accountId, region } = placeOfGroup(one.state, one.row.key);
     const place = `${accountId}/${region}`;
-    const client = await this.parts.clients.for(accountId, region);
+    for (const { state } of work) this.asking.learn(state);
+    const client = new DatedEciClient(await this.parts.clients.for(accountId, region), this.asking);
     const wanted = new Set(work.map(({ row }) => row.key));
     const witnesses = [...(this.witnesses.get(place) ?? [])].filter((id) => !wanted.has(id)).slice(-2);
     const answer = await client.describe([...wanted, ...witnesses]);

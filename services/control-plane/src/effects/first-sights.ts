@@ -1,6 +1,7 @@
 import { placeOfGroup, type ContainerGroupState } from '#libs/domain';
 import type { EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
+import { Asking, DatedEciClient } from '../accounts/dated-eci.ts';
 import { wasShown } from './absence-speaks.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
@@ -15,10 +16,12 @@ const IDS = 20;
 export class FirstSights {
   private readonly parts: EffectParts;
   private readonly metrics: EffectMetrics;
+  private readonly asking: Asking;
 
   constructor(parts: EffectParts, metrics: EffectMetrics) {
     this.parts = parts;
     this.metrics = metrics;
+    this.asking = new Asking(parts.clock);
   }
 
   /** Answers the states of these rows' streams as they are after it. */
@@ -50,7 +53,8 @@ export class FirstSights {
     const { clients, streams } = this.parts;
     const [one] = rows as readonly [EffectRow];
     const { accountId, region } = placeOfGroup(states.get(one.streamId) as ContainerGroupState, one.key);
-    const client = await clients.for(accountId, region);
+    for (const { streamId } of rows) this.asking.learn(states.get(streamId) as ContainerGroupState);
+    const client = new DatedEciClient(await clients.for(accountId, region), this.asking);
     const answer = await client.describe(rows.map(({ key }) => key));
     if (answer.kind !== 'done') {
       if (answer.kind === 'refused' && answer.class === 'THROTTLED') this.metrics.throttled.inc({ action: 'describe' });

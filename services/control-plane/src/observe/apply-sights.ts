@@ -16,7 +16,7 @@ import { SetAside } from '../streams/set-aside.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import type { ObserveMetrics } from './metrics.ts';
 import type { Scope } from './ports.ts';
-import { merged, type Sights } from './sights.ts';
+import { isLate, merged, textOf, type Sight, type Sights } from './sights.ts';
 
 /** Ids of one read of details (ECI docs). */
 export const IDS = 20;
@@ -90,11 +90,11 @@ export class ApplySights {
     const wanting: GroupSnapshot[] = [];
     for (const snapshot of snapshots) {
       const sight = sights.get(snapshot.containerGroupId);
-      if (!sight) continue;
+      if (!sight || isLate(snapshot, sight.byStatus?.askedAt)) continue;
       sight.seenAt = clock.now();
-      const text = JSON.stringify(snapshot);
-      if (sight.byStatusText === text) continue;
       sight.byStatus = snapshot;
+      const text = textOf(snapshot);
+      if (sight.byStatusText === text) continue;
       if (!sight.open) {
         sight.byStatusText = text;
         sight.status = snapshot.status;
@@ -109,15 +109,18 @@ export class ApplySights {
     // What could not be read in detail is applied as far as it is known; the details follow with the reads of groups not landed, or the inventory.
     await this.observe(
       seen.map((snapshot) => {
+        const sight = sights.get(snapshot.containerGroupId);
         const details = detailed.get(snapshot.containerGroupId);
         const isOld = isFinalStatus(snapshot.status) && details?.status !== snapshot.status;
-        return details && !isOld ? merged(details, snapshot) : snapshot;
+        return details && sight && !isOld && takeDetails(details, sight)
+          ? merged(details, snapshot, sight.knownAskedAt)
+          : snapshot;
       }),
     );
     // Only now: a change whose append failed is a change still.
     for (const snapshot of seen) {
       const sight = sights.get(snapshot.containerGroupId);
-      if (sight) sight.byStatusText = JSON.stringify(snapshot);
+      if (sight) sight.byStatusText = wasTaken(snapshot, sight) ? textOf(snapshot) : undefined;
     }
     return strangers;
   }
@@ -136,12 +139,16 @@ export class ApplySights {
     const { sights } = this.parts;
     const changed = snapshots.filter((snapshot) => {
       const sight = sights.get(snapshot.containerGroupId);
-      return sight?.open && sight.byDetailsText !== JSON.stringify(snapshot);
+      return sight?.open && takeDetails(snapshot, sight) && sight.byDetailsText !== textOf(snapshot);
     });
-    await this.observe(changed.map((snapshot) => merged(snapshot, sights.get(snapshot.containerGroupId)?.byStatus)));
-    for (const snapshot of changed) {
+    const whole = changed.map((snapshot) => {
       const sight = sights.get(snapshot.containerGroupId);
-      if (sight) sight.byDetailsText = JSON.stringify(snapshot);
+      return merged(snapshot, sight?.byStatus, sight?.knownAskedAt);
+    });
+    await this.observe(whole);
+    for (const [index, snapshot] of changed.entries()) {
+      const sight = sights.get(snapshot.containerGroupId);
+      if (sight) sight.byDetailsText = wasTaken(whole[index]!, sight) ? textOf(snapshot) : undefined;
     }
   }
 
@@ -241,3 +248,13 @@ export class ApplySights {
     }
   }
 }
+
+/** Whether they are the newest of the group. */
+function takeDetails(details: GroupSnapshot, sight: Sight): boolean {
+  if (isLate(details, sight.detailsAskedAt)) return false;
+  sight.detailsAskedAt = details.askedAt;
+  return true;
+}
+
+/** The stream held nothing newer. What it did not take is not remembered as seen: should it be clocks that differ, the next answer counts. */
+const wasTaken = (snapshot: GroupSnapshot, { knownAskedAt }: Sight): boolean => !isLate(snapshot, knownAskedAt);

@@ -2,6 +2,7 @@ import { AccountUnusable, RegionNotAllowed, type EciClient, type EciClients } fr
 import type { EventStore, GateQueue } from '#libs/event-store';
 import type { Logger, Metrics } from '#libs/observability';
 import type { Clock, LoopStep, Random } from '#libs/runtime';
+import { Asking } from '../accounts/dated-eci.ts';
 import type { OrphanStreams } from '../orphans/orphan-streams.ts';
 import type { OrphanCases } from '../orphans/ports.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
@@ -52,9 +53,11 @@ export class Observer {
   private readonly parts: ObserverParts;
   private readonly loop: SupervisedLoop;
   private readonly watches = new Map<string, Watch>();
+  private readonly asking: Asking;
 
   constructor(parts: ObserverParts) {
     this.parts = parts;
+    this.asking = new Asking(parts.clock);
     this.loop = new SupervisedLoop({ ...parts, name: 'observe', idleMs: LOOK_FOR_SCOPES_MS, step: () => this.step() });
   }
 
@@ -147,6 +150,7 @@ export class Observer {
 
   private observerOf(scope: Scope, client: EciClient, observed: Observed): ScopeObserver {
     const metrics = observeMetrics(this.parts.metrics);
-    return new ScopeObserver({ ...this.parts, scope, client, sights: new Sights(), metrics }, observed);
+    const { asking } = this;
+    return new ScopeObserver({ ...this.parts, scope, client, asking, sights: new Sights(asking), metrics }, observed);
   }
 }

@@ -4,6 +4,7 @@ import type { EventStore } from '#libs/event-store';
 import { Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { Asking } from '../accounts/dated-eci.ts';
 import { OrphanStreams } from '../orphans/orphan-streams.ts';
 import { OrphanCases } from '../orphans/ports.ts';
 import { aliasOf } from '../streams/alias.ts';
@@ -111,7 +112,8 @@ describe('watching a place', () => {
           ? Promise.reject(unreadable.error)
           : Promise.resolve(new Map([['', initialState]])),
     } as unknown as EventStore;
-    sights = new Sights();
+    const asking = new Asking(clock);
+    sights = new Sights(asking);
     observer = new ScopeObserver(
       {
         fleet: 'f',
@@ -120,6 +122,7 @@ describe('watching a place', () => {
         store,
         streams: new StreamCommands({ store, clock, ids: new SeededIds(new SeededRandom(1)) }),
         gates: { report: () => Promise.resolve() },
+        asking,
         sights,
         scopes,
         orphans: new NoOrphans(),

@@ -1,6 +1,7 @@
 import { parseStreamId } from '#libs/domain';
-import type { TagFilter } from '#libs/eci';
+import type { EciClient, TagFilter } from '#libs/eci';
 import { backoffMs, type Random } from '#libs/runtime';
+import { DatedEciClient, type Asking } from '../accounts/dated-eci.ts';
 import { IDS, ApplySights } from './apply-sights.ts';
 import { CloudInventory, type CloudInventoryParts } from './cloud-inventory.ts';
 import type { Observed } from './ports.ts';
@@ -8,6 +9,7 @@ import { windowSeconds } from './window.ts';
 
 export interface ScopeObserverParts extends CloudInventoryParts {
   readonly random: Random;
+  readonly asking: Asking;
 }
 
 /** Between sweeps while something is on its way, and while nothing is. */
@@ -37,6 +39,8 @@ const THROTTLED = { baseMs: 2_000, capMs: 60_000 };
 /** Watches one place of the cloud: sweeps for changes, reads groups on their way by id, and takes full inventories. */
 export class ScopeObserver {
   private readonly parts: ScopeObserverParts;
+  /** As it was given. */
+  readonly client: EciClient;
   private readonly apply: ApplySights;
   private readonly inventory: CloudInventory;
   private readonly strangers = new Map<string, number>();
@@ -52,16 +56,14 @@ export class ScopeObserver {
   private clusters: { readonly readAt: number; readonly ids: readonly string[] } | undefined;
   private inventorying: Promise<void> | undefined;
 
-  constructor(parts: ScopeObserverParts, observed: Observed) {
+  constructor(given: ScopeObserverParts, observed: Observed) {
+    this.client = given.client;
+    const parts = { ...given, client: new DatedEciClient(given.client, given.asking) };
     this.parts = parts;
     this.apply = new ApplySights(parts);
     this.inventory = new CloudInventory(parts, this.apply);
     this.sweptAt = observed.sweptAt;
     this.listedAt = observed.listedAt;
-  }
-
-  get client(): ScopeObserverParts['client'] {
-    return this.parts.client;
   }
 
   get observed(): Observed {

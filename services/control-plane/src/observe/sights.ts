@@ -1,4 +1,5 @@
 import { openGroupIds, type ContainerGroupState, type GroupSnapshot, type GroupStatus } from '#libs/domain';
+import type { Asking } from '../accounts/dated-eci.ts';
 import { DetailsSchedule, isSettled } from './details-schedule.ts';
 
 /** What this process saw last of one group. */
@@ -13,6 +14,10 @@ export interface Sight {
   byStatus: GroupSnapshot | undefined;
   byStatusText: string | undefined;
   byDetailsText: string | undefined;
+  /** When the newest answer with details was asked for. */
+  detailsAskedAt: number | undefined;
+  /** When what its stream holds was asked for. */
+  knownAskedAt: number | undefined;
   readonly firstSeenAt: number;
   seenAt: number;
   nextReadAt: number;
@@ -33,6 +38,11 @@ export class Sights {
   private readonly sights = new Map<string, Sight>();
   /** When the details of groups that have landed are read again. */
   readonly details = new DetailsSchedule();
+  private readonly asking: Asking;
+
+  constructor(asking: Asking) {
+    this.asking = asking;
+  }
 
   get(id: string): Sight | undefined {
     return this.sights.get(id);
@@ -50,6 +60,8 @@ export class Sights {
       byStatus: undefined,
       byStatusText: undefined,
       byDetailsText: undefined,
+      detailsAskedAt: undefined,
+      knownAskedAt: undefined,
       firstSeenAt: now,
       seenAt: now,
       nextReadAt: now,
@@ -60,10 +72,12 @@ export class Sights {
 
   /** After the stream has taken what was seen; `changed` = it was news. */
   learn(id: string, state: ContainerGroupState, now: number, changed = false): void {
+    this.asking.learn(state);
     const sight = this.sights.get(id);
     if (!sight) return;
     const current = state.group?.containerGroupId === id ? state.group : undefined;
     sight.open = openGroupIds(state).includes(id);
+    sight.knownAskedAt = current?.askedAt;
     sight.landed = current === undefined || current.landed !== undefined;
     sight.hasInitContainers = (state.intent?.pod.initContainers.length ?? 0) > 0;
     const isWatched = sight.open && current?.landed !== undefined && !state.stop;
@@ -94,12 +108,30 @@ export class Sights {
   }
 }
 
-/** Details together with what only the status action says (conditions, image ids), when both speak of the same moment of the group's life. */
-export function merged(details: GroupSnapshot, byStatus: GroupSnapshot | undefined): GroupSnapshot {
+/** Answers may overtake each other: whether this one was asked for before another of `than`. */
+export const isLate = ({ askedAt }: GroupSnapshot, than: number | undefined): boolean =>
+  askedAt !== undefined && than !== undefined && askedAt < than;
+
+/** What a sight says, without when it was asked for: the same text, nothing new. */
+export function textOf({ askedAt: _, ...said }: GroupSnapshot): string {
+  return JSON.stringify(said);
+}
+
+/**
+ * Details together with what only the status action says (conditions, image ids), when both speak of the same moment of the group's life; they are
+ * as old as the older of them. A status that was asked for before `knownAskedAt`, what the stream holds, is overtaken and left out.
+ */
+export function merged(
+  details: GroupSnapshot,
+  byStatus: GroupSnapshot | undefined,
+  knownAskedAt: number | undefined,
+): GroupSnapshot {
   if (!byStatus || byStatus.status !== details.status) return details;
-  const { containers, conditions, startedAt } = byStatus;
+  if (isLate(byStatus, knownAskedAt)) return details;
+  const { containers, conditions, startedAt, askedAt } = byStatus;
   return {
     ...details,
+    ...(details.askedAt !== undefined && askedAt !== undefined && { askedAt: Math.min(details.askedAt, askedAt) }),
     ...(containers && containers.length > 0 && { containers }),
     ...(conditions && { conditions }),
     ...(startedAt !== undefined && { startedAt }),
