@@ -24,6 +24,7 @@ import { ClusterCommands } from '../publish/cluster-commands.ts';
 import { PodStatusPublisher } from '../publish/pod-status.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';
 import { InventoryDesk } from './inventory-desk.ts';
+import { PostgresDeferrals } from './postgres-deferrals.ts';
 import { PostgresInventories } from './postgres-inventories.ts';
 
 const FLEET = 'desk';
@@ -59,6 +60,7 @@ beforeAll(async () => {
       logger: silentLogger,
       metrics: new Metrics(),
     }),
+    deferrals: new PostgresDeferrals({ pool, clock }),
     clock,
     logger: silentLogger,
   });
