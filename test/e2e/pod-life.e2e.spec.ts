@@ -39,6 +39,13 @@ describe('the life of one pod', () => {
       new RegExp(`nginx +1/1 +Running +0 .*${pod.status.podIP!.replaceAll('.', '\\.')} +virtual-kubelet`),
     );
     await kubectl('wait', '--for=condition=Ready', 'pod/nginx', '--timeout=20s');
+    // whose conditions are met, since when they are, and for no reason
+    const { status, metadata } = await fleet.pods.get('nginx');
+    for (const { type, status: met, reason, message, lastTransitionTime } of status.conditions) {
+      expect({ type, met, reason, message }).toEqual({ type, met: 'True' });
+      expect(Date.parse(lastTransitionTime)).toBeGreaterThanOrEqual(Date.parse(metadata.creationTimestamp));
+    }
+    expect([status.podIPs, status.hostIPs]).toEqual([[{ ip: status.podIP }], [{ ip: status.hostIP }]]);
 
     // and its events tell the story, in order
     await fleet.pods.untilEvent('nginx', 'ContainerGroupLanded');
@@ -87,6 +94,38 @@ describe('the life of one pod', () => {
     }
     const times = events.map(({ at }) => Date.parse(at));
     expect(times).toEqual([...times].sort((a, b) => a - b));
+  });
+
+  it('shows while it starts how its init container fares, what the cloud says of it, and why the system ends it', async () => {
+    // given a pod whose init container crashes each time, and which has ten minutes to live
+    await fleet.pods.apply({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'crashing', labels: { 'alibabacloud.com/eci': 'true' } },
+      spec: {
+        restartPolicy: 'OnFailure',
+        activeDeadlineSeconds: 600,
+        initContainers: [{ name: 'prepare', image: 'busybox', command: ['sh', '-c', 'exit 1'] }],
+        containers: [{ name: 'web', image: 'nginx' }],
+      },
+    });
+
+    // then its restarts are counted while the group stays Pending
+    const prepared = await fleet.pods.until('crashing', 'shows two restarts of its init container', ({ status }) => {
+      const [init] = status.initContainerStatuses ?? [];
+      return init?.restartCount >= 2 && init.state.waiting?.reason === 'CrashLoopBackOff';
+    });
+    expect(prepared.status.phase).toBe('Pending');
+    for (const reason of ['Pulled', 'Created', 'Started', 'BackOff']) await fleet.pods.untilEvent('crashing', reason);
+
+    // and when its time is over, that is why it failed
+    await fleet.simulator.control('PATCH', '/clock', { advanceMs: 600_000 });
+    const { status } = await fleet.pods.untilPhase('crashing', 'Failed');
+    expect(status).toMatchObject({
+      reason: 'DeadlineExceeded',
+      message: 'Pod was active on the node longer than the specified deadline',
+    });
+    await kubectl('delete', 'pod', 'crashing', '--wait=false');
   });
 
   it('takes every pod of a labelled namespace, and leaves others alone', async () => {

@@ -23,16 +23,22 @@ export function conditionsOf(state: ContainerGroupState): PodConditionStatus[] {
   const known = new Set(own.map(({ type }) => type));
   const relayed = (state.group?.conditions ?? [])
     .filter(({ type, lastTransitionTime }) => !known.has(type) && lastTransitionTime !== undefined)
-    .map((cloud): PodConditionStatus => ({
-      type: cloud.type,
-      status: cloud.status,
-      lastTransitionTime: seconds(cloud.lastTransitionTime!),
-      ...(cloud.reason && { reason: cloud.reason }),
-      ...(cloud.message && { message: cloud.message }),
-    }))
+    .map((cloud): PodConditionStatus => {
+      const isOver = cloud.status === 'True' && !BAD_WHEN_TRUE.has(cloud.type);
+      return {
+        type: cloud.type,
+        status: cloud.status,
+        lastTransitionTime: seconds(cloud.lastTransitionTime!),
+        ...(cloud.reason && !isOver && { reason: cloud.reason }),
+        ...(cloud.message && !isOver && { message: cloud.message }),
+      };
+    })
     .sort((a, b) => (a.type < b.type ? -1 : 1));
   return [...own, ...relayed];
 }
+
+/** The cloud's conditions that say something is wrong, or soon will be; True of any other is what everybody hopes for, and needs no reason. */
+const BAD_WHEN_TRUE: ReadonlySet<string> = new Set(['ContainerInstanceExpired', 'Unschedulable']);
 
 const condition = (
   type: string,
@@ -119,7 +125,8 @@ function created(state: ContainerGroupState, accepted: string): PodConditionStat
   const type = 'ContainerInstanceCreated';
   const { end, group, attempt, failures } = state;
   const cloud = group?.conditions.find((candidate) => candidate.type === type);
-  if (group?.beyondScheduling) return condition(type, true, group.since, cloud?.reason, cloud?.message);
+  // The cloud goes on naming what went before: what is True has no reason.
+  if (group?.beyondScheduling) return condition(type, true, group.since);
   if (end) return condition(type, false, accepted, end.reason, end.message);
   if (hasGivenUp(state)) return condition(type, false, accepted, 'FailedScheduling', triedOf(state));
   if (state.parked) {

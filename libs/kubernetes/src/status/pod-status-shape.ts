@@ -8,6 +8,7 @@ export interface PodStatus {
   containerStatuses: V1ContainerStatus[];
   initContainerStatuses?: V1ContainerStatus[];
   hostIP?: string;
+  hostIPs?: { ip: string }[];
   podIP?: string;
   podIPs?: { ip: string }[];
   qosClass?: 'Guaranteed' | 'Burstable' | 'BestEffort';

@@ -96,6 +96,7 @@ describe('the status of a pod', () => {
     expect(status).toMatchObject({
       phase: 'Running',
       hostIP: '172.16.0.9',
+      hostIPs: [{ ip: '172.16.0.9' }],
       podIP: '172.16.0.9',
       podIPs: [{ ip: '172.16.0.9' }],
     });
@@ -321,6 +322,38 @@ describe('the status of a pod', () => {
     const adopted: NewContainerGroupEvent = { type: 'Adopted', data: { attempt: 1, containerGroupId: 'eci-1' } };
     expect(podStatusOf(stateOf(accepted({ lookUpFirst: true }), adopted))).toBeUndefined();
     expect(statusOf(accepted({ lookUpFirst: true }), adopted, seen('Pending')).phase).toBe('Running');
+  });
+
+  it.each(['ContainerInstanceCreated', 'SandboxReady', 'ContainerHasSufficientDisk'])(
+    'gives no reason for %s when it is True, whatever the cloud goes on saying',
+    (type) => {
+      const old = { reason: 'NoStock', message: 'no zone has stock', lastTransitionTime: '2026-11-23T11:00:00Z' };
+      const status = statusOf(
+        accepted(),
+        chosen(),
+        created(),
+        seen('Running', { conditions: [{ type, status: 'True', ...old }] }),
+      );
+      expect(condition(status, type)).toEqual({
+        type,
+        status: 'True',
+        lastTransitionTime: expect.any(String) as string,
+      });
+    },
+  );
+
+  it('says why a group will be taken back, although that is True', () => {
+    const conditions = [
+      {
+        type: 'ContainerInstanceExpired',
+        status: 'True',
+        reason: 'SpotToBeReleased',
+        message: 'at ten',
+        lastTransitionTime: '2026-11-23T11:00:00Z',
+      },
+    ] as const;
+    const status = statusOf(accepted(), chosen(), created(), seen('Running', { conditions }));
+    expect(condition(status, 'ContainerInstanceExpired')).toEqual(conditions[0]);
   });
 
   it('relays conditions that only the cloud knows', () => {

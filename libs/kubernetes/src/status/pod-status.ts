@@ -24,11 +24,18 @@ export function podStatusOf(state: ContainerGroupState): JsonObject | undefined 
     containerStatuses: containers,
     ...(initContainers.length > 0 && { initContainerStatuses: initContainers }),
     // Each group is a machine of its own: its address is also that of its host.
-    ...(group?.podIp && { hostIP: group.podIp, podIP: group.podIp, podIPs: [{ ip: group.podIp }] }),
+    ...(group?.podIp && addressesOf(group.podIp)),
     ...(qosClass && { qosClass }),
   };
   return status as unknown as JsonObject;
 }
+
+const addressesOf = (ip: string): Pick<PodStatus, 'hostIP' | 'hostIPs' | 'podIP' | 'podIPs'> => ({
+  hostIP: ip,
+  hostIPs: [{ ip }],
+  podIP: ip,
+  podIPs: [{ ip }],
+});
 
 /**
  * The phase that the pod's group has brought it to. The end that a stopped pod gets only because its object goes is not in it: rows that an

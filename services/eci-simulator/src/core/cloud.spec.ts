@@ -202,6 +202,45 @@ describe('the life of a container group', () => {
     expect(trial.container(id)['Ready']).toBe(true);
   });
 
+  it('says of each condition when it became so', () => {
+    const trial = new Trial({
+      settings: { latencies: { factor: 1, schedulingMs: [2_000, 2_000], pullingMs: [3_000, 3_000] } },
+    });
+    trial.create({
+      'InitContainer.1.Name': 'first',
+      'InitContainer.1.Image': 'busybox',
+      'InitContainer.1.Command.1': 'sleep',
+      'InitContainer.1.Command.2': '4',
+      ...command('sh', '-c', 'sleep 10; exit 1'),
+    });
+    const conditions = (): Shape => {
+      const { body } = trial.call('DescribeContainerGroupStatus', {});
+      const [{ PodStatus }] = body['Data'];
+      const rows = PodStatus.Conditions as Shape[];
+      return Object.fromEntries(
+        rows.map(({ type, status, lastTransitionTime }) => [type, `${status} ${lastTransitionTime}`]),
+      );
+    };
+    const time = (second: number): string => `2026-01-01T00:00:${`${second}`.padStart(2, '0')}Z`;
+
+    // while it is scheduled nothing has turned
+    expect(conditions()).toMatchObject({ PodScheduled: `False ${time(0)}`, Ready: `False ${time(0)}` });
+    // its init container ends 4 s after the images came
+    trial.pass(9_500);
+    expect(conditions()).toEqual({
+      PodScheduled: `True ${time(2)}`,
+      ContainerInstanceCreated: `True ${time(2)}`,
+      Initialized: `True ${time(9)}`,
+      ContainersReady: `True ${time(9)}`,
+      Ready: `True ${time(9)}`,
+    });
+    // its container ends, is started again after a second, and is ready at once
+    trial.pass(10_000);
+    expect(conditions()).toMatchObject({ Initialized: `True ${time(9)}`, Ready: `False ${time(19)}` });
+    trial.pass(1_000);
+    expect(conditions()).toMatchObject({ Initialized: `True ${time(9)}`, Ready: `True ${time(20)}` });
+  });
+
   it('shows images that cannot be pulled, and gives up after MaxPendingMinute', () => {
     const trial = new Trial();
     trial.rule({ match: { image: 'broken*' }, imagePullFails: true });

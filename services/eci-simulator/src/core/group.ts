@@ -1,4 +1,5 @@
 import type { Behaviour } from './behaviour.ts';
+import type { ConditionType } from './conditions.ts';
 import type { GroupDefinition } from './definition.ts';
 import type { Size } from './specs.ts';
 
@@ -76,7 +77,9 @@ export interface GroupState {
   landed: boolean;
   holds: boolean;
   /** Why the instance is, or is not yet, there: the ContainerInstanceCreated condition. */
-  creation: { readonly reason: string; readonly message: string; readonly at: number };
+  creation: { readonly reason: string; readonly message: string };
+  /** When each condition turned last; one that never did is not met since the creation. */
+  transitions: Partial<Record<ConditionType, { readonly met: boolean; readonly at: number }>>;
   pendingAt?: number;
   runningAt?: number;
   finishedAt?: number;

@@ -97,7 +97,8 @@ export class Groups implements Surroundings {
       size,
       landed: false,
       holds: false,
-      creation: { reason: 'Creating', message: '', at: now },
+      creation: { reason: 'Creating', message: '' },
+      transitions: {},
       containers: containers.map(newRun),
       initContainers: initContainers.map(newRun),
       events: [],
@@ -210,7 +211,8 @@ export class Groups implements Surroundings {
     for (const state of groups) {
       const definition = definitions.get(state.id);
       if (!definition) throw new Error(`The record of ${state.id} has no definition.`);
-      const group: Group = { ...state, definition };
+      // Records of earlier versions hold no transitions.
+      const group: Group = { ...state, transitions: state.transitions ?? {}, definition };
       this.sequence = Math.max(this.sequence, group.sequence);
       this.options.ledger.addGroup(group.ledger);
       this.registry.add(group);

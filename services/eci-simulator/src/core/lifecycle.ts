@@ -1,4 +1,5 @@
 import { type ContainerLife, ContainersLife } from './containers-life.ts';
+import { noteTransitions } from './conditions.ts';
 import { type Group, type GroupEvent, isFinal, type Status } from './group.ts';
 import type { Latencies, Range } from './settings.ts';
 
@@ -35,6 +36,11 @@ export class Lifecycle implements ContainerLife {
   }
 
   fire(group: Group, timer: string, now: number): void {
+    this.pass(group, timer, now);
+    noteTransitions(group, now);
+  }
+
+  private pass(group: Group, timer: string, now: number): void {
     switch (timer) {
       case 'land':
         return this.land(group, now);
@@ -134,14 +140,14 @@ export class Lifecycle implements ContainerLife {
   private land(group: Group, now: number): void {
     const refusal = group.holds ? undefined : this.around.occupy(group);
     if (refusal) {
-      group.creation = { ...refusal, at: now };
+      group.creation = refusal;
       group.failure = refusal;
       this.event(group, now, 'EciService', 'Warning', refusal.reason, refusal.message);
       return this.finish(group, now, 'ScheduleFailed');
     }
     group.landed = true;
     group.pendingAt = now;
-    group.creation = { reason: 'Created', message: '', at: now };
+    group.creation = { reason: 'Created', message: '' };
     this.become(group, 'Pending', now);
     const { pullingMs, pullingCachedMs } = this.latencies();
     for (const volume of group.definition.volumes)

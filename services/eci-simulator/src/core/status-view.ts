@@ -1,5 +1,6 @@
 /** Answers of DescribeContainerGroupStatus and DescribeContainerGroupEvents, with the cloud's mixed spellings (`StartedAtstartedAt`, `type`, `uuid`). */
 import { createHash } from 'node:crypto';
+import { CONDITIONS, conditionsMet, type ConditionType } from './conditions.ts';
 import { type ContainerRun, type ContainerState, type Group, type GroupEvent, type Status, wireTime } from './group.ts';
 
 const PHASES: Readonly<Record<Status, string>> = {
@@ -64,28 +65,23 @@ function header(group: Group): Record<string, unknown> {
 }
 
 function conditions(group: Group): Record<string, unknown>[] {
-  const allReady = group.containers.every((run) => run.ready);
-  const initialized = group.landed && group.initContainers.every((run) => run.current.exitCode === 0);
-  const condition = (type: string, met: boolean, reason = '', message = ''): Record<string, unknown> => ({
-    type,
-    status: met ? 'True' : 'False',
-    lastTransitionTime: wireTime(group.creation.at),
-    ...(reason ? { Reason: reason } : {}),
-    ...(message ? { Message: message } : {}),
+  const met = conditionsMet(group);
+  const unmet: Readonly<Partial<Record<ConditionType, { readonly reason: string; readonly message?: string }>>> = {
+    ContainerInstanceCreated: group.creation,
+    Initialized: { reason: 'ContainersNotInitialized' },
+    ContainersReady: { reason: 'ContainersNotReady' },
+    Ready: { reason: 'ContainersNotReady' },
+  };
+  return CONDITIONS.map((type) => {
+    const { reason, message } = (met[type] ? undefined : unmet[type]) ?? {};
+    return {
+      type,
+      status: met[type] ? 'True' : 'False',
+      lastTransitionTime: wireTime(group.transitions[type]?.at ?? group.createdAt),
+      ...(reason ? { Reason: reason } : {}),
+      ...(message ? { Message: message } : {}),
+    };
   });
-  const unready = allReady ? '' : 'ContainersNotReady';
-  return [
-    condition('PodScheduled', group.landed),
-    condition(
-      'ContainerInstanceCreated',
-      group.landed,
-      group.landed ? '' : group.creation.reason,
-      group.creation.message,
-    ),
-    condition('Initialized', initialized, initialized ? '' : 'ContainersNotInitialized'),
-    condition('ContainersReady', allReady, unready),
-    condition('Ready', allReady, unready),
-  ];
 }
 
 function containerStatus(group: Group, run: ContainerRun, index: number): Record<string, unknown> {
