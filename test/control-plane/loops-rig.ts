@@ -14,7 +14,7 @@ import { AlibabaEciClients, type AccessKey, type EciAccount, type EciClients } f
 import { createPool, PostgresEventStore, type EventStore } from '#libs/event-store';
 import { InProcessLog, InProcessMessaging, sealEnvelope, type Messaging } from '#libs/messaging';
 import { SystemClock } from '#libs/runtime';
-import { createTestDatabase, eventually } from '#libs/testing';
+import { createTestDatabase, eventually, type TestDatabase } from '#libs/testing';
 import { domainEvent } from '../../services/control-plane/src/streams/stored-events.ts';
 import type { OrphanPolicy } from '../../services/control-plane/src/fleet-settings.ts';
 import { DEFAULT_CLUSTER_BUDGET, type ClusterBudget } from '../../services/control-plane/src/intake/cluster-budgets.ts';
@@ -67,6 +67,8 @@ export const QUICK = {
 } satisfies NonNullable<NonNullable<ScenarioInput['settings']>['latencies']>;
 
 export class LoopsRig {
+  /** Of the database, as its owner. */
+  readonly url: string;
   readonly pool: Pool;
   readonly simulator: Simulator;
   readonly clock = new MovableClock();
@@ -91,7 +93,9 @@ export class LoopsRig {
   readonly messaging: Messaging;
   readonly log: InProcessLog;
   private readonly admin: Pool;
-  private readonly masterKey = new MasterKey(randomBytes(32));
+  /** 32 bytes, base64. */
+  readonly masterKeyText = randomBytes(32).toString('base64');
+  private readonly masterKey = new MasterKey(Buffer.from(this.masterKeyText, 'base64'));
   private readonly running = new Set<RunningLoops>();
   private readonly drop: () => Promise<void>;
   private sequence = 0;
@@ -99,6 +103,7 @@ export class LoopsRig {
   private readonly keys: EnvelopeKeys;
 
   private constructor(parts: { url: string; simulator: Simulator; drop: () => Promise<void> }) {
+    this.url = parts.url;
     this.pool = createPool(parts.url, { max: 12 });
     this.admin = new pg.Pool({ connectionString: parts.url, max: 2 });
     this.admin.on('error', () => undefined);
@@ -109,9 +114,13 @@ export class LoopsRig {
     this.keys = new EnvelopeKeys({ pool: this.pool, masterKey: this.masterKey, clock: this.clock });
   }
 
-  static async start(scenario: ScenarioInput = {}): Promise<LoopsRig> {
+  /** `database`: one of today's schema, for those who break its server. */
+  static async start(
+    scenario: ScenarioInput = {},
+    on: Promise<Pick<TestDatabase, 'url' | 'drop'>> = createTestDatabase(),
+  ): Promise<LoopsRig> {
     const [database, simulator] = await Promise.all([
-      createTestDatabase(),
+      on,
       startSimulator({
         scenario: {
           ...scenario,
@@ -157,14 +166,14 @@ export class LoopsRig {
   }
 
   /** Keeps moving time ahead until the condition holds. */
-  async hurryUntil<T>(condition: () => T | Promise<T>, what: string, stepMs = 30_000) {
+  async hurryUntil<T>(condition: () => T | Promise<T>, what: string, stepMs = 30_000, deadlineMs = 30_000) {
     return eventually(
       async () => {
         const answer = await condition();
         if (!answer) await this.hurry(stepMs);
         return answer;
       },
-      { what, deadlineMs: 30_000, everyMs: 200 },
+      { what, deadlineMs, everyMs: 200 },
     );
   }
 

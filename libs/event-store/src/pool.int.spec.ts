@@ -126,6 +126,15 @@ describe('a connection', () => {
     }
   });
 
+  it('lives five minutes at most, so that one that only reads leaves a demoted server as well', async () => {
+    const { pool, close } = await world();
+    try {
+      expect(pool.options.maxLifetimeSeconds).toBe(300);
+    } finally {
+      await close();
+    }
+  });
+
   it('whose statement was given up is not handed out while that statement runs', async () => {
     const { pool, close } = await world();
     try {

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { backoffMs, type Clock, type Random } from '#libs/runtime';
 import type { Nudge } from './nudge.ts';
+import { PATIENCE } from './pool.ts';
 
 export interface WakeUpOptions {
   readonly databaseUrl: string;
@@ -18,13 +19,14 @@ const AT_MOST_EVERY_MS = 100;
 
 /**
  * Tells the other processes that something was appended, at most once per 100 ms, and nudges this one when they did. Hints only: who waits for
- * events polls as well. One connection of its own, outside any transaction.
+ * events polls as well. One connection of its own, outside any transaction, made anew after any error and every five minutes: who only listens is
+ * not told that its server was demoted.
  */
 export class WakeUp {
   private readonly options: WakeUpOptions;
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
-  private client: pg.Client | undefined;
+  private speaker: { readonly client: pg.Client; readonly lose: (error: unknown) => void } | undefined;
   private pending = false;
 
   constructor(options: WakeUpOptions) {
@@ -51,23 +53,27 @@ export class WakeUp {
         await this.listen(() => (failures = 0));
       } catch (error) {
         onError?.(error);
+        if (!signal.aborted)
+          await clock.sleep(200 + backoffMs(++failures, { baseMs: 500, capMs: 10_000 }, random), signal);
       }
-      if (!signal.aborted)
-        await clock.sleep(200 + backoffMs(++failures, { baseMs: 500, capMs: 10_000 }, random), signal);
     }
     stopListening();
   }
 
-  /** Resolves when stopped; rejects when the connection is lost. */
+  /** Resolves when stopped, or when the connection has lived long enough; rejects when it is lost. */
   private async listen(connected: () => void): Promise<void> {
-    const client = new pg.Client({ connectionString: this.options.databaseUrl, application_name: 'eci-fleet wake-up' });
-    const { signal } = this.stopping;
-    const lost = new Promise<never>((_, reject) => {
-      client.on('error', reject);
-      client.on('end', () => reject(new Error('the connection for wake-ups was closed')));
+    const { databaseUrl, clock } = this.options;
+    const client = new pg.Client({
+      ...PATIENCE,
+      connectionString: databaseUrl,
+      application_name: 'eci-fleet wake-up',
     });
+    const { promise: lost, reject: lose } = Promise.withResolvers<never>();
+    client.on('error', lose);
+    client.on('end', () => lose(new Error('the connection for wake-ups was closed')));
     lost.catch(() => {});
-    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    const left = new AbortController();
+    const { signal } = this.stopping;
     try {
       await client.connect();
       const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
@@ -75,13 +81,15 @@ export class WakeUp {
         if (message.processId !== rows[0]!.pid) this.options.appended.nudge('elsewhere');
       });
       await client.query(`listen ${CHANNEL}`);
-      this.client = client;
+      this.speaker = { client, lose };
       connected();
       // Whatever was said while nobody listened.
       this.options.appended.nudge('elsewhere');
-      if (!signal.aborted) await Promise.race([stopped, lost]);
+      const over = clock.sleep(PATIENCE.maxLifetimeSeconds * 1000, AbortSignal.any([signal, left.signal]));
+      await Promise.race([over, lost]);
     } finally {
-      this.client = undefined;
+      left.abort();
+      this.speaker = undefined;
       await client.end().catch(() => {});
     }
   }
@@ -91,7 +99,8 @@ export class WakeUp {
     this.pending = true;
     await this.options.clock.sleep(AT_MOST_EVERY_MS, this.stopping.signal);
     this.pending = false;
-    // When the connection is away the hint is lost, as hints may be.
-    await this.client?.query(`notify ${CHANNEL}`).catch(() => {});
+    // When the connection is away the hint is lost, as hints may be; one that cannot say it is left.
+    const speaker = this.speaker;
+    await speaker?.client.query(`notify ${CHANNEL}`).catch(speaker.lose);
   }
 }

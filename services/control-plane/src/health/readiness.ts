@@ -13,6 +13,8 @@ export interface Check {
   readonly since?: string;
 }
 
+/** Touches nothing, and is refused by a server that takes no writes (a standby, one that was demoted). */
+const TAKES_WRITES = 'select from fleet.cluster limit 0 for update';
 const PATIENCE_MS = 2_000;
 const LOOK_EVERY_MS = 5_000;
 
@@ -102,7 +104,7 @@ export class Readiness {
       timer = setTimeout(() => resolve(`no answer within ${PATIENCE_MS / 1000} s`), PATIENCE_MS);
     });
     try {
-      return await Promise.race([this.pool.query('select 1').then(() => undefined, errorMessage), late]);
+      return await Promise.race([this.pool.query(TAKES_WRITES).then(() => undefined, errorMessage), late]);
     } finally {
       clearTimeout(timer);
     }
