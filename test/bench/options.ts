@@ -1,4 +1,4 @@
-import { WrongUsage } from '#libs/runtime';
+import { notGiven, WrongUsage } from '#libs/runtime';
 
 export const BENCHES = [
   'append',
@@ -56,7 +56,7 @@ export function readOptions(values: Given): Options {
   const unknown = only.filter((name) => !(BENCHES as readonly string[]).includes(name));
   if (unknown.length > 0) throw new WrongUsage(`--only knows ${BENCHES.join(', ')}, not ${unknown.join(', ')}`);
   if (values.pods !== undefined && !/^[1-9]\d{0,5}$/.test(values.pods))
-    throw new WrongUsage('--pods must be a number from 1 to 999999');
+    throw new WrongUsage(`--pods must be a number from 1 to 999999${notGiven(values.pods)}`);
   return {
     only: BENCHES.filter((name) => only.includes(name)),
     pods: values.pods === undefined ? undefined : Number(values.pods),

@@ -1,3 +1,4 @@
+import { notGiven } from './given.ts';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
@@ -67,6 +68,6 @@ export function wholeNumber(option: string, text: string | undefined, fallback: 
   if (text === undefined) return fallback;
   const parsed = Number(text);
   if (text.trim() === '' || !Number.isSafeInteger(parsed) || parsed < least)
-    throw new WrongUsage(`${option} takes a whole number from ${least} on, not "${text}"`);
+    throw new WrongUsage(`${option} takes a whole number from ${least} on${notGiven(text)}`);
   return parsed;
 }

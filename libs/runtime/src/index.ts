@@ -9,4 +9,5 @@ export { Ids, SystemIds, SeededIds } from './ids.ts';
 export { Random, SystemRandom, SeededRandom } from './random.ts';
 export { backoffMs, type Backoff } from './backoff.ts';
 export { Loop, type LoopOptions, type LoopStep } from './loop.ts';
+export { fileGiven, notGiven } from './given.ts';
 export { runProgram, wholeNumber, WrongUsage, type Output, type Program } from './command-line.ts';

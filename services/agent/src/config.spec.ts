@@ -38,7 +38,15 @@ describe('configuration', () => {
     });
   });
 
-  it('lists every fault at once, and repeats no value', () => {
+  it.each(VARIABLES.map(({ name }) => name))('says of %s what was given, if it was wrong', (name) => {
+    for (const value of ['n0t/ it', '99999999', '-1']) {
+      const faults = faultsOf({ ...minimal, [name]: value }).filter((fault) => fault.startsWith(`${name}:`));
+      const isFile = name.endsWith('_FILE') || name === 'KUBECONFIG';
+      for (const fault of faults) expect(fault.includes(value), fault).toBe(!isFile);
+    }
+  });
+
+  it('lists every fault at once, and repeats no secret', () => {
     const faults = faultsOf({
       CONTROL_PLANE_URL: 'ftp://x',
       JOIN_TOKEN: 'canary',

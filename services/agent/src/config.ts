@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileGiven, notGiven } from '#libs/runtime';
 import { z } from 'zod';
 
 /** One environment variable: its meaning, default and unit as `--help` prints them. */
@@ -200,7 +201,7 @@ export class ConfigurationError extends Error {
   }
 }
 
-/** Reads the configuration from an environment. Throws `ConfigurationError` with every fault; no fault repeats a value. */
+/** Reads the configuration from an environment. Throws `ConfigurationError` with every fault; each names what was given, but for secrets. */
 export function loadAgentConfig(environment: Readonly<Record<string, string | undefined>>): AgentConfig {
   const given = Object.fromEntries(
     VARIABLES.map(({ name, default: fallback }) => {
@@ -213,8 +214,11 @@ export function loadAgentConfig(environment: Readonly<Record<string, string | un
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const name = String(issue.path[0] ?? '');
+      const value = given[name];
       faults.push(
-        given[name] === undefined && issue.path.length === 1 ? `${name}: is required` : `${name}: ${issue.message}`,
+        value === undefined && issue.path.length === 1
+          ? `${name}: is required`
+          : `${name}: ${issue.message}${notGiven(value ?? '')}`,
       );
     }
   }
@@ -226,7 +230,7 @@ export function loadAgentConfig(environment: Readonly<Record<string, string | un
     try {
       return readFileSync(path, 'utf8');
     } catch (error) {
-      faults.push(`${name}: cannot be read (${(error as { code?: string }).code ?? 'error'})`);
+      faults.push(`${name}: ${fileGiven(path)}cannot be read (${(error as { code?: string }).code ?? 'error'})`);
       return undefined;
     }
   };

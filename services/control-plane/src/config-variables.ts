@@ -5,10 +5,16 @@ export interface Variable {
   /** As a person would write it; absent = none. */
   readonly default?: string;
   readonly unit?: string;
+  /** Its value is or may hold a secret: no message repeats it. */
+  readonly secret?: true;
 }
 
 export const VARIABLES: readonly Variable[] = [
-  { name: 'DATABASE_URL', meaning: 'PostgreSQL, as postgres://user:password@host:port/database; required' },
+  {
+    name: 'DATABASE_URL',
+    secret: true,
+    meaning: 'PostgreSQL, as postgres://user:password@host:port/database; required',
+  },
   {
     name: 'DATABASE_POOL_SIZE',
     meaning: 'most connections of this process, 4–200',
@@ -53,6 +59,7 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'HTTP_PORT', meaning: 'port to listen on; 0 = any free one', default: '8080', unit: 'port' },
   {
     name: 'FLEET_ADMIN_TOKEN',
+    secret: true,
     meaning: 'bearer token of operators, at least 16 characters',
     default: 'none: the API is open on loopback',
   },
@@ -60,16 +67,19 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'TLS_KEY_FILE', meaning: 'private key of the certificate, PEM' },
   {
     name: 'FLEET_MASTER_KEY',
+    secret: true,
     meaning: 'key that wraps all data keys: 32 bytes in base64; required (or FLEET_MASTER_KEY_FILE)',
   },
   { name: 'FLEET_MASTER_KEY_FILE', meaning: 'file with the master key' },
   {
     name: 'FLEET_TOKEN_KEY',
+    secret: true,
     meaning: "key that signs agents' access tokens: a private EC P-256 JWK; required (or FLEET_TOKEN_KEY_FILE)",
   },
   { name: 'FLEET_TOKEN_KEY_FILE', meaning: 'file with the token key' },
   {
     name: 'FLEET_AUDIT_KEY',
+    secret: true,
     meaning: 'key that signs the seals of the audit trail: a private Ed25519 JWK',
     default: 'none: seals are chained, not signed',
   },
@@ -78,6 +88,7 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'FLEET_TOKEN_AUDIENCE', meaning: '`aud` of access tokens, as brokers expect it', default: 'FLEET_NAME' },
   {
     name: 'FLEET_ACCOUNTS',
+    secret: true,
     meaning: 'cloud accounts: JSON list of {id, name?, credential, regions, endpoint?, quotas?}',
     default: 'one account "default" from ECI_ACCESS_KEY and ECI_SECRET_KEY',
   },
@@ -141,8 +152,8 @@ export const VARIABLES: readonly Variable[] = [
     meaning: 'endpoint of ECI for all accounts, for example http://127.0.0.1:18080',
     default: "each region's own",
   },
-  { name: 'ECI_ACCESS_KEY', meaning: 'AccessKey id of account "default", when FLEET_ACCOUNTS is absent' },
-  { name: 'ECI_SECRET_KEY', meaning: 'AccessKey secret of account "default"' },
+  { name: 'ECI_ACCESS_KEY', secret: true, meaning: 'AccessKey id of account "default", when FLEET_ACCOUNTS is absent' },
+  { name: 'ECI_SECRET_KEY', secret: true, meaning: 'AccessKey secret of account "default"' },
   { name: 'LOG_LEVEL', meaning: 'debug, info, warn, error or silent', default: 'info' },
 ];
 

@@ -94,6 +94,16 @@ describe('configuration', () => {
     }
   });
 
+  it.each(VARIABLES.map(({ name, secret }) => [name, secret ?? false] as const))(
+    'says of %s what was given, unless it is secret (%s)',
+    (name, secret) => {
+      for (const value of ['n0t/ it', '99999999', '-1']) {
+        const faults = faultsOf({ ...sound, [name]: value }).filter((fault) => fault.startsWith(`${name}:`));
+        for (const fault of faults) expect(fault.includes(value), fault).toBe(!secret && !name.endsWith('_FILE'));
+      }
+    },
+  );
+
   it('never repeats a secret in a fault', () => {
     const faults = faultsOf({
       ...sound,

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { DEFAULT_MASS_DELETE_LIMITS, DEFAULT_PRICES, type ListPrice, type MassDeleteLimits } from '#libs/domain';
 import type { LogLevel } from '#libs/observability';
+import { notGiven } from '#libs/runtime';
 import { z } from 'zod';
 import { AccountSettings } from './accounts/account-settings.ts';
 import { AuditKey, auditKeyFault } from './audit/audit-key.ts';
@@ -173,7 +174,7 @@ export function readConfig(
     for (const issue of parsed.error.issues) {
       const name = String(issue.path[0]);
       flawed.add(name);
-      faults.push(`${name}: ${issue.message}${hint(name)}`);
+      faults.push(`${name}: ${issue.message}${notWanted(name, raw)}${hint(name)}`);
     }
   }
   // Faults of one variable must not hide those of others, so the rest is checked on what was sound.
@@ -254,8 +255,10 @@ export function readAuditConfig(environment: Environment, readFile: ReadFile = r
   const raw = namedVariables(environment);
   const wanted = /^(DATABASE_URL|FLEET_NAME|FLEET_TOKEN_ISSUER|FLEET_TOKEN_AUDIENCE|KAFKA_.*)$/;
   const parsed = Schema.safeParse(Object.fromEntries(Object.entries(raw).filter(([name]) => wanted.test(name))));
-  for (const issue of parsed.error?.issues ?? [])
-    faults.push(`${String(issue.path[0])}: ${issue.message}${hint(String(issue.path[0]))}`);
+  for (const issue of parsed.error?.issues ?? []) {
+    const name = String(issue.path[0]);
+    faults.push(`${name}: ${issue.message}${notWanted(name, raw)}${hint(name)}`);
+  }
   const fromFile = new FileValues(raw, readFile, faults);
   const auditKey = readAuditKey(fromFile, faults);
   const needsToken = parsed.data?.KAFKA_SECURITY === 'oauthbearer' && parsed.data.KAFKA_BROKERS !== undefined;
@@ -299,6 +302,13 @@ function namedVariables(environment: Environment): Record<string, string> {
       (e): e is [string, string] => e[1] !== undefined && e[1] !== '',
     ),
   );
+}
+
+/** What was given instead, unless it may be a secret. */
+function notWanted(name: string, raw: Readonly<Record<string, string>>): string {
+  const value = raw[name];
+  const secret = VARIABLES.find((v) => v.name === name)?.secret ?? false;
+  return value === undefined || secret ? '' : notGiven(value);
 }
 
 function hint(name: string): string {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileGiven } from '#libs/runtime';
 
 export type ReadFile = (path: string) => string;
 export const readText: ReadFile = (path) => readFileSync(path, 'utf8');
@@ -32,7 +33,7 @@ export class FileValues {
     try {
       return this.readFile(path).trim();
     } catch (error) {
-      this.faults.push(`${name}: cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+      this.faults.push(`${name}: cannot read ${fileGiven(path)}(${(error as NodeJS.ErrnoException).code ?? 'error'})`);
       return null;
     }
   }

@@ -13,7 +13,7 @@ describe('configuration', () => {
     });
   });
 
-  it('lists every fault at once and repeats no value', async () => {
+  it('lists every fault at once with what was given, and repeats no key', async () => {
     const wrong = readConfig({
       ECI_SIMULATOR_PORT: 'abc',
       LOG_LEVEL: 'loud',
@@ -23,6 +23,7 @@ describe('configuration', () => {
     const message = await wrong.catch((error: Error) => error.message);
     expect(message).toMatch(/PORT.*\n.*LOG_LEVEL.*\n.*ACCESS_KEY_ID.*\n.*cannot read \/none/s);
     expect(message).not.toContain('hidden');
+    for (const given of ['"abc"', '"loud"']) expect(message).toContain(given);
   });
 
   it('explains every variable that it reads', async () => {

@@ -1,3 +1,4 @@
+import { notGiven } from '#libs/runtime';
 import { z } from 'zod';
 import { readScenario, type Scenario } from './scenario.ts';
 
@@ -53,7 +54,7 @@ export interface EnvironmentConfig {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 
-/** Reads the environment and the scenario file; throws one Error with a line for every fault in either. Values are never repeated in it. */
+/** Reads the environment and the scenario file; throws one Error with a line for every fault in either. Each names what was given, but for keys. */
 export async function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<EnvironmentConfig> {
@@ -61,7 +62,11 @@ export async function readConfig(
   // Compose files and shells pass on unset variables as empty ones.
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const parsed = schema.safeParse(given);
-  for (const issue of parsed.error?.issues ?? []) faults.push(`${issue.path.join('.')}: ${issue.message}`);
+  for (const issue of parsed.error?.issues ?? []) {
+    const name = String(issue.path[0]);
+    const value = name.includes('ACCESS_KEY') ? undefined : given[name];
+    faults.push(`${name}: ${issue.message}${value === undefined ? '' : notGiven(value)}`);
+  }
   if ('ECI_SIMULATOR_ACCESS_KEY_ID' in given !== 'ECI_SIMULATOR_ACCESS_KEY_SECRET' in given)
     faults.push('ECI_SIMULATOR_ACCESS_KEY_ID, ECI_SIMULATOR_ACCESS_KEY_SECRET: set both or none');
   let scenario: Scenario | undefined;

@@ -1,4 +1,4 @@
-import { WrongUsage } from '#libs/runtime';
+import { notGiven, WrongUsage } from '#libs/runtime';
 
 export interface Options {
   /** Keeps everything between runs; absent = a temporary folder, removed at the end. */
@@ -46,7 +46,7 @@ export function readOptions(values: Given, stdoutIsTerminal: boolean): Options {
   const faults: string[] = [];
   const port = values.port === undefined ? 8080 : Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    faults.push(`--port takes a number from 0 to 65535, not "${values.port}"`);
+    faults.push(`--port takes a number from 0 to 65535${notGiven(values.port ?? '')}`);
   if (values['data-dir'] === '') faults.push('--data-dir takes the name of a folder');
   if (values.kubeconfig === '') faults.push('--kubeconfig takes the name of a file');
   if (faults.length > 0) throw new WrongUsage(faults.join('; '));

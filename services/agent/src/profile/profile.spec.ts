@@ -63,7 +63,7 @@ describe('the profile', () => {
     expect(faults).toEqual(
       expect.arrayContaining([
         'vSwitchIds: has 11 vSwitches, ECI takes at most 10',
-        'enableClusterIp: must be "true" or "false"',
+        'enableClusterIp: must be "true" or "false", not "yes"',
         expect.stringMatching(/^selectors\[0\]\[name\]/),
         expect.stringMatching(/^selectors\[0\]\[objectSelector\]/),
       ]),

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isStorable, type Profile } from '#libs/contracts';
+import { notGiven } from '#libs/runtime';
 import { parseSelectors, type Selector } from './selectors.ts';
 
 /** What a profile says: settings for new pods, and selectors for the steering. */
@@ -47,7 +48,7 @@ export function parseProfile(environment: Profile, data: Readonly<Record<string,
   if (switches) {
     vSwitchIds = switches.value.split(',').map((id) => id.trim());
     if (vSwitchIds.some((id) => id === '' || /\s/.test(id))) {
-      faults.push(`${switches.key}: must be vSwitch ids separated by commas`);
+      faults.push(`${switches.key}: must be vSwitch ids separated by commas${notGiven(switches.value)}`);
     } else if (vSwitchIds.length > 10) {
       faults.push(`${switches.key}: has ${vSwitchIds.length} vSwitches, ECI takes at most 10`);
     }
@@ -57,7 +58,7 @@ export function parseProfile(environment: Profile, data: Readonly<Record<string,
   const clusterIp = of('enableClusterIp');
   if (clusterIp) {
     if (clusterIp.value === 'true' || clusterIp.value === 'false') enableClusterIp = clusterIp.value === 'true';
-    else faults.push(`${clusterIp.key}: must be "true" or "false"`);
+    else faults.push(`${clusterIp.key}: must be "true" or "false"${notGiven(clusterIp.value)}`);
   }
 
   for (const setting of Object.keys(SPELLINGS) as (keyof typeof SPELLINGS)[]) {

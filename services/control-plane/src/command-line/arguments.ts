@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { WrongUsage } from '#libs/runtime';
+import { notGiven, WrongUsage } from '#libs/runtime';
 import { OPERATOR } from '../holds/hold-view.ts';
 import type { CommandContext } from './command.ts';
 
@@ -41,7 +41,8 @@ export function operatorOf(given: string | undefined, { environment }: CommandCo
   const login = OPERATOR.safeParse(environment['SUDO_USER'] ?? environment['USER']);
   if (given === undefined) return login.success ? login.data : 'admin';
   const parsed = OPERATOR.safeParse(given);
-  if (!parsed.success) throw new WrongUsage(`--by: ${parsed.error.issues[0]?.message ?? 'is no name'}`);
+  if (!parsed.success)
+    throw new WrongUsage(`--by: ${parsed.error.issues[0]?.message ?? 'is no name'}${notGiven(given)}`);
   return parsed.data;
 }
 

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { AlibabaEciClients } from '#libs/eci';
 import { createPool, PostgresEffectQueue } from '#libs/event-store';
-import { SystemClock, SystemRandom, WrongUsage } from '#libs/runtime';
+import { notGiven, SystemClock, SystemRandom, WrongUsage } from '#libs/runtime';
 import { AccountDirectory } from '../accounts/account-directory.ts';
 import { Credentials } from '../accounts/credential.ts';
 import type { CommandContext, FleetCommand } from '../command-line/command.ts';
@@ -82,7 +82,8 @@ function readArguments(args: readonly string[]): {
     throw new WrongUsage((error as Error).message);
   }
   const seconds = Number(values['quiet-seconds'] ?? 5);
-  if (!(seconds >= 0 && seconds <= 3600)) throw new WrongUsage('--quiet-seconds takes a number from 0 to 3600');
+  if (!(seconds >= 0 && seconds <= 3600))
+    throw new WrongUsage(`--quiet-seconds takes a number from 0 to 3600${notGiven(values['quiet-seconds'] ?? '')}`);
   const names = values.only?.split(',').map((name) => name.trim().toUpperCase());
   const wrong = names?.find((name) => !(name in ORACLES));
   if (wrong !== undefined)

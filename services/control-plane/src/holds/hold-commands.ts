@@ -1,5 +1,5 @@
 import { createPool } from '#libs/event-store';
-import { SystemClock, WrongUsage } from '#libs/runtime';
+import { notGiven, SystemClock, WrongUsage } from '#libs/runtime';
 import { agoText, argumentsOf, operatorOf, table } from '../command-line/arguments.ts';
 import type { CommandContext, FleetCommand } from '../command-line/command.ts';
 import { readConfig } from '../config.ts';
@@ -51,7 +51,7 @@ async function withDesk<T>({ environment }: CommandContext, work: (desk: Desk) =
 async function list(args: readonly string[], context: CommandContext): Promise<number> {
   const given = argumentsOf(args, { json: { type: 'boolean' } });
   const [cluster, ...more] = given.words;
-  if (more.length > 0) throw new WrongUsage('name one cluster, or none');
+  if (more.length > 0) throw new WrongUsage(`name one cluster, or none${notGiven(given.words.join(' '))}`);
   return withDesk(context, async ({ reader }) => {
     const { items } = await reader.list(cluster);
     if (given.has('json')) for (const hold of items) context.print(JSON.stringify(hold));
@@ -109,7 +109,9 @@ async function decide(verdict: 'release' | 'deny', args: readonly string[], cont
   const [clusterId, ...more] = given.words;
   const named = given.list('only');
   if (clusterId === undefined || (more.length > 0 && !named))
-    throw new WrongUsage('name one cluster; pods go with --only');
+    throw new WrongUsage(
+      `name one cluster; pods go with --only${more.length > 0 ? notGiven(given.words.join(' ')) : ''}`,
+    );
   const only = named && [...named, ...more];
   if (only?.length === 0) throw new WrongUsage('--only names no pod');
   if (given.has('all') === (only !== undefined)) throw new WrongUsage('name pods with --only, or say --all');

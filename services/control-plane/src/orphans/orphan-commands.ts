@@ -1,6 +1,6 @@
 import { sumOfCosts } from '#libs/domain';
 import { createPool, PostgresEventStore } from '#libs/event-store';
-import { SystemClock, SystemIds, WrongUsage } from '#libs/runtime';
+import { notGiven, SystemClock, SystemIds, WrongUsage } from '#libs/runtime';
 import { agoText, argumentsOf, operatorOf, table } from '../command-line/arguments.ts';
 import type { CommandContext, FleetCommand } from '../command-line/command.ts';
 import { readConfig } from '../config.ts';
@@ -68,7 +68,7 @@ async function list(args: readonly string[], context: CommandContext): Promise<n
   if (given.words.length > 0) throw new WrongUsage(`${given.words.join(' ')} is not understood`);
   const state = given.text('state');
   if (state !== undefined && !ORPHAN_STATES.includes(state as OrphanViewState))
-    throw new WrongUsage(`--state knows ${ORPHAN_STATES.join(', ')}`);
+    throw new WrongUsage(`--state knows ${ORPHAN_STATES.join(', ')}${notGiven(state)}`);
   const filter = { ...placeOf(given), ...(state === undefined ? {} : { state: state as OrphanViewState }) };
   const orphans = await withDesk(context, ({ reader }) => reader.all(filter));
   if (given.has('json')) for (const orphan of orphans) context.print(JSON.stringify(orphan));
@@ -88,7 +88,8 @@ async function remove(args: readonly string[], context: CommandContext): Promise
   });
   const olderThan = given.text('older-than');
   const olderMs = olderThan === undefined ? 0 : durationMs(olderThan);
-  if (olderMs === undefined) throw new WrongUsage('--older-than takes a number with s, m, h or d, such as 1h');
+  if (olderMs === undefined)
+    throw new WrongUsage(`--older-than takes a number with s, m, h or d, such as 1h${notGiven(olderThan ?? '')}`);
   if (given.has('all') === given.words.length > 0) throw new WrongUsage('name orphans, or say --all');
   if (!given.has('all') && (olderThan !== undefined || given.text('account') || given.text('region')))
     throw new WrongUsage('--older-than, --account and --region go with --all');

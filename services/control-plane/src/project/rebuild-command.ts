@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { createPool } from '#libs/event-store';
-import { SystemClock, SystemRandom, WrongUsage } from '#libs/runtime';
+import { notGiven, SystemClock, SystemRandom, WrongUsage } from '#libs/runtime';
 import type { FleetCommand } from '../command-line/command.ts';
 import { readConfig } from '../config.ts';
 import { rebuild, type Rebuilt } from './rebuild.ts';
@@ -81,6 +81,6 @@ function readArguments(args: readonly string[]): {
 function numberFrom(name: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < least || value > most)
-    throw new WrongUsage(`${name} takes a whole number from ${least} to ${most}`);
+    throw new WrongUsage(`${name} takes a whole number from ${least} to ${most}${notGiven(text)}`);
   return value;
 }
