@@ -117,6 +117,15 @@ class LivePod {
     return cluster.api.call('GET', this.path) as Promise<Stored<PodObject>>;
   }
 
+  /** What `kubectl debug` asks of the API server. */
+  async debug(name: string): Promise<void> {
+    const ephemeralContainers = [{ name, image: 'busybox' }];
+    const answer = await cluster.api.ask('PATCH', `${this.path}/ephemeralcontainers`, {
+      spec: { ephemeralContainers },
+    });
+    expect(answer.status).toBe(200);
+  }
+
   /** Writes a status as the agent does, and answers what is stored then. */
   async show(status: Status): Promise<Status> {
     const patch = statusPatch(await this.read(), { status, annotations: {} });
@@ -159,6 +168,23 @@ describe('the status of a pod in a real API server', () => {
       { numRuns: 12 },
     );
   }, 120_000);
+
+  it('answers kubectl debug with a container that has ended, and the pod goes on', async () => {
+    const pod = await LivePod.create();
+    const ready = MOMENTS['it is ready']!;
+    await pod.show(ready);
+    await pod.debug('debugger');
+
+    const stored = await pod.show(ready);
+
+    expect(stored).toMatchObject({
+      phase: 'Running',
+      ephemeralContainerStatuses: [
+        { name: 'debugger', state: { terminated: { exitCode: 1, reason: 'NotSupported' } } },
+      ],
+    });
+    expect(statusPatch(await pod.read(), { status: ready, annotations: {} })).toBeUndefined();
+  });
 
   it('has no reason of what is over once the pod is ready, and the times at which it became so', async () => {
     const pod = await LivePod.create();

@@ -47,6 +47,16 @@ describe('the life of one pod', () => {
     }
     expect([status.podIPs, status.hostIPs]).toEqual([[{ ip: status.podIP }], [{ ip: status.hostIP }]]);
 
+    // and kubectl debug, which ECI cannot serve, is told so, while the pod runs on
+    await kubectl('debug', 'nginx', '--image', 'busybox', '-c', 'debugger', '--attach=false', '--', 'true');
+    const debugged = await fleet.pods.until('nginx', 'says what became of the container for debugging', (object) =>
+      object.status.ephemeralContainerStatuses?.some(
+        (each: { state: { terminated?: { reason: string } } }) => each.state.terminated?.reason === 'NotSupported',
+      ),
+    );
+    expect(debugged.status.phase).toBe('Running');
+    await fleet.pods.untilEvent('nginx', 'DebugContainersNotSupported');
+
     // and its events tell the story, in order
     await fleet.pods.untilEvent('nginx', 'ContainerGroupLanded');
     const described = await kubectl('describe', 'pod', 'nginx');

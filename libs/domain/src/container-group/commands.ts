@@ -4,6 +4,7 @@ import type {
   EventData,
   Gate,
   GroupStatus,
+  IgnoredField,
   JsonObject,
   PodCondition,
   PodFacts,
@@ -75,7 +76,7 @@ export type ContainerGroupCommand =
         | {
             readonly ok: true;
             readonly need: PlacementNeed;
-            readonly ignored?: readonly { readonly field: string; readonly reason: string }[];
+            readonly ignored?: readonly IgnoredField[];
           }
         | { readonly ok: false; readonly field: string; readonly reason: string };
     }

@@ -84,6 +84,13 @@ export type ChargeType = 'on-demand' | 'spot';
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
+/** Something of the pod that ECI is not asked for. `warning`: it may be missed, and this is a kubelet's word for it. */
+export interface IgnoredField {
+  readonly field: string;
+  readonly reason: string;
+  readonly warning?: string;
+}
+
 export interface PodFacts {
   readonly uid: string;
   readonly namespace: string;
@@ -122,7 +129,7 @@ export interface EventData {
     /** The pod already ran when its intent came: look for its group before creating one. */
     readonly lookUpFirst: boolean;
     /** What the pod says and ECI is not asked for, on purpose. */
-    readonly ignored?: readonly { readonly field: string; readonly reason: string }[];
+    readonly ignored?: readonly IgnoredField[];
   };
   PodIntentRefreshed: {
     readonly agentEpoch: number;

@@ -127,7 +127,8 @@ describe('env', () => {
     expect(ignored).toEqual([
       {
         field: 'spec.containers[0].envFrom[0].configMapRef',
-        reason: 'the key app.properties cannot be the name of a variable',
+        reason: 'the key app.properties cannot be the name of a variable on ECI',
+        warning: 'InvalidEnvironmentVariableNames',
       },
     ]);
   });

@@ -23,7 +23,7 @@ export interface ResolvedEnv {
   readonly expand: (text: string, at: string, strict?: boolean) => string;
 }
 
-// ECI docs, CreateContainerGroup, EnvironmentVar.N.Key.
+// ECI docs, CreateContainerGroup, EnvironmentVar.N.Key. Kubernetes takes more (any printable ASCII but `=`, since 1.34 everywhere), and cannot here.
 const isName = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && name.length <= LIMITS.envNameChars;
 
 const expandWith = (
@@ -108,8 +108,13 @@ function readEnvFrom(
     const put = (ref: string, key: string, value: () => string): void => {
       const name = `${entry.prefix ?? ''}${key}`;
       if (isName(name)) into.set(name, plainText(value(), `${path}.${ref}`));
-      else
-        seen.push({ field: `${path}.${ref}`, reason: `the key ${cutText(key, 253)} cannot be the name of a variable` });
+      else {
+        seen.push({
+          field: `${path}.${ref}`,
+          reason: `the key ${cutText(key, 253)} cannot be the name of a variable on ECI`,
+          warning: 'InvalidEnvironmentVariableNames',
+        });
+      }
     };
     if (entry.configMapRef) {
       const { name = '', optional = false } = entry.configMapRef;

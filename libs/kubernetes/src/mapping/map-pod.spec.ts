@@ -193,13 +193,46 @@ describe('images', () => {
     expect(ignored).toEqual([{ field: "spec.imagePullSecrets['gone']", reason: 'The Secret is not there.' }]);
   });
 
-  it('never show what a broken Secret holds', () => {
-    const secrets = {
-      one: { type: 'kubernetes.io/dockerconfigjson', data: { '.dockerconfigjson': base64('canary-password') } },
-    };
-    const refusal = refusalOf(inputOf({}, { sealed: { pullSecrets: ['one'], secrets } }));
-    expect(refusal).toContain("spec.imagePullSecrets['one']: the key .dockerconfigjson of the Secret is not JSON");
-    expect(refusal).not.toContain('canary');
+  it.each([
+    { what: 'is of another type', secret: { type: 'Opaque', data: { password: base64('canary-password') } } },
+    {
+      what: 'is of a service account',
+      secret: { type: 'kubernetes.io/service-account-token', data: { token: 'canary' } },
+    },
+    { what: 'is empty', secret: { type: 'kubernetes.io/dockerconfigjson', data: {} } },
+    { what: 'is a dockercfg under the wrong key', secret: { ...config({ q: {} }), type: 'kubernetes.io/dockercfg' } },
+    {
+      what: 'is not JSON',
+      secret: { type: 'kubernetes.io/dockerconfigjson', data: { '.dockerconfigjson': base64('canary-password') } },
+    },
+    {
+      what: 'names no registry',
+      secret: { type: 'kubernetes.io/dockerconfigjson', data: { '.dockerconfigjson': base64('{"canary":1}') } },
+    },
+  ])('skip a Secret that $what, say so as a warning, and never show what it holds', ({ secret }) => {
+    const secrets = { odd: secret, good: config({ 'r.example': { username: 'a', password: 'b' } }) };
+
+    const { spec, ignored } = mapped(mapPod(inputOf({}, { sealed: { pullSecrets: ['odd', 'good'], secrets } })));
+
+    expect(spec.registryCredentials).toEqual([{ server: 'r.example', userName: 'a', password: 'b' }]);
+    expect(ignored).toEqual([
+      {
+        field: "spec.imagePullSecrets['odd']",
+        reason: expect.stringMatching(/^The (Secret|key)/) as string,
+        warning: 'FailedToRetrieveImagePullSecret',
+      },
+    ]);
+    expect(JSON.stringify(ignored)).not.toContain('canary');
+  });
+});
+
+describe('a container for debugging', () => {
+  it('that was added to the pod leaves the pod as it is', () => {
+    const debugged = mapped(
+      mapPod(inputOf({ ephemeralContainers: [{ name: 'debugger', image: 'busybox', tty: true }] })),
+    );
+
+    expect(debugged).toEqual(mapped(mapPod(inputOf({}))));
   });
 });
 
@@ -210,7 +243,6 @@ describe('what cannot be given', () => {
     [{ hostNetwork: true }, 'spec.hostNetwork: ECI has no host network'],
     [{ hostPID: true }, 'spec.hostPID'],
     [{ readinessGates: [{ conditionType: 'x' }] }, 'spec.readinessGates'],
-    [{ ephemeralContainers: [{ name: 'debug' }] }, 'spec.ephemeralContainers'],
     [{ os: { name: 'windows' } }, 'spec.os: only Linux'],
     [{ containers: [] }, 'spec.containers: is empty'],
     [{ containers: undefined }, 'spec.containers: is missing'],

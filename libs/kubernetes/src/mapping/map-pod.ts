@@ -56,7 +56,11 @@ export function mapPod(input: MapPodInput): MapPodResult {
 }
 
 /** Keys of the pod and of what it names stand in both. */
-const cleaned = ({ field, reason }: Ignored): Ignored => ({ field: cleanText(field), reason: cleanText(reason) });
+const cleaned = ({ field, reason, warning }: Ignored): Ignored => ({
+  field: cleanText(field),
+  reason: cleanText(reason),
+  ...(warning !== undefined && { warning }),
+});
 
 function map(input: MapPodInput): Omit<Extract<MapPodResult, { ok: true }>, 'ok'> {
   const { accountId, pod, resolved, sealed } = input;

@@ -20,6 +20,8 @@ export const refuse = (field: string, reason: string): never => {
 export interface Ignored {
   readonly field: string;
   readonly reason: string;
+  /** It may well be missed: it is said as a warning, in a kubelet's word for it. */
+  readonly warning?: string;
 }
 
 /** Own property of a record, so that a key such as `constructor` finds nothing by accident. */

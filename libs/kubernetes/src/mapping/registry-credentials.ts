@@ -19,8 +19,8 @@ const HUB: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * In the order of the Secrets; the first credential of a server wins. A Secret that is missing is skipped, as a kubelet does. When there are more
- * servers than ECI takes, those that no image comes from are left out.
+ * In the order of the Secrets; the first credential of a server wins. A Secret that is missing, or holds no credentials, is skipped, as a kubelet
+ * does: the image may come without it. When there are more servers than ECI takes, those that no image comes from are left out.
  */
 export function registryCredentialsOf(sealed: SealedRunPod, images: readonly string[], seen: Ignored[]): Credentials {
   const byServer = new Map<string, Credentials[number]>();
@@ -31,7 +31,12 @@ export function registryCredentialsOf(sealed: SealedRunPod, images: readonly str
       seen.push({ field: at, reason: 'The Secret is not there.' });
       continue;
     }
-    for (const credential of parse(secret, at)) {
+    const credentials = parse(secret);
+    if (typeof credentials === 'string') {
+      seen.push({ field: at, reason: credentials, warning: 'FailedToRetrieveImagePullSecret' });
+      continue;
+    }
+    for (const credential of credentials) {
       if (!byServer.has(credential.server)) byServer.set(credential.server, credential);
     }
   }
@@ -51,28 +56,26 @@ export function registryCredentialsOf(sealed: SealedRunPod, images: readonly str
   return needed;
 }
 
-function parse(
-  secret: { readonly type: string; readonly data: Readonly<Record<string, string>> },
-  at: string,
-): Credentials {
+/** The credentials of a Secret, or why there are none; never with a word of what it holds. */
+function parse(secret: {
+  readonly type: string;
+  readonly data: Readonly<Record<string, string>>;
+}): Credentials | string {
   const [key, wrapped] =
     secret.type === 'kubernetes.io/dockercfg' ? ['.dockercfg', false] : ['.dockerconfigjson', true];
   const encoded = own(secret.data, key as string);
   if (encoded === undefined)
-    return refuse(at, `the Secret has no key ${String(key)}; give it the type kubernetes.io/dockerconfigjson`);
+    return `The Secret has no key ${String(key)}; give it the type kubernetes.io/dockerconfigjson.`;
   let json: unknown;
   try {
     json = JSON.parse(Buffer.from(encoded, 'base64').toString('utf8'));
   } catch {
     // The parser's own message would quote the content.
-    return refuse(
-      at,
-      `the key ${String(key)} of the Secret is not JSON; make it with kubectl create secret docker-registry`,
-    );
+    return `The key ${String(key)} of the Secret is not JSON; make it with kubectl create secret docker-registry.`;
   }
   const servers = wrapped ? field(json, 'auths') : json;
   if (typeof servers !== 'object' || servers === null)
-    return refuse(at, 'the Secret names no registry; make it with kubectl create secret docker-registry');
+    return 'The Secret names no registry; make it with kubectl create secret docker-registry.';
   return Object.entries(servers).flatMap(([server, entry]) => {
     const login = loginOf(entry);
     return login ? [{ server: bare(server), ...login }] : [];

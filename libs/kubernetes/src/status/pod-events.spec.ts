@@ -56,6 +56,21 @@ describe('the events of a pod', () => {
     expect(story[0]).toMatchObject({ id: 'e0', at: '2026-11-23T10:00:00.123Z' });
   });
 
+  it('warn of what may be missed, apart from what nobody will miss', () => {
+    const ignored = [
+      { field: 'spec.hostPort', reason: 'none' },
+      { field: 'a', reason: 'the key b.c', warning: 'InvalidEnvironmentVariableNames' },
+      { field: 'spec.imagePullSecrets', reason: 'no key', warning: 'FailedToRetrieveImagePullSecret' },
+      { field: 'a', reason: 'the key d.e', warning: 'InvalidEnvironmentVariableNames' },
+    ];
+    const [, ...told] = podEventsOf(stream(accepted({ ignored })));
+    expect(told.map(({ id, type, reason, message }) => `${id} ${type} ${reason}: ${message}`)).toEqual([
+      'e0-ignored Normal FieldsIgnored: Not asked of ECI: spec.hostPort (none)',
+      'e0-InvalidEnvironmentVariableNames Warning InvalidEnvironmentVariableNames: The pod goes without: a (the key b.c); a (the key d.e)',
+      'e0-FailedToRetrieveImagePullSecret Warning FailedToRetrieveImagePullSecret: The pod goes without: spec.imagePullSecrets (no key)',
+    ]);
+  });
+
   it('relay what the cloud reported once, and count on', () => {
     const backOff = (count: number) => cloud('BackOff', { type: 'Warning', count });
     const first = stream(accepted(), seen('Pending', { cloudEvents: [cloud('Pulling'), backOff(1)] }));

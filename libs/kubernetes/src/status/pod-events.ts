@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { cutText, type PodStatusMessage } from '#libs/contracts';
-import type { CloudEvent, ContainerGroupEvent, RankedVSwitch, RefusalClass } from '#libs/domain';
+import type { CloudEvent, ContainerGroupEvent, IgnoredField, RankedVSwitch, RefusalClass } from '#libs/domain';
 
 export type PodEvent = PodStatusMessage['events'][number];
 export type StoredEvent = ContainerGroupEvent & { readonly id: string };
@@ -50,18 +50,7 @@ function tell(event: StoredEvent, places: ReadonlyMap<number, readonly RankedVSw
         'PodAccepted',
         `ECI Fleet runs this pod: ${wish}${lookUpFirst ? '; it already ran, so its container group is looked for' : ''}`,
       );
-      if (ignored.length === 0) return accepted;
-      const told = ignored.map(({ field, reason }) => `${field} (${reason})`).join('; ');
-      return [
-        ...accepted,
-        {
-          id: `${event.id}-ignored`,
-          type: 'Normal',
-          reason: 'FieldsIgnored',
-          message: cut(`Not asked of ECI: ${told}`),
-          at: event.at,
-        },
-      ];
+      return [...accepted, ...ignoredOf(event.id, event.at, ignored)];
     }
     case 'PodChangeRefused':
       return one(
@@ -179,6 +168,20 @@ function tell(event: StoredEvent, places: ReadonlyMap<number, readonly RankedVSw
       // A newer writer's event; it is in the history, under its own name.
       return [];
   }
+}
+
+/** One event for what nobody will miss, and one for each kind of what somebody may. */
+function ignoredOf(id: string, at: string, ignored: readonly IgnoredField[]): PodEvent[] {
+  const kinds = [...new Set(ignored.map(({ warning }) => warning))];
+  return kinds.map((kind) => {
+    const told = ignored
+      .filter(({ warning }) => warning === kind)
+      .map(({ field, reason }) => `${field} (${reason})`)
+      .join('; ');
+    return kind === undefined
+      ? { id: `${id}-ignored`, type: 'Normal', reason: 'FieldsIgnored', message: cut(`Not asked of ECI: ${told}`), at }
+      : { id: `${id}-${kind}`, type: 'Warning', reason: kind, message: cut(`The pod goes without: ${told}`), at };
+  });
 }
 
 const listed = (candidates: readonly RankedVSwitch[]): string =>

@@ -6,6 +6,7 @@ import type { Clock, Random } from '#libs/runtime';
 import { NotSent, type IntentPublisher } from '../publish/intent-publisher.ts';
 import type { Missing } from '../resolve/contents.ts';
 import type { Resolver } from '../resolve/resolver.ts';
+import { NO_DEBUG_CONTAINERS, wantsDebugContainers } from '../status/debug-containers.ts';
 import { WorkQueue } from '../work-queue.ts';
 import { deletionOf, disruptionOf, isFinal, nextIntent, type PodRecord } from './next-intent.ts';
 import type { PodEvents } from './pod-events.ts';
@@ -145,6 +146,7 @@ export class PodIntents {
     for (const missing of resolution.missing) {
       if (!isNoise(missing, waited)) events.say(pod, 'Warning', missing.reason, missing.message);
     }
+    if (wantsDebugContainers(pod)) events.say(pod, 'Warning', 'DebugContainersNotSupported', NO_DEBUG_CONTAINERS);
     if (resolution.kind === 'waiting') {
       const mandatory = resolution.missing.filter((m) => m.mandatory);
       record.waitingFor = cutText(mandatory.map((m) => m.message).join('; '), 500);

@@ -1,6 +1,7 @@
 import type { PodStatusMessage } from '#libs/contracts';
 import type { Condition, PodObject, Stored } from '#libs/kubernetes';
 import { isFinal } from '../pods/next-intent.ts';
+import { debugContainerStatuses, wantsDebugContainers } from './debug-containers.ts';
 
 type Json = Record<string, unknown>;
 
@@ -56,6 +57,7 @@ function wantedStatus(pod: PodObject, status: Json | undefined): Json | undefine
   const wanted: Json = {};
   for (const field of OWNED_FIELDS)
     if (status[field] !== undefined && status[field] !== null) wanted[field] = status[field];
+  if (wantsDebugContainers(pod)) wanted.ephemeralContainerStatuses = debugContainerStatuses(pod);
   // A stale observedGeneration makes `kubectl wait` hang and cannot be cleared; a missing one is fine.
   wanted.conditions = conditionsOf(status).map(({ observedGeneration: _, ...condition }) => condition);
   return wanted;

@@ -134,6 +134,35 @@ class World {
 const LABELLED = { labels: { 'serverless.alibabacloud.com/virtual-node': 'true' } };
 
 describe('the status writer', () => {
+  it('answers kubectl debug once, with a container that has ended, and leaves the pod as it is', async () => {
+    const world = new World();
+    world.pod('a');
+    world.say('a', 1, 'Running');
+    await world.clock.advance(5_000);
+    const previous = world.pods.get('a')!;
+
+    const object = { ...previous, spec: { ephemeralContainers: [{ name: 'debugger', image: 'busybox' }] } };
+    world.pods.set('a', object);
+    world.writer.onChange({ kind: 'modified', object, previous });
+    await world.clock.advance(5_000);
+
+    const answered = world.pods.get('a')!;
+    expect(answered.status).toMatchObject({
+      phase: 'Running',
+      ephemeralContainerStatuses: [
+        {
+          name: 'debugger',
+          state: { terminated: { exitCode: 1, reason: 'NotSupported', message: expect.any(String) } },
+        },
+      ],
+    });
+    const { length } = world.patches;
+    world.writer.onChange({ kind: 'modified', object: answered, previous: object });
+    world.say('a', 2, 'Running');
+    await world.clock.advance(5_000);
+    expect(world.patches).toHaveLength(length);
+  });
+
   it('writes the progress of a single pod at once', async () => {
     const world = new World();
     world.pod('a');

@@ -15,6 +15,7 @@ import type { EventPace } from '../pods/event-pace.ts';
 import { Outage } from '../outage.ts';
 import { WorkQueue } from '../work-queue.ts';
 import { isFinal } from '../pods/next-intent.ts';
+import { owesDebugAnswer } from './debug-containers.ts';
 import { finalStatus, withEnd } from './final-status.ts';
 import { isProgress, ProgressGate } from './progress-gate.ts';
 import type { StatusBook } from './status-book.ts';
@@ -133,6 +134,9 @@ export class StatusWriter {
         this.repairedAt.set(uid, now);
         this.options.book.rewrite(uid);
       }
+    }
+    if (message.status && this.options.book.written(uid) !== undefined && owesDebugAnswer(pod)) {
+      this.options.book.rewrite(uid);
     }
     if (this.options.book.due(uid) || this.removable(pod, message)) this.look(uid);
   }

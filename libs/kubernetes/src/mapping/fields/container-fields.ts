@@ -135,7 +135,10 @@ const base = {
   args: list(text(), '$(VAR) and $$ are expanded.'),
   workingDir: text(),
   env: list(env),
-  envFrom: list(envFrom, 'Keys that cannot be a name of a variable are skipped, as the kubelet does.'),
+  envFrom: list(
+    envFrom,
+    'Keys that cannot be a name on ECI (letters, digits, _; not a digit first) are left out with a warning event, as kubelets did before Kubernetes took such names; env with such a name is refused.',
+  ),
   resources,
   resizePolicy: settled('Running groups cannot be resized; the API server refuses it by itself.'),
   ports: list(

@@ -24,7 +24,9 @@ export type PodSecurityContext = ValueOf<typeof podSecurityContext>;
 export const podSpec = object({
   containers: required(list(container)),
   initContainers: list(initContainer),
-  ephemeralContainers: refused('ECI cannot add containers to a running group; kubectl debug does not work here'),
+  ephemeralContainers: settled(
+    'ECI cannot add containers to a running group: kubectl debug is answered with a container that has ended, and says why. The pod runs on.',
+  ),
   volumes: list(volume),
   restartPolicy: text(),
   terminationGracePeriodSeconds: integer(),
@@ -43,7 +45,7 @@ export const podSpec = object({
   securityContext: podSecurityContext,
   imagePullSecrets: list(
     object({ name: text() }),
-    'Types dockerconfigjson and dockercfg; those of the service account too.',
+    'Types dockerconfigjson and dockercfg; those of the service account too. One that is missing or holds no credentials is skipped with a warning event.',
   ),
   resources: { ...resources, note: 'Resources of the whole pod set the size, where stated.' },
   priority: integer('Order among the waiting pods of one cluster; nothing is evicted for it.'),
