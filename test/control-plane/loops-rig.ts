@@ -74,6 +74,8 @@ export class LoopsRig {
   readonly clock = new MovableClock();
   /** Where the account may be used; empty = anywhere. */
   regions: readonly string[] = [];
+  /** Where the cloud is reached; default: the simulator. */
+  endpoint: string | undefined;
   /** When stops are held. */
   limits: MassDeleteLimits = DEFAULT_MASS_DELETE_LIMITS;
   budget: ClusterBudget = DEFAULT_CLUSTER_BUDGET;
@@ -85,7 +87,7 @@ export class LoopsRig {
     this.settings ??= {
       id: ACCOUNT,
       credential: () => this.credential(),
-      endpoint: this.simulator.url,
+      endpoint: this.endpoint ?? this.simulator.url,
       regions: this.regions,
     };
     return Promise.resolve(this.settings);
