@@ -52,7 +52,7 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #undo: ((options: { keepLogs: boolean }) => Promise<unknown>)[] = [];
   #failed = false;
-  #startControlPlane: (port: number) => Promise<TestProcess> = () => {
+  #startControlPlane: (port: number, env?: Readonly<Record<string, string>>) => Promise<TestProcess> = () => {
     throw new Error('the fleet has not started');
   };
   #startAgent: (env: Readonly<Record<string, string>>) => Promise<TestProcess> = () => {
@@ -73,10 +73,10 @@ export class Fleet {
     ]);
     const [apiPort, healthPort, webhookPort] = (await freePorts(3)) as [number, number, number];
     const environment = controlPlaneEnvironment(this, kafka, postgres, simulator, this.#options);
-    this.#startControlPlane = (port) =>
+    this.#startControlPlane = (port, env = {}) =>
       this.#process('control-plane', {
         ready: async () => (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok,
-        env: { ...environment, HTTP_PORT: String(port) },
+        env: { ...environment, ...env, HTTP_PORT: String(port) },
       });
     const controlPlane = await this.#startControlPlane(apiPort);
     const api = new ControlPlaneApi(`http://127.0.0.1:${apiPort}`);
@@ -149,10 +149,10 @@ export class Fleet {
     this.#started = { ...this.#parts, agent: await this.#startAgent(env) };
   }
 
-  /** A second control plane beside the first, on a port of its own; ends with the fleet at the latest. */
-  async startReplica(): Promise<TestProcess> {
+  /** A second control plane beside the first, on a port of its own, with variables beside the first one's; ends with the fleet at the latest. */
+  async startReplica(env: Readonly<Record<string, string>> = {}): Promise<TestProcess> {
     const [port] = (await freePorts(1)) as [number];
-    return this.#startControlPlane(port);
+    return this.#startControlPlane(port, env);
   }
 
   get kubernetes(): KubernetesRig {
