@@ -132,7 +132,10 @@ describe('kubectl', () => {
     });
 
     await post(pods, { metadata: { name: 'late' }, spec });
-    await eventually(() => /late +0\/1 +Pending/.test(watching.logText()), { what: 'the row of the new pod' });
+    await eventually(() => /late +0\/1 +Pending/.test(watching.logText()), {
+      what: 'the row of the new pod',
+      deadlineMs: 30_000,
+    });
     await watching.stop();
     await watching.removeLog();
   });

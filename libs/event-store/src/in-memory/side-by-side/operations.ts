@@ -239,7 +239,10 @@ async function append(
           ? { op: 'put', name, dueAt: new Date(Date.UTC(2026, 10, 23) + inMs).toISOString(), data: { index } }
           : { op: 'remove', name },
       ),
-      ...(s.parked !== undefined && { parked: s.parked === null ? null : { gate: s.parked, priority } }),
+      // Behind those of its effects: what a gate lets through must not tie with one of them.
+      ...(s.parked !== undefined && {
+        parked: s.parked === null ? null : { gate: s.parked, priority: priority * 10 + 9 },
+      }),
       ...(s.alias !== undefined && { aliases: [s.alias] }),
       ...(s.sealed && { sealed: sealedOf(s.sealed, index) }),
       ...(claim && { claim }),
