@@ -37,6 +37,30 @@ describe('zones and their stock', () => {
     expect(landed.message).toContain(ZONES[1]);
   });
 
+  it('tells a pod that spreads over zones by force that one node for several zones never fits it', async () => {
+    // given a pod for the virtual node that no scheduler can bind
+    const topologySpreadConstraints = [
+      {
+        topologyKey: 'topology.kubernetes.io/zone',
+        maxSkew: 1,
+        whenUnsatisfiable: 'DoNotSchedule',
+        labelSelector: { matchLabels: { app: 'spread' } },
+      },
+    ];
+    await fleet.pods.apply({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'spread', labels: { app: 'spread', 'alibabacloud.com/eci': 'true' } },
+      spec: { containers: [{ name: 'web', image: 'nginx' }], topologySpreadConstraints },
+    });
+
+    // then it is said on the pod, which waits
+    const event = await fleet.pods.untilEvent('spread', 'NeverFitsVirtualNode', { deadlineMs: 90_000 });
+    expect(event).toMatchObject({ type: 'Warning', message: expect.stringContaining('ScheduleAnyway') });
+    expect((await fleet.pods.get('spread')).spec.nodeName).toBeUndefined();
+    await fleet.pods.kubectl('delete', 'pod', 'spread', '--wait=false');
+  });
+
   it('parks a pod when no zone has stock, shows it, and starts it when stock returns', async () => {
     // given nothing to be had anywhere
     await fleet.simulator.stock(everywhere(0));

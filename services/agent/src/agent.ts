@@ -26,6 +26,7 @@ import { ClusterTopicReader } from './status/cluster-topic-reader.ts';
 import { StatusBook } from './status/status-book.ts';
 import { StatusWriter } from './status/status-writer.ts';
 import { WholeTopic } from './status/whole-topic.ts';
+import { UnboundPods } from './steering/unbound-pods.ts';
 import { Webhook } from './steering/webhook.ts';
 import { agentVersion } from './version.ts';
 
@@ -90,6 +91,7 @@ class Agent extends AgentHealth {
   private readonly node: VirtualNode;
   private readonly heartbeat: Heartbeat;
   private readonly webhook: Webhook | undefined;
+  private readonly unbound: UnboundPods;
   private readonly given: Messaging | undefined;
   private link: FleetLink | undefined;
   private profileRevision: string | undefined;
@@ -214,6 +216,7 @@ class Agent extends AgentHealth {
         this.node.reportNow();
       },
     });
+    this.unbound = new UnboundPods({ api, clock, random, logger, events: this.events, nodeName });
     this.webhook = config.webhook
       ? new Webhook({
           api,
@@ -242,6 +245,7 @@ class Agent extends AgentHealth {
     this.profile.start();
     this.session.start();
     this.webhook?.start();
+    this.unbound.start();
   }
 
   stop(): Promise<void> {
@@ -262,7 +266,7 @@ class Agent extends AgentHealth {
   }
 
   private async endAll(): Promise<void> {
-    await this.webhook?.stop();
+    await Promise.all([this.webhook?.stop(), this.unbound.stop()]);
     await this.link?.stop(PUBLISHER_GRACE_MS);
     await this.writer.stop();
     await Promise.all([this.profile.stop(), this.pods.stop(), this.node.stop(), this.heartbeat.stop()]);

@@ -54,7 +54,9 @@ export const podSpec = object({
   nodeSelector: settled(scheduling),
   affinity: settled(scheduling),
   tolerations: settled(scheduling),
-  topologySpreadConstraints: ignored(scheduling),
+  topologySpreadConstraints: ignored(
+    `${scheduling} A virtual node that stands for several zones has no zone label: DoNotSchedule over zones never fits it, which an event says.`,
+  ),
   schedulerName: settled(scheduling),
   schedulingGates: settled(scheduling),
   priorityClassName: settled('Its number is in priority.'),
