@@ -11,6 +11,7 @@ import { Scheduler } from './engine/scheduler.ts';
 import { Trace, TraceLogger } from './engine/trace.ts';
 import { goesOn } from './oracles/goes-on.ts';
 import {
+  canBeRecorded,
   DenseStreams,
   hasItsEnd,
   noSecret,
@@ -254,6 +255,12 @@ export class World {
     });
   }
 
+  makePod(plan: PodPlan): void {
+    this.plans.set(plan.uid, plan);
+    this.trace.note('user', `makes ${plan.uid} (${plan.kind}) in ${plan.clusterId}`);
+    this.agents.find((agent) => agent.clusterId === plan.clusterId)?.api.create({ ...plan, ...podSpec(plan) });
+  }
+
   deletePod(clusterId: string, uid: string, graceSeconds: number, force: boolean): void {
     const api = this.agents.find((agent) => agent.clusterId === clusterId)?.api;
     if (!api?.get(uid)) return;
@@ -294,10 +301,7 @@ export class World {
       const at = (ms: number | undefined, run: () => void): void => {
         if (ms !== undefined) this.scheduler.at(this.scheduler.startedAt + ms, run);
       };
-      at(plan.createAtMs, () => {
-        this.trace.note('user', `makes ${plan.uid} (${plan.kind}) in ${plan.clusterId}`);
-        apiOf.get(plan.clusterId)?.create({ ...plan, ...podSpec(plan) });
-      });
+      at(plan.createAtMs, () => this.makePod(plan));
       at(plan.changeAtMs, () => apiOf.get(plan.clusterId)?.changeImage(plan.uid, 'app:2'));
       at(plan.deleteAtMs, () => this.deletePod(plan.clusterId, plan.uid, plan.graceSeconds, plan.force));
     }
@@ -343,6 +347,7 @@ export class World {
         listeners.push(listener);
         this.appendListeners.set(process, listeners);
       },
+      onBadData: (error) => this.guard(() => canBeRecorded(error)),
       quiet: () => this.quiet,
       cloudBell: this.cloud.bell,
       idleBell: this.idleBell,

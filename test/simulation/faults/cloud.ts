@@ -1,6 +1,7 @@
 import type { FaultRule } from '../../../services/eci-simulator/src/core/faults.ts';
 import type { Change, Settings } from '../../../services/eci-simulator/src/core/settings.ts';
 import type { World } from '../world.ts';
+import { ODD_TEXTS } from '../parts/workload.ts';
 import { between, oneOf, type FaultKind, type PlannedFault } from './fault.ts';
 import type { Random } from '#libs/runtime';
 
@@ -155,6 +156,27 @@ export const cloudFaults: readonly FaultKind[] = [
   refusal('invalid request', 'InvalidParameter', 400),
   refusal('not found', 'InvalidSecurityGroupId.NotFound', 404),
   refusal('no addresses', 'InvalidVSwitchId.IpNotEnough', 403),
+  byRule('refusal in odd words', (random) => ({
+    kind: 'error',
+    action: oneOf(random, [CREATE, CREATE, CREATE, DELETE]),
+    ...oneOf(random, [
+      { code: 'InvalidParameter', status: 400 },
+      { code: 'QuotaExceeded', status: 403 },
+      { code: 'InternalError', status: 500 },
+      { code: 'Odd\0Code', status: 400 },
+    ]),
+    message: `no: ${oneOf(random, ODD_TEXTS)}`,
+    count: between(random, 1, 4),
+  })),
+  {
+    name: 'odd last words',
+    lasts: (random) => between(random, 40_000, 200_000),
+    inject: (world, fault, random) => {
+      const { cloud } = world;
+      cloud.lastWords = { text: `bye ${oneOf(random, ODD_TEXTS)}`, onSaid: () => world.hit(fault.kind) };
+      world.scheduler.after(fault.forMs, () => (cloud.lastWords = undefined));
+    },
+  },
   refusal('token in process', 'LastTokenProcessing', 400),
   bySetting(
     'look-up lag',

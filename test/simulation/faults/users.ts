@@ -1,6 +1,30 @@
 import { between, oneOf, type FaultKind } from './fault.ts';
 
+/** Pods beyond those of the plan have numbers from here. */
+const BEYOND = 900;
+
 export const userFaults: readonly FaultKind[] = [
+  {
+    name: 'pods of odd text',
+    inject: (world, fault, random) => {
+      for (let i = between(random, 1, 4); i > 0; i--) {
+        const { clusterId } = world.agent(between(random, 0, world.agentCount));
+        const serial = between(random, BEYOND, BEYOND + 100);
+        const [uid, name] = [`uid-${serial}`, `pod-${serial}`];
+        if (world.pods.has(uid)) continue;
+        world.makePod({
+          clusterId,
+          uid,
+          name,
+          kind: 'odd-text',
+          createAtMs: fault.atMs,
+          graceSeconds: 5,
+          force: false,
+        });
+        world.hit(fault.kind);
+      }
+    },
+  },
   {
     name: 'pods deleted',
     inject: (world, fault, random) => {

@@ -94,6 +94,11 @@ export class WithinQuota {
   }
 }
 
+/** O1: whatever came in can be recorded. What cannot comes again and again, or is never heard of. */
+export function canBeRecorded(refused: Error): void {
+  throw new Violation('O1', `what happened cannot be recorded: ${refused.message}`);
+}
+
 /** O4, O7 and O8 for every event, and its stream as it folds. */
 export class DenseStreams {
   readonly states = new Map<string, ContainerGroupState>();

@@ -28,6 +28,9 @@ export class SimulatedCloud {
   readonly core: Cloud;
   /** Rings when anything that a caller could see may have changed. */
   readonly bell: Bell;
+  /** What containers that have ended say last, while it is set; whoever has said it goes on saying it. */
+  lastWords: { readonly text: string; readonly onSaid: () => void } | undefined;
+  private readonly said = new Map<string, string>();
   private readonly scheduler: Scheduler;
   private readonly watch: CloudWatch;
   private cancel: Cancel = () => undefined;
@@ -89,7 +92,7 @@ export class SimulatedCloud {
           if (!open) return;
           if (reply.delivery.kind === 'silence') return;
           cancelTimeout();
-          answer(reply, resolve, reject);
+          answer({ ...reply, body: this.withLastWords(reply.body, undefined) }, resolve, reject);
         });
       });
     });
@@ -134,6 +137,26 @@ export class SimulatedCloud {
     this.arm();
     if (action === 'CreateContainerGroup' || action === 'DeleteContainerGroup') this.bell.ring();
     return reply;
+  }
+
+  /** The answer with the last words of each container that has ended; `groupId` = of which group this is a part. */
+  private withLastWords(part: unknown, groupId: string | undefined): unknown {
+    if (Array.isArray(part)) return part.map((item) => this.withLastWords(item, groupId));
+    if (typeof part !== 'object' || part === null) return part;
+    const fields = part as Record<string, unknown>;
+    const id = typeof fields['ContainerGroupId'] === 'string' ? fields['ContainerGroupId'] : groupId;
+    const inside = Object.entries(fields).map(([name, value]) => [name, this.withLastWords(value, id)] as const);
+    const ended = id !== undefined && (fields['State'] === 'Terminated' || 'ExitCode' in fields);
+    const words = ended ? this.wordsOf(id) : undefined;
+    return Object.fromEntries(words === undefined ? inside : [...inside, ['Message', words]]);
+  }
+
+  private wordsOf(groupId: string): string | undefined {
+    if (this.lastWords && !this.said.has(groupId)) {
+      this.said.set(groupId, this.lastWords.text);
+      this.lastWords.onSaid();
+    }
+    return this.said.get(groupId);
   }
 
   private arm(): void {

@@ -3,6 +3,7 @@ import {
   InMemoryCheckpoints,
   InMemoryEffectQueue,
   InMemoryEventStore,
+  InvalidAppend,
   InMemoryGateQueue,
   InMemoryTimerQueue,
   type InMemoryDatabase,
@@ -61,6 +62,8 @@ export interface ReplicaParts {
   };
   /** Calls back at every append of any replica. */
   readonly onAppend: (listener: () => void) => void;
+  /** An append was refused for its data, which no repeat can help. */
+  readonly onBadData: (error: InvalidAppend) => void;
   /** No more faults will come. */
   readonly quiet: () => boolean;
   readonly cloudBell: IdleSleep['bell'];
@@ -82,11 +85,27 @@ const LONGEST_IN_QUIET = { effects: 30_000, gates: 30_000, timers: 60_000, obser
 /** Shortest sleeps of the same loops once they have nothing to do. */
 const SHORTEST = { effects: 120, gates: 500, timers: 500, observe: 1_000, publish: 400 };
 
+class WatchedStore extends InMemoryEventStore {
+  private readonly onBadData: (error: InvalidAppend) => void;
+
+  constructor(database: InMemoryDatabase, onBadData: (error: InvalidAppend) => void, jitter: () => number) {
+    super(database, { jitter });
+    this.onBadData = onBadData;
+  }
+
+  override append(...given: Parameters<InMemoryEventStore['append']>): ReturnType<InMemoryEventStore['append']> {
+    return super.append(...given).catch((error: unknown) => {
+      if (error instanceof InvalidAppend) this.onBadData(error);
+      throw error;
+    });
+  }
+}
+
 /** One start of one replica of the control plane with all its roles, on ports of the simulation. Nothing in it outlives its process. */
 export async function startReplica(parts: ReplicaParts): Promise<void> {
   const { fleet, process, database, messaging, clients, random, ids, logger, clusters, tables, scheduler } = parts;
   const metrics = noMetrics;
-  const inner = new InMemoryEventStore(database, { jitter: () => random.next() });
+  const inner = new WatchedStore(database, parts.onBadData, () => random.next());
   const store = process.port('store', inner, [
     'loadMany',
     'append',

@@ -36,7 +36,8 @@ export type PodKind =
   | 'no-image'
   | 'deadline'
   | 'pending-limit'
-  | 'fails-before-deadline';
+  | 'fails-before-deadline'
+  | 'odd-text';
 
 /** An image that no registry has; a scene tells the cloud so. */
 export const NO_IMAGE = 'missing:1';
@@ -51,6 +52,9 @@ const KINDS: readonly (readonly [PodKind, number])[] = [
   ['two-specs', 2],
   ['init', 1],
 ];
+
+/** What neither a process nor a record can take, what is only long, and what only looks odd. */
+export const ODD_TEXTS = ['a\0b', '\ud800', 'x\udc00y', '\0', `${'😀'.repeat(2_000)}\0`, 'y'.repeat(20_000), '\\u0000'];
 
 /** Somewhere in every sealed value: if it is found anywhere in clear, a secret got out. */
 export const canaryOf = (uid: string): string => `canary-${uid}-tweet`;
@@ -92,11 +96,12 @@ export function podSpec({ kind, uid }: PodPlan): {
   readonly annotations: Record<string, string>;
 } {
   const resources = { requests: { cpu: '1', memory: '2Gi' } };
-  const container = { name: 'main', image: 'app:1', resources, env: [{ name: 'SECRET', value: canaryOf(uid) }] };
+  const variable = { name: 'SECRET', value: canaryOf(uid) };
+  const container = { name: 'main', image: 'app:1', resources, env: [variable] };
   const seconds = 5 + (Number(uid.slice(4)) % 40);
   const of = (restartPolicy: string, command: readonly string[] = []) => ({
     restartPolicy,
-    containers: [{ ...container, ...(command.length > 0 && { command }) }],
+    containers: [{ ...container, env: [{ ...variable }], ...(command.length > 0 && { command }) }],
   });
   const init = (name: string, ...command: readonly string[]) => ({ name, image: 'prepare:1', resources: {}, command });
   switch (kind) {
@@ -131,6 +136,13 @@ export function podSpec({ kind, uid }: PodPlan): {
         spec: { ...of('Never'), containers: [{ ...container, image: NO_IMAGE }] },
         annotations: { 'k8s.aliyun.com/eci-max-pending-minute': '10' },
       };
+    case 'odd-text': {
+      const serial = Number(uid.slice(4));
+      const odd = ODD_TEXTS[serial % ODD_TEXTS.length] as string;
+      const spec = of('Never', ['sleep', '5', ...(serial % 3 === 0 ? [odd] : [])]);
+      if (serial % 3 === 1) spec.containers[0]!.env[0]!.value += odd;
+      return { spec, annotations: serial % 3 === 2 ? { 'k8s.aliyun.com/eci-ram-role-name': odd } : {} };
+    }
     case 'no-image':
       return { spec: { ...of('Always'), containers: [{ ...container, image: NO_IMAGE }] }, annotations: {} };
   }
