@@ -11,7 +11,7 @@ import { Resolver } from './resolve/resolver.ts';
 
 /** What no record keeps, what no list of ids takes, and what is far too long. */
 const odd = fc.oneof(
-  fc.constantFrom('\0', 'a\0b', '\ud800', 'x\udc00', 'a\nb', '😀'.repeat(3_000), 'x'.repeat(10_000), ''),
+  fc.constantFrom('\0', 'a\0b', '\ud800', 'x\udc00', 'a\nb', '😀'.repeat(3_000), 'x'.repeat(10_000), '', 'constructor'),
   fc.string({ unit: 'binary', maxLength: 20 }),
 );
 const seldom = fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: odd });

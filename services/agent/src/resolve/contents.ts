@@ -25,8 +25,8 @@ export type Fetched =
 
 /** Takes what the pod names out of the objects, and nothing else of them: keys that no field asks for stay in the cluster. */
 export function contentsOf(references: readonly Reference[], fetched: readonly Fetched[]): Contents {
-  const configMaps: Record<string, { data: Record<string, string>; binaryData: Record<string, string> }> = {};
-  const secrets: Record<string, { type: string; data: Record<string, string> }> = {};
+  const configMaps = byName<{ data: Record<string, string>; binaryData: Record<string, string> }>();
+  const secrets = byName<{ type: string; data: Record<string, string> }>();
   const missing = new Map<string, Missing>();
   const miss = (m: Missing): void => {
     missing.set(`${m.reason} ${m.message}`, m);
@@ -41,18 +41,21 @@ export function contentsOf(references: readonly Reference[], fetched: readonly F
     }
     let has: boolean;
     if (found.kind === 'ConfigMap') {
-      const into = (configMaps[name] ??= { data: {}, binaryData: {} });
+      const into = (configMaps[name] ??= { data: byName(), binaryData: byName() });
       const inData = take(found.object.data, key, into.data);
       const inBinary = take(found.object.binaryData, key, into.binaryData);
       has = inData || inBinary;
     } else {
-      const into = (secrets[name] ??= { type: found.object.type ?? 'Opaque', data: {} });
+      const into = (secrets[name] ??= { type: found.object.type ?? 'Opaque', data: byName() });
       has = take(found.object.data, key, into.data);
     }
     if (!has && key !== 'all') miss(keyAbsent(reference, key));
   }
   return { configMaps, secrets, missing: [...missing.values()] };
 }
+
+/** Objects may be called `constructor`, and keys `__proto__`: nothing is in it that nobody has put there. */
+const byName = <T = string>(): Record<string, T> => Object.create(null) as Record<string, T>;
 
 function take(from: Record<string, string> | undefined, key: string | 'all', into: Record<string, string>): boolean {
   if (key === 'all') {

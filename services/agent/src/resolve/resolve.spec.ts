@@ -10,6 +10,25 @@ const podOf = (spec: Record<string, unknown>, metadata: Record<string, unknown> 
   spec: { containers: [], ...spec },
 });
 
+describe('contents of what a pod names', () => {
+  it('are found whatever they are called', () => {
+    const reference = {
+      kind: 'ConfigMap',
+      name: 'constructor',
+      optional: false,
+      key: '__proto__',
+      use: 'value',
+    } as const;
+    const data = JSON.parse('{"__proto__":"v"}') as Record<string, string>;
+    const object = { metadata: { name: 'constructor' }, data };
+
+    const { configMaps, missing } = contentsOf([reference], [{ kind: 'ConfigMap', name: 'constructor', object }]);
+
+    expect(missing).toEqual([]);
+    expect(JSON.stringify(configMaps)).toBe('{"constructor":{"data":{"__proto__":"v"},"binaryData":{}}}');
+  });
+});
+
 describe('references of a pod', () => {
   it('finds every place that names a ConfigMap, a Secret or a token', () => {
     const pod = podOf({
