@@ -163,7 +163,7 @@ export const cloudFaults: readonly FaultKind[] = [
       { code: 'InvalidParameter', status: 400 },
       { code: 'QuotaExceeded', status: 403 },
       { code: 'InternalError', status: 500 },
-      { code: 'Odd\0Code', status: 400 },
+      { code: 'Odd\ud800Code', status: 400 },
     ]),
     message: `no: ${oneOf(random, ODD_TEXTS)}`,
     count: between(random, 1, 4),
