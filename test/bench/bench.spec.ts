@@ -16,7 +16,7 @@ describe('options of the bench', () => {
   });
 
   it.each([
-    [{ only: 'speed' }, /--only knows .*intents, wire.*, not speed/],
+    [{ only: 'speed' }, /--only knows .*intents, noisy, wire.*, not speed/],
     [{ pods: '0' }, /--pods must be a number/],
   ])('says what is wrong with %j', (given, message) => {
     expect(() => readOptions(given)).toThrow(WrongUsage);

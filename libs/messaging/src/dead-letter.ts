@@ -11,13 +11,13 @@ export const DEAD_LETTER_HEADERS = {
   timestamp: 'dead-letter-timestamp',
 } as const;
 
-/** Characters of a key that is kept when the message is too long for a letter. */
-const KEPT_KEY = 1_000;
+/** Characters of a letter's key: far more than any of ours has. The client hashes a key slowly, a long one for seconds. */
+const KEPT_KEY = 512;
 
 /**
- * The message for the dead letter topic: key, value and headers as they came, byte for byte, with the reason and the origin in headers. One that
- * would be longer than any message may be goes without its value, and if that is not enough without its headers and the rest of its key: a letter can
- * always be sent. The reason must not hold secrets: it is readable by whoever may read the topic.
+ * The message for the dead letter topic: key, value and headers as they came, byte for byte, with the reason and the origin in headers. A key that is
+ * longer than {@link KEPT_KEY} is cut, and what would be longer than any message may be goes without its value, and if that is not enough without its
+ * headers: a letter can always be sent, and costs no more than another. The reason must not hold secrets: it is readable by whoever may read the topic.
  */
 export function deadLetter(
   original: IncomingMessage & { readonly topic: string; readonly partition: number },
@@ -30,11 +30,9 @@ export function deadLetter(
     [DEAD_LETTER_HEADERS.offset]: original.offset,
     [DEAD_LETTER_HEADERS.timestamp]: String(original.timestamp),
   };
-  const { key, value, headers } = original;
-  const whole = { key, value, headers: { ...headers, ...origin } };
+  const { value, headers } = original;
+  const whole = { key: original.key.slice(0, KEPT_KEY), value, headers: { ...headers, ...origin } };
   if (messageBytes(whole) <= MAX_MESSAGE_BYTES) return whole;
   const hollow = { ...whole, value: null };
-  return messageBytes(hollow) <= MAX_MESSAGE_BYTES
-    ? hollow
-    : { key: key.slice(0, KEPT_KEY), value: null, headers: origin };
+  return messageBytes(hollow) <= MAX_MESSAGE_BYTES ? hollow : { ...hollow, headers: origin };
 }

@@ -21,8 +21,9 @@ export interface Aside {
   readonly clear?: string | undefined;
 }
 
-/** Messages of one sender that are kept one by one in a second; what was not used for a minute is saved up. */
+/** Messages of one sender that are kept one by one in a second, and fifty at once: each costs a row, a letter, and the time of those behind it. */
 const KEPT_PER_SECOND = 5;
+const SAVED_UP_SECONDS = 10;
 const TOO_MANY = 'more messages of one sender than are kept one by one: of these the number is known, and the first';
 
 /** Puts messages into the quarantine and, each when it comes first, among the dead letters; all of a batch at once. */
@@ -33,7 +34,7 @@ export class PutAside {
   private readonly metrics: IntakeMetrics;
   private readonly clock: Clock;
   private readonly logger: Logger;
-  private readonly room = new TokenBuckets(KEPT_PER_SECOND);
+  private readonly room = new TokenBuckets(KEPT_PER_SECOND, SAVED_UP_SECONDS);
 
   constructor(parts: {
     readonly fleet: string;

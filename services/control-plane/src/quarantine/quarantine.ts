@@ -8,6 +8,12 @@ import { DEFAULT_QUARANTINE_LIMITS, type QuarantineLimits } from './quarantine-l
 /** What is kept of one message; of its value, length and digest are those of the whole. Text in characters, the value in bytes. */
 export const KEPT = { key: 512, reason: 2_000, clear: 16_384, original: 16_384, headers: 4_096 } as const;
 
+/**
+ * Beside the rows of a statement: its commit does not wait for the disk. The commit that moves the offset over the message does, and with it all that
+ * was committed before, so a row is never lost whose message is not read again.
+ */
+const UNHURRIED = `set_config('synchronous_commit', 'off', true)`;
+
 /** The bucket of everybody whose seal proves nothing; no cluster has an empty id. */
 const STRANGERS = '';
 /** Of a row; the same expression as in its index. */
@@ -95,7 +101,7 @@ export class Quarantine implements QuarantineDesk {
          from unnest($2::text[], $3::integer[], $4::integer[], $5::bigint[], $6::text[], $7::text[], $8::boolean[], $9::text[], $10::text[],
                      $11::bytea[], $12::bigint[], $13::bytea[], $14::text[], $15::bytea[], $16::bigint[], $17::bigint[])
            as t (topic, log_epoch, partition, message_offset, message_key, cluster_id, proven, reason, clear_part,
-                 original, value_bytes, value_digest, headers, fold_key, seen, last_offset)
+                 original, value_bytes, value_digest, headers, fold_key, seen, last_offset), ${UNHURRIED}
        on conflict do nothing`,
       [
         new Date(this.clock.now()),
@@ -131,7 +137,7 @@ export class Quarantine implements QuarantineDesk {
     if (counted.length === 0) return;
     await this.pool.query(
       `update fleet.quarantine q set seen = q.seen + t.more, last_seen_at = $1, last_log_epoch = t.epoch, last_offset = t.last_offset
-         from unnest($2::bytea[], $3::integer[], $4::integer[], $5::bigint[]) as t (fold_key, more, epoch, last_offset) where q.fold_key = t.fold_key`,
+         from unnest($2::bytea[], $3::integer[], $4::integer[], $5::bigint[]) as t (fold_key, more, epoch, last_offset), ${UNHURRIED} where q.fold_key = t.fold_key`,
       [
         new Date(this.clock.now()),
         counted.map(({ fold }) => Buffer.from(fold, 'hex')),

@@ -1,0 +1,129 @@
+import pg from 'pg';
+import { topics } from '#libs/contracts';
+import { streamIdOf } from '#libs/domain';
+import { KafkaMessaging } from '#libs/messaging';
+import { eventually } from '#libs/testing';
+import { speakAs, type Voice } from './agent-of-one-call.ts';
+import { atMost, milliseconds, percentile, ratio, type Figure } from './figures.ts';
+import { noise } from './noise.ts';
+import { ProcessorTime } from './processor-time.ts';
+import { residentBytes } from './resident-memory.ts';
+import { startRig, type Undo } from './rig.ts';
+import { sealedIntent } from './sealed-intents.ts';
+
+const CALM = 3;
+/** Intents a second of all calm clusters together. */
+const CALM_RATE = 20;
+const NOISE_RATE = 100;
+const WARM_UP = 200;
+
+/**
+ * From the sending of an intent to its acceptance, for clusters that behave, beside one that sends bytes of chance and every value at its bound and
+ * beyond, a hundred a second. Baseline: the same without it.
+ */
+export async function noisy(undo: Undo, pods: number, profile: string | undefined): Promise<readonly Figure[]> {
+  const rig = await startRig(undo, profile);
+  const { url, process: controlPlane } = await rig.controlPlane({ roles: 'api,intake' });
+  // A producer for each side, as each agent has its own: what is measured is who waits at the fleet.
+  const [messaging, loudly] = ['calm', 'loud'].map((clientId) => {
+    const each = new KafkaMessaging({ brokers: rig.brokers, clientId, security: { kind: 'plaintext' } });
+    undo.add(() => each.close());
+    return each;
+  }) as [KafkaMessaging, KafkaMessaging];
+  const pool = new pg.Pool({ connectionString: rig.databaseUrl, max: 2 });
+  pool.on('error', () => undefined);
+  undo.add(() => pool.end());
+  const { intents } = topics(rig.fleet);
+  const calm: Voice[] = [];
+  for (let n = 1; n <= CALM; n++) calm.push(await speakAs(url, `calm-${n}`));
+  const loud = await speakAs(url, 'loud');
+  let sequence = 0;
+
+  /** Milliseconds from sending to acceptance of so many intents of the calm clusters. */
+  const run = async (count: number): Promise<readonly number[]> => {
+    const sentAt = new Map<string, number>();
+    const sending: Promise<void>[] = [];
+    const began = Date.now();
+    for (let n = 0; n < count; n++) {
+      const voice = calm[n % CALM] as Voice;
+      const message = await sealedIntent(voice, (sequence += 1));
+      await until(began + (n * 1_000) / CALM_RATE);
+      sentAt.set(streamIdOf(voice.clusterId, message.key.slice(message.key.indexOf('/') + 1)), Date.now());
+      sending.push(messaging.publish(intents, [message]));
+    }
+    await Promise.all(sending);
+    const taken = await eventually(
+      async () => {
+        const { rows } = await pool.query<{ stream_id: string; at: Date }>(
+          'select stream_id, recorded_at as at from es.event where stream_id = any ($1) and version = 1',
+          [[...sentAt.keys()]],
+        );
+        return rows.length === count && rows;
+      },
+      { what: `${count} intents of calm clusters are accepted`, deadlineMs: 180_000, everyMs: 250 },
+    );
+    return taken.map(({ stream_id, at }) => at.getTime() - (sentAt.get(stream_id) as number));
+  };
+
+  await run(WARM_UP);
+  const alone = await run(pods);
+  const made = { messages: 0, ended: new AbortController() };
+  const shouting = shout(loudly, intents, noise(loud, 'calm-1'), made);
+  await run(WARM_UP);
+  const time = new ProcessorTime({ ...rig.processes });
+  time.begin();
+  const beside = await run(pods);
+  const processors = time.end();
+  made.ended.abort();
+  await shouting;
+
+  const { rows } = await pool.query<{ rows: string; bytes: string }>(
+    `select count(*) as rows, pg_total_relation_size('fleet.quarantine') as bytes from fleet.quarantine`,
+  );
+  const [p99Alone, p99Beside] = [percentile(alone, 0.99), percentile(beside, 0.99)];
+  const both = (samples: readonly number[]): string =>
+    `p50 ${milliseconds(percentile(samples, 0.5))}, p99 ${milliseconds(percentile(samples, 0.99))}, worst ${milliseconds(Math.max(...samples))}`;
+  return [
+    { what: `baseline: ${pods} intents of calm clusters, sent → accepted`, value: both(alone) },
+    { what: `… beside ${NOISE_RATE} messages a second of a loud one (${made.messages} in all)`, value: both(beside) },
+    {
+      what: 'p99, of the baseline',
+      value: ratio(p99Beside / p99Alone),
+      aim: atMost(3, p99Beside / p99Alone, ratio),
+    },
+    {
+      what: 'quarantine',
+      value: `${rows[0]!.rows} rows, ${Math.round(Number(rows[0]!.bytes) / 1_048_576)} MiB`,
+    },
+    {
+      what: 'resident memory of the control plane',
+      value: `${Math.round(residentBytes(controlPlane.pid) / 1_048_576)} MiB`,
+    },
+    { what: 'processors beside it', value: processors },
+  ];
+}
+
+async function shout(
+  messaging: KafkaMessaging,
+  topic: string,
+  messages: ReturnType<typeof noise>,
+  made: { messages: number; readonly ended: AbortController },
+): Promise<void> {
+  const began = Date.now();
+  const sending = new Set<Promise<void>>();
+  for await (const message of messages) {
+    if (made.ended.signal.aborted) break;
+    await until(began + (made.messages * 1_000) / NOISE_RATE);
+    made.messages += 1;
+    const sent = messaging.publish(topic, [message]).finally(() => sending.delete(sent));
+    sending.add(sent);
+    // Not more than a broker takes: what counts is what arrives.
+    if (sending.size > 2 * NOISE_RATE) await Promise.race(sending);
+  }
+  await Promise.all(sending);
+}
+
+async function until(at: number): Promise<void> {
+  const ms = at - Date.now();
+  if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+}
