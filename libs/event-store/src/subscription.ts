@@ -25,23 +25,41 @@ export interface SubscriptionOptions<Tx> {
   readonly leaseMs?: number;
   /** How often an event is tried before its stream is parked; default 3. */
   readonly attempts?: number;
-  /** Told when a stream was parked; for a log line and an alarm. */
+  /** Told when a stream was parked, and each time that its replay failed; for a log line and an alarm. */
   readonly onParked?: (parked: {
     readonly streamId: string;
+    /** The event that failed. */
     readonly version: number;
     readonly error: unknown;
+    /** The next try of its waiting events, milliseconds from now. */
+    readonly againMs: number;
   }) => void;
+  /** Told when a parked stream flows again by itself. */
+  readonly onFlowing?: (flowing: { readonly streamId: string; readonly events: number }) => void;
   readonly clock: Clock;
   readonly random: Random;
 }
 
+const REPLAY = { baseMs: 2_000, capMs: 60_000 };
+/** Parked streams are looked for this often: some are known, or a former reader may have left some. */
+const LOOK_FOR_KNOWN_MS = 1_000;
+const LOOK_FOR_OTHERS_MS = 60_000;
+
+interface Parked {
+  readonly failures: number;
+  readonly dueAt: number;
+}
+
 /**
  * A named reader of all events whose checkpoint moves in the transaction of its handler. Any number of processes may run it: one holds the
- * lease, the others take over when it lapses; one that was replaced cannot commit.
+ * lease, the others take over when it lapses; one that was replaced cannot commit. A stream that cannot be handled is parked, so that the others
+ * flow; its waiting events are tried again in their order, ever more seldom, until it flows again.
  */
 export class Subscription<Tx = SqlClient> {
   readonly name: string;
   private readonly options: SubscriptionOptions<Tx>;
+  private readonly parked = new Map<string, Parked>();
+  private lookForParkedAt = -Infinity;
 
   constructor(options: SubscriptionOptions<Tx>) {
     this.options = options;
@@ -53,6 +71,7 @@ export class Subscription<Tx = SqlClient> {
     const { store, batchSize = 200 } = this.options;
     const from = await this.lease();
     if (!from) return 'idle';
+    await this.replayDue(stopping);
     const { events, next } = await store.readAll(from, batchSize);
     if (events.length === 0) return 'idle';
     try {
@@ -149,7 +168,41 @@ export class Subscription<Tx = SqlClient> {
       await transaction.park(event, errorText(error));
       await transaction.move(owner, at, event.cursor);
     });
-    this.options.onParked?.({ streamId: event.streamId, version: event.version, error });
+    this.notePark(event, error);
+  }
+
+  /** Tries parked streams whose time has come; each by itself, in a transaction of its own. */
+  private async replayDue(stopping?: AbortSignal): Promise<void> {
+    const { clock, checkpoints } = this.options;
+    if (clock.now() < this.lookForParkedAt) return;
+    const parked = new Map((await checkpoints.parkedStreams(this.name)).map((each) => [each.streamId, each]));
+    for (const known of this.parked.keys()) if (!parked.has(known)) this.parked.delete(known);
+    for (const [streamId, each] of parked) {
+      if (stopping?.aborted) return;
+      if ((this.parked.get(streamId)?.dueAt ?? -Infinity) <= clock.now()) await this.tryReplay(each);
+    }
+    this.lookForParkedAt = clock.now() + (parked.size > 0 ? LOOK_FOR_KNOWN_MS : LOOK_FOR_OTHERS_MS);
+  }
+
+  private async tryReplay(parked: ParkedStream): Promise<void> {
+    const { streamId } = parked;
+    try {
+      const events = await this.replay(streamId);
+      this.parked.delete(streamId);
+      this.options.onFlowing?.({ streamId, events });
+    } catch (error) {
+      if (isTrouble(error)) throw error;
+      this.notePark(parked, error);
+    }
+  }
+
+  private notePark({ streamId, version }: Pick<ParkedStream, 'streamId' | 'version'>, error: unknown): void {
+    const { clock, random, onParked } = this.options;
+    const failures = (this.parked.get(streamId)?.failures ?? 0) + 1;
+    const againMs = REPLAY.baseMs / 2 + backoffMs(failures, REPLAY, random);
+    this.parked.set(streamId, { failures, dueAt: clock.now() + againMs });
+    this.lookForParkedAt = Math.min(this.lookForParkedAt, clock.now() + LOOK_FOR_KNOWN_MS);
+    onParked?.({ streamId, version, error, againMs });
   }
 }
 

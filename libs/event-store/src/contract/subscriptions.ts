@@ -153,6 +153,53 @@ export function subscriptionContract(name: string, make: () => Promise<StoreUnde
       expect(seen).toEqual(['a1', 'b1', 'b2', 'a2', 'a3', 'a4', 'a5']);
     });
 
+    it('tries a parked stream again by itself, ever more seldom, in order, until it flows', async () => {
+      const clock = new Hurried();
+      let broken = true;
+      let tries = 0;
+      const told: string[] = [];
+      const healing = reader('me', {
+        clock,
+        handler: async (events) => {
+          if (broken && events.some((e) => e.type === 'Bad')) throw new Error(`cannot handle ${(tries += 1)}`);
+          await see(events);
+        },
+        onParked: ({ streamId, version }) => told.push(`parked ${streamId}${version}`),
+        onFlowing: ({ streamId, events }) => told.push(`flowing ${streamId} ${events}`),
+      });
+      await append('a', 0, 'X', 'Bad', 'X');
+      await append('b', 0, 'X');
+      await drain(healing);
+      const triesToPark = tries;
+      for (let second = 0; second < 600; second++) {
+        await clock.advance(1_000);
+        await healing.step();
+      }
+      expect([seen, new Set(told)]).toEqual([['a1', 'b1'], new Set(['parked a2'])]);
+      expect(tries - triesToPark).toBeGreaterThan(5);
+      expect(tries - triesToPark).toBeLessThan(100);
+
+      broken = false;
+      await append('b', 1, 'X');
+      await append('a', 3, 'X');
+      await drain(healing);
+      await clock.advance(70_000);
+      await drain(healing);
+
+      expect(seen.filter((each) => each.startsWith('a'))).toEqual(['a1', 'a2', 'a3', 'a4']);
+      expect(seen.filter((each) => each.startsWith('b'))).toEqual(['b1', 'b2']);
+      expect(told.at(-1)).toBe('flowing a 3');
+      expect(await healing.parkedStreams()).toEqual([]);
+    });
+
+    it('tries what a former reader parked', async () => {
+      await append('a', 0, 'X', 'Bad');
+      await drain(reader('former', { handler: failOn('Bad'), leaseMs: 10 }));
+      await under.advance(11);
+      await drain(reader('next'));
+      expect(seen).toEqual(['a1', 'a2']);
+    });
+
     it('passes over types that nobody asked for, parked or not', async () => {
       await append('a', 0, 'X', 'Bad');
       const failing = reader('me', { handler: failOn('Bad'), types: ['Bad', 'Y'] });
