@@ -20,6 +20,7 @@ import type { OrphanPolicy } from '../../services/control-plane/src/fleet-settin
 import { DEFAULT_CLUSTER_BUDGET, type ClusterBudget } from '../../services/control-plane/src/intake/cluster-budgets.ts';
 import { EnvelopeKeys } from '../../services/control-plane/src/keys/envelope-keys.ts';
 import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
+import type { TimerHandler } from '../../services/control-plane/src/timers/timer-loop.ts';
 import {
   DEMO_CREDENTIAL,
   startSimulator,
@@ -80,6 +81,8 @@ export class LoopsRig {
   limits: MassDeleteLimits = DEFAULT_MASS_DELETE_LIMITS;
   budget: ClusterBudget = DEFAULT_CLUSTER_BUDGET;
   orphanPolicy: OrphanPolicy = { kind: 'quarantine' };
+  /** By name of the timer. */
+  timerHandlers: Readonly<Record<string, TimerHandler>> = {};
   /** Where the account's key comes from; a test may take it away. */
   credential: () => Promise<AccessKey> = () => Promise.resolve(DEMO_CREDENTIAL);
   /** Where the account is read from; a test may break it. */

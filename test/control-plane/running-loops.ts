@@ -3,10 +3,11 @@ import {
   PostgresEventStore,
   PostgresGateQueue,
   PostgresTimerQueue,
+  type EffectQueue,
   type EventStore,
 } from '#libs/event-store';
 import type { EciClients } from '#libs/eci';
-import { Metrics, silentLogger } from '#libs/observability';
+import { AsideItems, Metrics, silentLogger, type AsideItem } from '#libs/observability';
 import { SystemIds, SystemRandom } from '#libs/runtime';
 import { ClusterDirectory } from '../../services/control-plane/src/clusters/cluster-directory.ts';
 import { EffectWorker } from '../../services/control-plane/src/effects/effect-worker.ts';
@@ -28,6 +29,7 @@ import { OrphanWorker } from '../../services/control-plane/src/orphans/orphan-wo
 import { PostgresOrphanCases } from '../../services/control-plane/src/orphans/postgres-orphan-cases.ts';
 import { PostgresScopes } from '../../services/control-plane/src/observe/postgres-scopes.ts';
 import { ClusterCommands } from '../../services/control-plane/src/publish/cluster-commands.ts';
+import type { RunningRole } from '../../services/control-plane/src/parts.ts';
 import { PodStatusPublisher } from '../../services/control-plane/src/publish/pod-status.ts';
 import { Quarantine } from '../../services/control-plane/src/quarantine/quarantine.ts';
 import { StreamCommands } from '../../services/control-plane/src/streams/stream-commands.ts';
@@ -35,8 +37,8 @@ import { TimerLoop } from '../../services/control-plane/src/timers/timer-loop.ts
 import type { LoopsRig } from './loops-rig.ts';
 import { FLEET } from './names.ts';
 
-/** May stand between the loops and each of their ports. */
-export type Tap = <T extends object>(port: T, name: string) => T;
+/** May stand between the loops and each of their ports. `loop`: who calls; absent = several do. */
+export type Tap = <T extends object>(port: T, name: string, loop?: string) => T;
 const untouched: Tap = (port) => port;
 
 /** One process of the control plane, as far as its loops go. */
@@ -44,17 +46,21 @@ export class RunningLoops {
   private readonly stops: (() => Promise<void>)[] = [];
   private stopped: Promise<void> | undefined;
   readonly ready: Promise<void>;
+  readonly metrics = new Metrics();
+  private readonly loops: readonly Pick<RunningRole, 'trouble' | 'setAside'>[];
 
   constructor(rig: LoopsRig, masterKey: MasterKey, tap: Tap = untouched) {
     const { pool, clock } = rig;
     const random = new SystemRandom();
     const ids = new SystemIds();
-    const metrics = new Metrics();
+    const { metrics } = this;
     const logger = silentLogger;
     const base = new PostgresEventStore(pool);
-    const store = tap(base as EventStore, 'store');
-    const queue = tap(new PostgresEffectQueue(pool), 'queue');
-    const gates = tap(new PostgresGateQueue(pool), 'gates');
+    // Each loop its own, so that one of them can be disturbed alone.
+    const storeOf = (loop: string): EventStore => tap(base as EventStore, 'store', loop);
+    const streamsOf = (loop: string): StreamCommands => new StreamCommands({ store: storeOf(loop), clock, ids });
+    const queueOf = (loop: string): EffectQueue => tap<EffectQueue>(new PostgresEffectQueue(pool), 'queue', loop);
+    const gatesOf = (loop: string) => tap(new PostgresGateQueue(pool), 'gates', loop);
     const inner = rig.clients();
     const clients: EciClients = { for: async (a, r) => tapped(await inner.for(a, r)) };
     const seen = new WeakMap<object, object>();
@@ -63,21 +69,27 @@ export class RunningLoops {
       if (!known) seen.set(client, (known = tap(client, 'cloud')));
       return known as T;
     };
-    const streams = new StreamCommands({ store, clock, ids });
     const vault = new StreamVault(masterKey);
     const clusters = new ClusterDirectory({ pool, clock });
     const agents = new ClusterCommands({ messaging: rig.messaging, directory: clusters, fleet: FLEET });
+    const statuses = new PodStatusPublisher({
+      store: storeOf('statuses'),
+      messaging: rig.messaging,
+      directory: clusters,
+      fleet: FLEET,
+      aside: new AsideItems({ loop: 'statuses', clock, logger, metrics }),
+    });
     const scopes = tap(new PostgresScopes({ pool, clock }), 'scopes');
     const intake = new Intake({
       fleet: FLEET,
       messaging: rig.messaging,
-      store,
-      streams,
+      store: storeOf('intake'),
+      streams: streamsOf('intake'),
       vault,
       keys: new EnvelopeKeys({ pool, masterKey, clock }),
       clusters,
       agents,
-      statuses: new PodStatusPublisher({ store, messaging: rig.messaging, directory: clusters, fleet: FLEET }),
+      statuses,
       quarantine: new Quarantine({ pool, clock }),
       inventories: new PostgresInventories({ pool, clock }),
       budget: rig.budget,
@@ -89,11 +101,11 @@ export class RunningLoops {
     });
     const worker = new EffectWorker({
       fleet: FLEET,
-      store,
-      queue,
-      gates,
+      store: storeOf('effects'),
+      queue: queueOf('effects'),
+      gates: gatesOf('effects'),
       clients,
-      streams,
+      streams: streamsOf('effects'),
       vault,
       scopes,
       agents,
@@ -105,13 +117,13 @@ export class RunningLoops {
       metrics,
     });
     const cases = tap(new PostgresOrphanCases(pool), 'cases');
-    const orphanStreams = new OrphanStreams({ store, clock, ids });
+    const orphanStreamsOf = (loop: string) => new OrphanStreams({ store: storeOf(loop), clock, ids });
     const orphanWorker = new OrphanWorker({
       fleet: FLEET,
-      store,
-      queue,
+      store: storeOf('orphans'),
+      queue: queueOf('orphans'),
       cases,
-      orphanStreams,
+      orphanStreams: orphanStreamsOf('orphans'),
       clients,
       clock,
       random,
@@ -122,7 +134,7 @@ export class RunningLoops {
     const policy = new OrphanPolicyLoop({
       policy: rig.orphanPolicy,
       cases,
-      orphanStreams,
+      orphanStreams: orphanStreamsOf('orphan-policy'),
       clock,
       random,
       logger,
@@ -130,24 +142,31 @@ export class RunningLoops {
     });
     const observer = new Observer({
       fleet: FLEET,
-      store,
-      streams,
+      store: storeOf('observe'),
+      streams: streamsOf('observe'),
       clients,
       scopes,
       orphans: tap(new PostgresOrphans(pool), 'orphans'),
       cases,
-      orphanStreams,
-      gates,
+      orphanStreams: orphanStreamsOf('observe'),
+      gates: gatesOf('observe'),
       owner: ids.uuid(),
       clock,
       random,
       logger,
       metrics,
     });
-    const gateLoop = new GateLoop({ gates, streams, clock, random, logger, metrics });
+    const gateLoop = new GateLoop({
+      gates: gatesOf('gates'),
+      streams: streamsOf('gates'),
+      clock,
+      random,
+      logger,
+      metrics,
+    });
     const holds = new HoldLoop({
       held: tap(new PostgresHeldStops({ pool, limits: rig.limits }), 'held'),
-      streams,
+      streams: streamsOf('holds'),
       clock,
       random,
       logger,
@@ -155,16 +174,15 @@ export class RunningLoops {
     });
     const timers = new TimerLoop({
       timers: new PostgresTimerQueue(pool),
-      handlers: {},
+      handlers: rig.timerHandlers,
       clock,
       random,
       logger,
       metrics,
     });
-    this.stops.push(
-      () => intake.stop(),
-      ...[worker, orphanWorker, observer, policy, gateLoop, holds, timers].map((loop) => () => loop.stop()),
-    );
+    const loops = [worker, orphanWorker, observer, policy, gateLoop, holds, timers];
+    this.loops = [intake, ...loops];
+    this.stops.push(() => intake.stop(), ...loops.map((loop) => () => loop.stop()));
     worker.start();
     observer.start();
     orphanWorker.start();
@@ -173,6 +191,15 @@ export class RunningLoops {
     holds.start();
     timers.start();
     this.ready = intake.start();
+  }
+
+  /** What makes the process unready. */
+  trouble(): string | undefined {
+    return this.loops.map((loop) => loop.trouble()).find((trouble) => trouble !== undefined);
+  }
+
+  setAside(): readonly AsideItem[] {
+    return this.loops.flatMap((loop) => loop.setAside());
   }
 
   async stop(): Promise<void> {

@@ -4,6 +4,7 @@
  * Hides: pino and prom-client. Guarantees: one JSON object a line; no value under a secret name, and nothing behind a `?` of an error's
  * message, reaches a log. Does not: find a secret that stands in a free text or under an innocent name; callers keep those out.
  */
+export { AsideItems, type AsideItem, type AsideItemsParts } from './aside-items.ts';
 export { createLogger, Logger, silentLogger, type LogFields, type LoggerOptions, type LogLevel } from './logger.ts';
 export { causeOf, type Cause } from './cause-of.ts';
 export { withoutRepeats } from './repeats.ts';

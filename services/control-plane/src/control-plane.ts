@@ -8,7 +8,7 @@ import {
 } from '#libs/event-store';
 import { AlibabaEciClients, type EciClients } from '#libs/eci';
 import { MessagingError, type Messaging } from '#libs/messaging';
-import { createLogger, Metrics, type Logger } from '#libs/observability';
+import { AsideItems, createLogger, Metrics, type Logger } from '#libs/observability';
 import { SystemClock, SystemIds, SystemRandom, type Clock } from '#libs/runtime';
 import { migrate } from '#migrations';
 import { AccountDirectory } from './accounts/account-directory.ts';
@@ -162,7 +162,13 @@ export async function startControlPlane(
       accounts,
       logger,
     });
-    const statuses = new PodStatusPublisher({ store, messaging, directory: clusters, fleet: config.fleet });
+    const statuses = new PodStatusPublisher({
+      store,
+      messaging,
+      directory: clusters,
+      fleet: config.fleet,
+      aside: new AsideItems({ loop: 'statuses', clock, logger, metrics }),
+    });
     const refill = new ClusterTopicRefill({ pool, statuses });
     const clusterTopics = new ClusterTopics({
       messaging,

@@ -3,7 +3,7 @@ import type { DataSource } from 'typeorm';
 import type { EciClients } from '#libs/eci';
 import type { EffectQueue, EventStore, Nudge, PostgresGateQueue, TimerQueue } from '#libs/event-store';
 import type { Messaging } from '#libs/messaging';
-import type { Logger, Metrics } from '#libs/observability';
+import type { AsideItem, Logger, Metrics } from '#libs/observability';
 import type { Clock, Ids, Random } from '#libs/runtime';
 import type { AccountDirectory } from './accounts/account-directory.ts';
 import type { ClusterDirectory } from './clusters/cluster-directory.ts';
@@ -53,6 +53,8 @@ export interface RunningRole {
   stop(): Promise<void>;
   /** What keeps it from working now; undefined when nothing does. */
   trouble(): string | undefined;
+  /** What it has set aside while the rest goes on: no reason to call the process not ready. */
+  setAside(): readonly AsideItem[];
 }
 
 export type StartRole = (parts: Parts) => Promise<RunningRole>;

@@ -55,7 +55,11 @@ async function startIntake(parts: Parts): Promise<RunningRole> {
     metrics,
   });
   await intake.start();
-  return { stop: () => intake.stop(), trouble: () => intake.trouble() };
+  return {
+    stop: () => intake.stop(),
+    trouble: () => intake.trouble(),
+    setAside: () => [...intake.setAside(), ...statuses.setAside()],
+  };
 }
 
 /** From rows of work to calls of the cloud; gates and timers, which make such rows, go with it. */
@@ -111,6 +115,7 @@ function startEffects(parts: Parts): Promise<RunningRole> {
   for (const loop of loops) loop.start();
   return Promise.resolve({
     trouble: () => loops.map((loop) => loop.trouble()).find((trouble) => trouble !== undefined),
+    setAside: () => loops.flatMap((loop) => loop.setAside()),
     async stop() {
       await Promise.all(loops.map((loop) => loop.stop()));
     },
@@ -152,6 +157,7 @@ function startObserve(parts: Parts): Promise<RunningRole> {
   policy.start();
   return Promise.resolve({
     trouble: () => observer.trouble() ?? policy.trouble(),
+    setAside: () => [...observer.setAside(), ...policy.setAside()],
     async stop() {
       await Promise.all([observer.stop(), policy.stop()]);
     },

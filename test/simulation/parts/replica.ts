@@ -1,4 +1,5 @@
 import { topics } from '#libs/contracts';
+import { parseStreamId } from '#libs/domain';
 import {
   InMemoryCheckpoints,
   InMemoryEffectQueue,
@@ -9,7 +10,7 @@ import {
   type InMemoryDatabase,
 } from '#libs/event-store';
 import type { EciClients } from '#libs/eci';
-import type { Logger } from '#libs/observability';
+import { AsideItems, type Logger } from '#libs/observability';
 import type { Ids, Random } from '#libs/runtime';
 import { EffectWorker } from '../../../services/control-plane/src/effects/effect-worker.ts';
 import { GateLoop } from '../../../services/control-plane/src/gates/gate-loop.ts';
@@ -24,6 +25,7 @@ import { OrphanStreams } from '../../../services/control-plane/src/orphans/orpha
 import { ClusterCommands } from '../../../services/control-plane/src/publish/cluster-commands.ts';
 import { EventPublisher } from '../../../services/control-plane/src/publish/event-publisher.ts';
 import { PodStatusPublisher } from '../../../services/control-plane/src/publish/pod-status.ts';
+import { PreparedClusters } from '../../../services/control-plane/src/publish/prepared-clusters.ts';
 import type { KnownClusters } from '../../../services/control-plane/src/publish/ports.ts';
 import { startPublisherLoop } from '../../../services/control-plane/src/publish/publisher-loop.ts';
 import { StreamCommands } from '../../../services/control-plane/src/streams/stream-commands.ts';
@@ -155,7 +157,13 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
   const streams = new StreamCommands({ store, clock: process.clock, ids });
   const vault = new StreamVault(parts.masterKey);
   const agents = new ClusterCommands({ messaging, directory: clusters, fleet });
-  const statuses = new PodStatusPublisher({ store, messaging, directory: clusters, fleet });
+  const statuses = new PodStatusPublisher({
+    store,
+    messaging,
+    directory: clusters,
+    fleet,
+    aside: new AsideItems({ loop: 'statuses', clock: process.clock, logger, metrics }),
+  });
   const wakeUps = {
     on: (listener: () => void) => {
       let coming = false;
@@ -250,15 +258,28 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     logger,
     metrics,
   });
-  const publisher = new EventPublisher({ store, messaging, statuses, fleet, metrics });
   const names = topics(fleet);
+  const reach = new PreparedClusters({
+    loop: 'publish clusters',
+    clusters,
+    prepare: async (id) => {
+      await messaging.ensureTopics([{ name: names.cluster(id), partitions: 1, compacted: true }]);
+    },
+    fill: (id) =>
+      statuses.publish([...database.tables.streams.keys()].filter((each) => parseStreamId(each)?.clusterId === id)),
+    clock: process.clock,
+    random,
+    logger,
+    metrics,
+  });
+  const publisher = new EventPublisher({ store, messaging, statuses, reach, fleet, metrics });
   const prepareTopics = async (): Promise<void> => {
     await messaging.ensureTopics([
       { name: names.intents, partitions: 4 },
       { name: names.events, partitions: 1 },
       { name: names.deadLetter, partitions: 1 },
-      ...(await clusters.live()).map(({ id }) => ({ name: names.cluster(id), partitions: 1, compacted: true })),
     ]);
+    await reach.all();
   };
   await prepareTopics();
   await intake.start();
@@ -268,6 +289,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     checkpoints,
     publish: (events) => publisher.publish(events),
     prepareTopics,
+    clusters: reach,
     appended: wakeUps,
     owner: ids.uuid(),
     clock: idle('publish', () => undefined),

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { streamIdOf } from '#libs/domain';
 import { createPool, PostgresEventStore } from '#libs/event-store';
 import type { Messaging } from '#libs/messaging';
-import { silentLogger } from '#libs/observability';
+import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SystemClock, SystemIds, SystemRandom } from '#libs/runtime';
 import { createTestDatabase, eventually, type TestDatabase } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
@@ -333,7 +333,8 @@ describe('rebuild', () => {
     const clock = new SystemClock();
     // A second subscription under the same handler reads from the first event, as a rebuild does.
     const rebuild = projectionOf(
-      { pool: admin, dataSource, store, clock, random: new SystemRandom(), ids: new SystemIds(), logger: silentLogger },
+      { pool: admin, dataSource, store, clock, random: new SystemRandom(), ids: new SystemIds() },
+      new AsideItems({ loop: 'rebuild', clock, logger: silentLogger, metrics: new Metrics() }),
       'rebuild',
     );
     while ((await rebuild.step()) === 'busy');

@@ -9,7 +9,8 @@ import type { EciClient } from '#libs/eci';
 import type { EffectChange, EffectRow, JsonObject } from '#libs/event-store';
 import { Asking, DatedEciClient } from '../accounts/dated-eci.ts';
 import { laneOfEffect } from '../streams/lanes.ts';
-import { claimOf, EffectHandler, type Releases } from './held-effect.ts';
+import type { EachRow } from './each-row.ts';
+import { claimOf, EffectHandler, loadedState, type Releases } from './held-effect.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { absenceSpeaks } from './absence-speaks.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
@@ -36,27 +37,29 @@ export class ConfirmEffects extends EffectHandler {
   private readonly releases: Releases;
   private readonly metrics: EffectMetrics;
   private readonly asking: Asking;
+  private readonly rows: EachRow;
   /** Groups that were seen lately, by place: a read that returns one of them was allowed to see and did look. */
   private readonly witnesses = new Map<string, Set<string>>();
 
-  constructor(parts: EffectParts, tools: { releases: Releases; metrics: EffectMetrics }) {
+  constructor(parts: EffectParts, tools: { releases: Releases; metrics: EffectMetrics; rows: EachRow }) {
     super();
     this.parts = parts;
     this.asking = new Asking(parts.clock);
     this.releases = tools.releases;
     this.metrics = tools.metrics;
+    this.rows = tools.rows;
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
-    const states = await this.parts.streams.loadMany(rows.map((row) => row.streamId));
+    const { states, failed } = await this.parts.streams.loadEach(rows.map((row) => row.streamId));
     const places = new Map<string, { row: EffectRow; state: ContainerGroupState }[]>();
     for (const row of rows) {
-      const state = states.get(row.streamId) as ContainerGroupState;
-      if (!isAwaited(state, row.key)) {
-        await this.parts.streams.execute(row.streamId, [], { actor: ACTOR, known: state, claim: claimOf(row) });
+      const awaited = await this.rows.attempt(row, () => this.awaited(row, loadedState(row, states, failed)));
+      if (!awaited?.result) {
         settled(row);
         continue;
       }
+      const state = awaited.result;
       const place = JSON.stringify(placeOfGroup(state, row.key));
       places.set(place, [...(places.get(place) ?? []), { row, state }]);
     }
@@ -64,9 +67,25 @@ export class ConfirmEffects extends EffectHandler {
       // Two places stay free for witnesses.
       for (let start = 0; start < work.length; start += IDS - 2) {
         const part = work.slice(start, start + IDS - 2);
-        await this.read(part);
+        await this.readPart(part);
         for (const { row } of part) settled(row);
       }
+    }
+  }
+
+  /** The state of a row whose group is to be proven gone; the row of another ends. */
+  private async awaited(row: EffectRow, state: ContainerGroupState): Promise<ContainerGroupState | undefined> {
+    if (isAwaited(state, row.key)) return state;
+    await this.parts.streams.execute(row.streamId, [], { actor: ACTOR, known: state, claim: claimOf(row) });
+    return undefined;
+  }
+
+  /** A place whose cloud cannot be asked keeps the other places from nothing. */
+  private async readPart(part: readonly { row: EffectRow; state: ContainerGroupState }[]): Promise<void> {
+    try {
+      await this.read(part);
+    } catch (error) {
+      for (const { row } of part) await this.rows.giveBack(row, error);
     }
   }
 
@@ -98,7 +117,9 @@ export class ConfirmEffects extends EffectHandler {
     await Promise.all(
       work.map(({ row, state }) => {
         const snapshot = seen.get(row.key);
-        return snapshot ? this.stillThere(row, state, snapshot) : this.missing(row, state, client, seen.size > 0);
+        return this.rows.attempt(row, () =>
+          snapshot ? this.stillThere(row, state, snapshot) : this.missing(row, state, client, seen.size > 0),
+        );
       }),
     );
   }

@@ -2,7 +2,9 @@ import { attemptInDoubt, type ContainerGroupState } from '#libs/domain';
 import type { FrozenCreate } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { createPurpose, type WrappedKey } from '../keys/stream-vault.ts';
+import { oneByOne } from '../streams/one-by-one.ts';
 import { stateOf } from '../streams/stored-events.ts';
+import type { EachRow } from './each-row.ts';
 import { claimOf, EffectHandler, UNSENT_LEASE_MS } from './held-effect.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 import { againLater, lookUpNow, type CreateSender, type HeldCreate } from './send-create.ts';
@@ -18,25 +20,40 @@ export class CreateEffects extends EffectHandler {
   readonly kind = 'Create';
   private readonly parts: EffectParts;
   private readonly sender: CreateSender;
+  private readonly rows: EachRow;
 
-  constructor(parts: EffectParts, sender: CreateSender) {
+  constructor(parts: EffectParts, tools: { sender: CreateSender; rows: EachRow }) {
     super();
     this.parts = parts;
-    this.sender = sender;
+    this.sender = tools.sender;
+    this.rows = tools.rows;
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
-    const { store } = this.parts;
-    const ids = rows.map((row) => row.streamId);
-    const [loaded, keys] = await Promise.all([store.loadMany(ids), store.readSealed(ids)]);
+    const { answers, failed } = await oneByOne(rows, (some) => this.load(some));
+    for (const [row, error] of failed) {
+      await this.rows.giveBack(row, error, { notSent: true });
+      settled(row);
+    }
     const sends: HeldCreate[] = [];
-    for (const row of rows) {
-      const create = await this.prepare(row, stateOf(loaded.get(row.streamId)), keys.get(row.streamId));
-      if (create) sends.push(create);
+    for (const { row, state, wrapped } of answers.flat()) {
+      const done = await this.rows.attempt(row, () => this.prepare(row, state, wrapped), { notSent: true });
+      if (done?.result) sends.push(done.result);
       else settled(row);
     }
     const rowOf = new Map(rows.map((row) => [row.streamId, row]));
     await this.sender.sendAll(sends, (row) => settled(rowOf.get(row.streamId) ?? row));
+  }
+
+  private async load(rows: readonly EffectRow[]) {
+    const { store } = this.parts;
+    const ids = rows.map((row) => row.streamId);
+    const [loaded, keys] = await Promise.all([store.loadMany(ids), store.readSealed(ids)]);
+    return rows.map((row) => ({
+      row,
+      state: stateOf(loaded.get(row.streamId)),
+      wrapped: keys.get(row.streamId),
+    }));
   }
 
   /** The create as it is to be sent, or undefined when the row has ended or was given up. */

@@ -3,8 +3,10 @@ import type { DeleteAnswer } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
 import { absenceSpeaks, wasShown } from './absence-speaks.ts';
+import type { EachRow } from './each-row.ts';
 import { FirstSights } from './first-sights.ts';
-import { claimOf, EffectHandler, LEASE_MS, type Releases } from './held-effect.ts';
+import { oneByOne } from '../streams/one-by-one.ts';
+import { claimOf, EffectHandler, LEASE_MS, loadedState, type Releases } from './held-effect.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
@@ -18,35 +20,49 @@ export class DeleteEffects extends EffectHandler {
   private readonly parts: EffectParts;
   private readonly releases: Releases;
   private readonly metrics: EffectMetrics;
+  private readonly rows: EachRow;
   private readonly firstSights: FirstSights;
 
-  constructor(parts: EffectParts, tools: { releases: Releases; metrics: EffectMetrics }) {
+  constructor(parts: EffectParts, tools: { releases: Releases; metrics: EffectMetrics; rows: EachRow }) {
     super();
     this.parts = parts;
     this.releases = tools.releases;
     this.metrics = tools.metrics;
+    this.rows = tools.rows;
     this.firstSights = new FirstSights(parts, tools.metrics);
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
-    const loaded = await this.parts.streams.loadMany(rows.map((row) => row.streamId));
-    const states = await this.firstSights.take(rows, loaded as ReadonlyMap<string, ContainerGroupState>);
-    const due = await this.withoutUnseen(rows, states, settled);
+    const { states: loaded, failed } = await this.parts.streams.loadEach(rows.map((row) => row.streamId));
+    const readable = await this.giveBackFailed(rows, ({ streamId }) => failed.get(streamId), settled);
+    const states = await this.firstSights.take(readable, loaded);
+    const due = await this.withoutUnseen(readable, states, settled);
     if (due.length === 0) return;
-    const held = await this.parts.queue.confirmClaims(due, LEASE_MS);
-    const keys = new Set(held.map(({ streamId, key }) => `${streamId} ${key}`));
-    const results = await Promise.allSettled(
-      due.map(async (row) => {
-        try {
-          if (keys.has(`${row.streamId} ${row.key}`))
-            await this.delete(row, states.get(row.streamId) as ContainerGroupState);
-        } finally {
-          settled(row);
-        }
-      }),
-    );
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed) throw failed.reason;
+    const claims = await oneByOne(due, (some) => this.parts.queue.confirmClaims(some, LEASE_MS));
+    const keys = new Set(claims.answers.flat().map(({ streamId, key }) => `${streamId} ${key}`));
+    const confirmed = await this.giveBackFailed(due, (row) => claims.failed.get(row), settled);
+    await this.rows.all(confirmed, settled, async (row) => {
+      if (keys.has(`${row.streamId} ${row.key}`)) await this.delete(row, loadedState(row, states, failed));
+    });
+  }
+
+  /** Answers the others. */
+  private async giveBackFailed(
+    rows: readonly EffectRow[],
+    errorOf: (row: EffectRow) => unknown,
+    settled: (row: EffectRow) => void,
+  ): Promise<readonly EffectRow[]> {
+    const others: EffectRow[] = [];
+    for (const row of rows) {
+      const error = errorOf(row);
+      if (error === undefined) {
+        others.push(row);
+        continue;
+      }
+      await this.rows.giveBack(row, error, { notSent: true });
+      settled(row);
+    }
+    return others;
   }
 
   /** Gives back rows of groups that were made a moment ago and that no read shows yet. */
@@ -64,7 +80,7 @@ export class DeleteEffects extends EffectHandler {
         due.push(row);
         continue;
       }
-      await this.later(row, LOOK_AGAIN_MS, true);
+      await this.rows.attempt(row, () => this.later(row, LOOK_AGAIN_MS, true), { notSent: true });
       settled(row);
     }
     return due;

@@ -1,11 +1,14 @@
 import type { EffectKind } from '#libs/domain';
 import type { EffectRow } from '#libs/event-store';
 import type { LoopStep } from '#libs/runtime';
+import { AsideItems, type AsideItem } from '#libs/observability';
 import { LOCAL_LANE, parseLane } from '../streams/lanes.ts';
+import { SetAside } from '../streams/set-aside.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 import { ConfirmEffects } from './confirm-effects.ts';
 import { CreateEffects } from './create-effects.ts';
 import { DeleteEffects } from './delete-effects.ts';
+import { EachRow } from './each-row.ts';
 import { FleetViews } from './fleet-view.ts';
 import { LEASE_MS, Releases, UNSENT_LEASE_MS, type EffectHandler } from './held-effect.ts';
 import { LookUpEffects } from './look-up-effects.ts';
@@ -33,7 +36,6 @@ const KINDS: Readonly<Record<string, readonly EffectKind[]>> = {
 /** Without a nudge the queue is looked at this often, and more often while rows wait for tokens. */
 const POLL_MS = 250;
 const POLL_TOKENS_MS = 40;
-const GIVE_BACK = { baseMs: 1_000, capMs: 60_000 };
 
 /**
  * Does what follows from events: claims due rows of every lane, with tokens of its quota, and hands them to the handler of their kind. Lanes do
@@ -45,6 +47,10 @@ export class EffectWorker {
   private readonly releases: Releases;
   private readonly handlers: ReadonlyMap<string, EffectHandler>;
   private readonly loop: SupervisedLoop;
+  private readonly rows: EachRow;
+  private readonly aside: AsideItems;
+  /** Lanes that nothing could be claimed in. */
+  private readonly lanesAside: SetAside<string>;
   private readonly inFlight = new Map<string, Set<EffectRow>>();
   private readonly claiming = new Set<string>();
   private readonly known = new Set<string>();
@@ -57,11 +63,14 @@ export class EffectWorker {
     this.metrics = effectMetrics(parts.metrics);
     this.releases = new Releases(parts.queue, parts.random);
     const views = new FleetViews(parts.gates, parts.clock);
-    const tools = { releases: this.releases, views, metrics: this.metrics };
+    this.aside = new AsideItems({ ...parts, loop: 'effects' });
+    this.lanesAside = new SetAside({ ...parts, loop: 'effects lanes' });
+    this.rows = new EachRow({ ...parts, releases: this.releases, aside: this.aside, metrics: this.metrics });
+    const tools = { releases: this.releases, views, metrics: this.metrics, rows: this.rows };
     const sender = new CreateSender(parts, tools);
     const handlers: EffectHandler[] = [
       new PlaceEffects(parts, { ...tools, sender }),
-      new CreateEffects(parts, sender),
+      new CreateEffects(parts, { ...tools, sender }),
       new LookUpEffects(parts, tools),
       new DeleteEffects(parts, tools),
       new ConfirmEffects(parts, tools),
@@ -87,6 +96,11 @@ export class EffectWorker {
     return this.loop.trouble();
   }
 
+  /** What is set aside while the rest goes on. */
+  setAside(): readonly AsideItem[] {
+    return [...this.aside.list(), ...this.lanesAside.list()];
+  }
+
   private async step(): Promise<LoopStep> {
     const lanes = await this.parts.queue.dueLanes();
     for (const lane of lanes) this.pump(lane);
@@ -95,10 +109,16 @@ export class EffectWorker {
 
   /** Claims in one lane, unless that is happening already or the lane is full. */
   private pump(lane: string): void {
-    if (this.claiming.has(lane) || this.stopping || this.free(lane) === 0) return;
+    if (this.claiming.has(lane) || this.stopping || this.free(lane) === 0 || this.lanesAside.waits(lane)) return;
     this.claiming.add(lane);
     this.track(
-      this.claim(lane)
+      this.lanesAside
+        .each(
+          [lane],
+          (each) => each,
+          (each) => this.claim(each),
+        )
+        .then(() => undefined)
         .catch((error: unknown) => this.parts.logger.error('could not claim effects', { lane, error }))
         .finally(() => this.claiming.delete(lane)),
     );
@@ -138,20 +158,15 @@ export class EffectWorker {
     this.track(
       handler
         .run(rows, settled)
-        .catch((error: unknown) => this.giveBack(kind, [...open], error))
+        .catch((error: unknown) => this.giveBack([...open], error))
         .finally(() => rows.forEach(settled)),
     );
   }
 
   /** Rows that nobody finished fall due again: those that can be given back soon, the others when their claim ends. */
-  private async giveBack(kind: EffectKind, rows: readonly EffectRow[], error: unknown): Promise<void> {
-    this.metrics.failed.inc({ kind }, Math.max(1, rows.length));
-    this.parts.logger.error('could not finish effects; trying again', { kind, effects: rows.length, error });
-    for (const row of rows) {
-      const afterMs = this.releases.pause(row.attempts, GIVE_BACK);
-      // It may have been sent: whoever claims it next is told.
-      await this.releases.release(row, { afterMs, notSent: false }).catch(() => undefined);
-    }
+  private async giveBack(rows: readonly EffectRow[], error: unknown): Promise<void> {
+    // It may have been sent: whoever claims it next is told.
+    for (const row of rows) await this.rows.giveBack(row, error);
   }
 
   private async prepare(lane: string): Promise<void> {

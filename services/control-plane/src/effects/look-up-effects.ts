@@ -8,7 +8,8 @@ import {
 import type { EciClient, FoundGroup, TagFilter } from '#libs/eci';
 import type { EffectRow, JsonObject } from '#libs/event-store';
 import { parseStreamId } from '#libs/domain';
-import { CALL_DEADLINE_MS, claimOf, EffectHandler, type Releases } from './held-effect.ts';
+import { CALL_DEADLINE_MS, claimOf, EffectHandler, loadedState, type Releases } from './held-effect.ts';
+import type { EachRow } from './each-row.ts';
 import { listAll } from './list-all.ts';
 import { CallerSight } from './may-see.ts';
 import type { EffectMetrics } from './metrics.ts';
@@ -29,24 +30,21 @@ export class LookUpEffects extends EffectHandler {
   private readonly parts: EffectParts;
   private readonly releases: Releases;
   private readonly metrics: EffectMetrics;
+  private readonly rows: EachRow;
   private readonly sight: CallerSight;
 
-  constructor(parts: EffectParts, tools: { releases: Releases; metrics: EffectMetrics }) {
+  constructor(parts: EffectParts, tools: { releases: Releases; metrics: EffectMetrics; rows: EachRow }) {
     super();
     this.parts = parts;
     this.releases = tools.releases;
     this.metrics = tools.metrics;
+    this.rows = tools.rows;
     this.sight = new CallerSight(parts);
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
-    const states = await this.parts.streams.loadMany(rows.map((row) => row.streamId));
-    await Promise.all(
-      rows.map(async (row) => {
-        await this.lookUp(row, states.get(row.streamId) as ContainerGroupState);
-        settled(row);
-      }),
-    );
+    const { states, failed } = await this.parts.streams.loadEach(rows.map((row) => row.streamId));
+    await this.rows.all(rows, settled, (row) => this.lookUp(row, loadedState(row, states, failed)));
   }
 
   private async lookUp(row: EffectRow, state: ContainerGroupState): Promise<void> {

@@ -13,9 +13,11 @@ import { mapPod } from '#libs/kubernetes';
 import type { SealedIntent } from '../intake/run-pod.ts';
 import { createPurpose, INTENT, type StreamKey, type WrappedKey } from '../keys/stream-vault.ts';
 import { LOCAL_LANE, laneOfEffect } from '../streams/lanes.ts';
+import { oneByOne } from '../streams/one-by-one.ts';
 import { stateOf } from '../streams/stored-events.ts';
 import type { ExecuteOptions } from '../streams/stream-commands.ts';
 import { clientTokenOf } from './client-token.ts';
+import type { EachRow } from './each-row.ts';
 import { FleetViews, accountGate } from './fleet-view.ts';
 import { claimOf, EffectHandler, UNSENT_LEASE_MS, type Releases } from './held-effect.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
@@ -48,51 +50,51 @@ export class PlaceEffects extends EffectHandler {
   private readonly releases: Releases;
   private readonly views: FleetViews;
   private readonly sender: CreateSender;
+  private readonly rows: EachRow;
   private readonly patience = new RefreshPatience();
 
-  constructor(parts: EffectParts, tools: { releases: Releases; views: FleetViews; sender: CreateSender }) {
+  constructor(
+    parts: EffectParts,
+    tools: { releases: Releases; views: FleetViews; sender: CreateSender; rows: EachRow },
+  ) {
     super();
     this.parts = parts;
     this.releases = tools.releases;
     this.views = tools.views;
     this.sender = tools.sender;
+    this.rows = tools.rows;
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
-    const { store } = this.parts;
-    const ids = rows.map((row) => row.streamId);
-    const [loaded, sealed] = await Promise.all([store.loadMany(ids), store.readSealed(ids)]);
-    const states = new Map(ids.map((id) => [id, stateOf(loaded.get(id))]));
-    const needs = [...states.values()].flatMap((state) => (state.intent ? [state.intent.need] : []));
-    const view = await this.views.look(needs);
+    const { answers, failed } = await oneByOne(rows, (some) => this.load(some));
+    for (const [row, error] of failed) {
+      await this.rows.giveBack(row, error, { notSent: true });
+      settled(row);
+    }
+    const loaded = answers.flat();
+    const view = await this.views.look(loaded.flatMap(({ state }) => (state.intent ? [state.intent.need] : [])));
     const placed: HeldCreate[] = [];
-    const failures: unknown[] = [];
     await Promise.all(
-      rows.map(async (row) => {
-        try {
-          const state = states.get(row.streamId) as ContainerGroupState;
-          const create = await this.place(row, state, sealed.get(row.streamId), view);
-          if (create) placed.push(create);
-          else settled(row);
-        } catch (error) {
-          failures.push(error);
-          await this.giveBack(row, error);
-          settled(row);
-        }
+      loaded.map(async ({ row, state, sealed }) => {
+        const done = await this.rows.attempt(row, () => this.place(row, state, sealed, view), { notSent: true });
+        if (!done?.result) return settled(row);
+        this.rows.ended(row);
+        placed.push(done.result);
       }),
     );
     const rowOf = new Map(rows.map((row) => [row.streamId, row]));
     await this.sender.sendAll(placed, (row) => settled(rowOf.get(row.streamId) ?? row));
   }
 
-  /** One pod's trouble must not hold back those that were claimed with it. */
-  private async giveBack(row: EffectRow, error: unknown): Promise<void> {
-    this.parts.logger.error('could not place a pod; trying again', { streamId: row.streamId, error });
-    await this.releases.release(row, {
-      afterMs: this.releases.pause(row.attempts, { baseMs: 1_000, capMs: 60_000 }),
-      notSent: true,
-      refundToken: true,
-    });
+  private async load(rows: readonly EffectRow[]) {
+    const { store } = this.parts;
+    const ids = rows.map((row) => row.streamId);
+    const [loaded, sealed] = await Promise.all([store.loadMany(ids), store.readSealed(ids)]);
+    return rows.map((row) => ({
+      row,
+      state: stateOf(loaded.get(row.streamId)),
+      sealed: sealed.get(row.streamId),
+    }));
   }
 
   private async place(

@@ -1,6 +1,7 @@
-import { parseStreamId, wantsPlacement } from '#libs/domain';
+import { parseStreamId, wantsPlacement, type ContainerGroupState } from '#libs/domain';
 import type { EffectRow } from '#libs/event-store';
-import { claimOf, EffectHandler, type Releases } from './held-effect.ts';
+import type { EachRow } from './each-row.ts';
+import { claimOf, EffectHandler, loadedState, type Releases } from './held-effect.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
 /** An agent that did not answer is asked again; its answer ends the row. */
@@ -11,37 +12,49 @@ export class RefreshEffects extends EffectHandler {
   readonly kind = 'Refresh';
   private readonly parts: EffectParts;
   private readonly releases: Releases;
+  private readonly rows: EachRow;
 
-  constructor(parts: EffectParts, tools: { releases: Releases }) {
+  constructor(parts: EffectParts, tools: { releases: Releases; rows: EachRow }) {
     super();
     this.parts = parts;
     this.releases = tools.releases;
+    this.rows = tools.rows;
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
-    const { streams, agents, clock } = this.parts;
-    const states = await streams.loadMany(rows.map((row) => row.streamId));
-    const clusters = new Map<string, { uids: string[]; rows: EffectRow[] }>();
+    const { states, failed } = await this.parts.streams.loadEach(rows.map((row) => row.streamId));
+    const clusters = new Map<string, EffectRow[]>();
     for (const row of rows) {
-      const state = states.get(row.streamId);
-      const ids = parseStreamId(row.streamId);
-      if (!ids || !state || !(wantsPlacement(state) || state.parked)) {
-        await streams.execute(row.streamId, [], { actor: ACTOR, claim: claimOf(row) });
+      const wanted = await this.rows.attempt(row, () => this.wanted(row, loadedState(row, states, failed)));
+      if (!wanted?.result) {
         settled(row);
         continue;
       }
-      const cluster = clusters.get(ids.clusterId) ?? { uids: [], rows: [] };
-      clusters.set(ids.clusterId, cluster);
-      cluster.uids.push(ids.podUid);
-      cluster.rows.push(row);
+      const { clusterId } = wanted.result;
+      clusters.set(clusterId, [...(clusters.get(clusterId) ?? []), row]);
     }
-    for (const [clusterId, { uids, rows: asked }] of clusters) {
-      const at = new Date(clock.now()).toISOString();
-      await agents.sendCommand(clusterId, { kind: 'Command', name: 'Refresh', at, uids });
-      for (const row of asked) {
+    for (const [clusterId, asked] of clusters) {
+      const uids = asked.flatMap(({ streamId }) => parseStreamId(streamId)?.podUid ?? []);
+      // A cluster that cannot be spoken to keeps nothing from the others.
+      const sending = this.ask(clusterId, uids);
+      await this.rows.all(asked, settled, async (row) => {
+        await sending;
         await this.releases.release(row, { afterMs: ASK_AGAIN_MS, notSent: true });
-        settled(row);
-      }
+      });
     }
+  }
+
+  /** The pod of a row that still waits for its intent; the row of another ends. */
+  private async wanted(row: EffectRow, state: ContainerGroupState) {
+    const ids = parseStreamId(row.streamId);
+    if (ids && (wantsPlacement(state) || state.parked)) return ids;
+    await this.parts.streams.execute(row.streamId, [], { actor: ACTOR, claim: claimOf(row) });
+    return undefined;
+  }
+
+  private async ask(clusterId: string, uids: readonly string[]): Promise<void> {
+    const { agents, clock } = this.parts;
+    const at = new Date(clock.now()).toISOString();
+    await agents.sendCommand(clusterId, { kind: 'Command', name: 'Refresh', at, uids: [...uids] });
   }
 }

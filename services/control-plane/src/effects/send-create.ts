@@ -3,7 +3,9 @@ import type { CreateAnswer, FrozenCreate } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
 import { laneOfEffect } from '../streams/lanes.ts';
+import { oneByOne } from '../streams/one-by-one.ts';
 import type { ExecuteOptions, StreamCommands } from '../streams/stream-commands.ts';
+import type { EachRow } from './each-row.ts';
 import { accountGate, capacityGate, type FleetViews } from './fleet-view.ts';
 import { claimOf, LEASE_MS, type Releases } from './held-effect.ts';
 import type { EffectMetrics } from './metrics.ts';
@@ -32,36 +34,42 @@ export class CreateSender {
   private readonly releases: Releases;
   private readonly views: FleetViews;
   private readonly metrics: EffectMetrics;
+  private readonly rows: EachRow;
   private readonly acceptedAt = new Map<string, number>();
   private readonly throttledAt = new Map<string, number>();
 
-  constructor(parts: EffectParts, tools: { releases: Releases; views: FleetViews; metrics: EffectMetrics }) {
+  constructor(
+    parts: EffectParts,
+    tools: { releases: Releases; views: FleetViews; metrics: EffectMetrics; rows: EachRow },
+  ) {
     this.parts = parts;
     this.streams = parts.streams;
     this.releases = tools.releases;
     this.views = tools.views;
     this.metrics = tools.metrics;
+    this.rows = tools.rows;
   }
 
   /** Checks every claim once more just before sending; rows whose claim was lost are somebody else's. */
   async sendAll(creates: readonly HeldCreate[], settled: (row: EffectRow) => void): Promise<void> {
     if (creates.length === 0) return;
-    const held = await this.parts.queue.confirmClaims(
-      creates.map(({ row }) => ({ streamId: row.streamId, kind: row.kind, key: row.key, claimId: row.claimId })),
-      LEASE_MS,
+    const { answers, failed } = await oneByOne(creates, (some) =>
+      this.parts.queue.confirmClaims(
+        some.map(({ row }) => ({ streamId: row.streamId, kind: row.kind, key: row.key, claimId: row.claimId })),
+        LEASE_MS,
+      ),
     );
-    const keys = new Set(held.map(({ streamId, kind, key }) => `${streamId} ${kind} ${key}`));
-    const work = creates.map(async (create) => {
-      const { streamId, kind, key } = create.row;
-      try {
-        if (keys.has(`${streamId} ${kind} ${key}`)) await this.send(create);
+    const keys = new Set(answers.flat().map(({ streamId, kind, key }) => `${streamId} ${kind} ${key}`));
+    await Promise.all(
+      creates.map(async (create) => {
+        const { row } = create;
+        if (failed.has(create)) await this.rows.giveBack(row, failed.get(create), { notSent: true });
+        else if (keys.has(`${row.streamId} ${row.kind} ${row.key}`))
+          await this.rows.attempt(row, () => this.send(create));
         else this.metrics.lostClaims.inc({ kind: 'Create' });
-      } finally {
-        settled(create.row);
-      }
-    });
-    const failures = (await Promise.allSettled(work)).filter((result) => result.status === 'rejected');
-    if (failures[0]) throw failures[0].reason;
+        settled(row);
+      }),
+    );
   }
 
   private async send(create: HeldCreate): Promise<void> {

@@ -1,3 +1,4 @@
+import type { AsideItem } from '#libs/observability';
 import { Controller, Get, Header, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
@@ -26,15 +27,15 @@ export class HealthController {
   @Get('health/ready')
   @OwnAuthentication()
   @ApiOperation({ summary: 'The process can do its work', operationId: 'ready' })
-  @ApiResponse({ status: 200, description: 'It can.' })
+  @ApiResponse({ status: 200, description: 'It can. `setAside`: items that fail while the others go on.' })
   @ApiResponse({ status: 503, description: 'It cannot; the checks say why.' })
   async ready(
     @Res({ passthrough: true }) response: Response,
-  ): Promise<{ status: 'ready' | 'not-ready'; checks: readonly Check[] }> {
+  ): Promise<{ status: 'ready' | 'not-ready'; checks: readonly Check[]; setAside: readonly AsideItem[] }> {
     const checks = await this.readiness.checks();
     const ok = checks.every((check) => check.ok);
     response.status(ok ? 200 : 503);
-    return { status: ok ? 'ready' : 'not-ready', checks };
+    return { status: ok ? 'ready' : 'not-ready', checks, setAside: this.readiness.setAside() };
   }
 
   @Get('metrics')

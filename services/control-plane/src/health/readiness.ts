@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { errorMessage, type Metrics } from '#libs/observability';
+import { errorMessage, type AsideItem, type Metrics } from '#libs/observability';
 import type { Messaging } from '#libs/messaging';
 import { Loop, type Clock, type Random } from '#libs/runtime';
 import type { RunningRole } from '../parts.ts';
@@ -17,6 +17,8 @@ export interface Check {
 const TAKES_WRITES = 'select from fleet.cluster limit 0 for update';
 const PATIENCE_MS = 2_000;
 const LOOK_EVERY_MS = 5_000;
+/** Items of one answer. */
+const MOST_ASIDE = 50;
 
 /** Whether this process can do its work now, and if not, why and since when. It looks by itself as well, so that `since` does not hang on who asks. */
 export class Readiness {
@@ -49,7 +51,12 @@ export class Readiness {
       clock: parts.clock,
       random: parts.random,
       idleMs: LOOK_EVERY_MS,
-      step: () => this.checks().then(() => 'idle'),
+      step: async () => {
+        await this.checks();
+        // Lists forget what is nobody's concern any more, and so do the gauges.
+        this.setAside();
+        return 'idle';
+      },
       // A check that fails is an answer.
       onError: () => undefined,
     });
@@ -83,6 +90,12 @@ export class Readiness {
       this.check('start', start),
       ...roles,
     ];
+  }
+
+  /** What loops have set aside while the rest goes on, the longest first; it makes no process unready. At most {@link MOST_ASIDE}. */
+  setAside(): readonly AsideItem[] {
+    const items = [...(this.roles?.values() ?? [])].flatMap((role) => role.setAside());
+    return items.sort((a, b) => a.since.localeCompare(b.since)).slice(0, MOST_ASIDE);
   }
 
   private check(name: string, reason: string | undefined): Check {

@@ -1,5 +1,6 @@
-import type { Logger, Metrics } from '#libs/observability';
+import type { AsideItem, Logger, Metrics } from '#libs/observability';
 import type { Clock, LoopStep, Random } from '#libs/runtime';
+import { SetAside } from '../streams/set-aside.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 import type { DueDecision, HeldStops } from './ports.ts';
@@ -19,6 +20,7 @@ export class HoldLoop {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly loop: SupervisedLoop;
+  private readonly aside: SetAside<DueDecision>;
   private readonly gauge;
   private countAt = 0;
 
@@ -35,6 +37,7 @@ export class HoldLoop {
     this.clock = parts.clock;
     this.logger = parts.logger;
     this.gauge = parts.metrics.gauge('eci_fleet_held_stops', 'Stops that wait for an operator', ['cluster']);
+    this.aside = new SetAside({ ...parts, loop: 'holds' });
     this.loop = new SupervisedLoop({ ...parts, name: 'holds', idleMs: POLL_MS, step: () => this.step() });
   }
 
@@ -50,6 +53,10 @@ export class HoldLoop {
     return this.loop.trouble();
   }
 
+  setAside(): readonly AsideItem[] {
+    return this.aside.list();
+  }
+
   private async step(): Promise<LoopStep> {
     if (this.clock.now() >= this.countAt) {
       this.countAt = this.clock.now() + COUNT_EVERY_MS;
@@ -58,24 +65,26 @@ export class HoldLoop {
       this.gauge.reset();
       for (const [cluster, held] of await this.held.counts()) this.gauge.set({ cluster }, held);
     }
-    const due = await this.held.due(AT_ONCE);
-    const done = await Promise.all(due.map((decision) => this.carryOut(decision)));
-    return done.some(Boolean) ? 0 : 'idle';
+    const due = await this.held.due(AT_ONCE + this.aside.size);
+    let carriedOut = 0;
+    await this.aside.each(
+      due,
+      ({ streamId }) => streamId,
+      async (decision) => {
+        if (await this.carryOut(decision)) carriedOut += 1;
+      },
+    );
+    return carriedOut > 0 ? 0 : 'idle';
   }
 
+  /** Whether it changed the stream. */
   private async carryOut({ streamId, verdict, by, reason }: DueDecision): Promise<boolean> {
     const why = reason === undefined ? {} : { reason };
-    try {
-      await this.streams.execute(
-        streamId,
-        verdict === 'release' ? { type: 'ReleaseStop', by, ...why } : { type: 'DenyStop', by, ...why },
-        { actor: by, causationId: `hold:${verdict}` },
-      );
-      return true;
-    } catch (error) {
-      // A stream that cannot be decided on must not keep the others waiting; it stays due.
-      this.logger.warn('could not carry out a decision on a held stop', { streamId, verdict, error });
-      return false;
-    }
+    const result = await this.streams.execute(
+      streamId,
+      verdict === 'release' ? { type: 'ReleaseStop', by, ...why } : { type: 'DenyStop', by, ...why },
+      { actor: by, causationId: `hold:${verdict}` },
+    );
+    return result.kind === 'done' && result.events.length > 0;
   }
 }

@@ -1,5 +1,6 @@
-import { errorMessage, type Logger } from '#libs/observability';
+import { AsideItems, errorMessage, type AsideItem, type Logger, type Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
+import { isNobodysFault } from '../publish/prepared-clusters.ts';
 import type { ClusterBudgets } from './cluster-budgets.ts';
 import { INVENTORY, type AgentCommands, type Deferrals } from './ports.ts';
 
@@ -20,6 +21,7 @@ export class AskAgain {
   private readonly agents: AgentCommands;
   private readonly clock: Clock;
   private readonly logger: Logger;
+  private readonly aside: AsideItems;
   private readonly stopping = new AbortController();
   private waiting = new AbortController();
   private running: Promise<void> | undefined;
@@ -30,12 +32,14 @@ export class AskAgain {
     readonly agents: AgentCommands;
     readonly clock: Clock;
     readonly logger: Logger;
+    readonly metrics: Metrics;
   }) {
     this.deferrals = parts.deferrals;
     this.budgets = parts.budgets;
     this.agents = parts.agents;
     this.clock = parts.clock;
     this.logger = parts.logger;
+    this.aside = new AsideItems({ ...parts, loop: 'ask-again' });
   }
 
   start(): void {
@@ -45,6 +49,11 @@ export class AskAgain {
   /** Something was deferred. */
   nudge(): void {
     this.waiting.abort();
+  }
+
+  /** Clusters that cannot be asked. */
+  setAside(): readonly AsideItem[] {
+    return this.aside.list();
   }
 
   async stop(): Promise<void> {
@@ -71,17 +80,29 @@ export class AskAgain {
   private async round(): Promise<boolean> {
     const clusters = await this.deferrals.clusters();
     for (const clusterId of clusters) {
-      const now = this.clock.now();
-      const most = Math.min(PAGE, Math.floor(this.budgets.room(clusterId, now) / 2));
-      if (most === 0 || this.stopping.signal.aborted) continue;
-      const subjects = await this.deferrals.claim(clusterId, most);
-      const uids = subjects.filter((subject) => subject !== INVENTORY);
-      const at = new Date(now).toISOString();
-      if (uids.length > 0) await this.agents.sendCommand(clusterId, { kind: 'Command', name: 'Recheck', at, uids });
-      if (uids.length < subjects.length)
-        await this.agents.sendCommand(clusterId, { kind: 'Command', name: 'SendInventory', at });
-      await this.deferrals.settle(clusterId, subjects);
+      if (this.stopping.signal.aborted) break;
+      try {
+        await this.ask(clusterId);
+        this.aside.done(clusterId);
+      } catch (error) {
+        if (isNobodysFault(error)) throw error;
+        // It keeps the others from nothing, and is asked in the next round.
+        this.aside.put(clusterId, error, ASK_AFTER_MS);
+      }
     }
     return clusters.length > 0;
+  }
+
+  private async ask(clusterId: string): Promise<void> {
+    const now = this.clock.now();
+    const most = Math.min(PAGE, Math.floor(this.budgets.room(clusterId, now) / 2));
+    if (most === 0) return;
+    const subjects = await this.deferrals.claim(clusterId, most);
+    const uids = subjects.filter((subject) => subject !== INVENTORY);
+    const at = new Date(now).toISOString();
+    if (uids.length > 0) await this.agents.sendCommand(clusterId, { kind: 'Command', name: 'Recheck', at, uids });
+    if (uids.length < subjects.length)
+      await this.agents.sendCommand(clusterId, { kind: 'Command', name: 'SendInventory', at });
+    await this.deferrals.settle(clusterId, subjects);
   }
 }

@@ -1,7 +1,7 @@
 import { topics } from '#libs/contracts';
 import type { EventStore } from '#libs/event-store';
 import type { Consumer, Messaging } from '#libs/messaging';
-import { errorMessage, type Logger, type Metrics } from '#libs/observability';
+import { errorMessage, type AsideItem, type Logger, type Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
 import type { StreamVault } from '../keys/stream-vault.ts';
@@ -55,6 +55,7 @@ export class Intake {
   private readonly handler: StubbornBatches;
   private readonly askAgain: AskAgain;
   private readonly group: string;
+  private readonly inventories: InventoryDesk;
   private readonly stopping = new AbortController();
   private consumer: Consumer | undefined;
   private asking: Promise<void> | undefined;
@@ -66,10 +67,11 @@ export class Intake {
     this.group = `${parts.fleet}.intake`;
     const budgets = new ClusterBudgets(parts.budget);
     this.askAgain = new AskAgain({ ...parts, budgets });
+    this.inventories = new InventoryDesk(parts);
     const handler = new IntakeHandler({
       ...parts,
       group: this.group,
-      inventories: new InventoryDesk(parts),
+      inventories: this.inventories,
       budgets,
       onDeferred: () => this.askAgain.nudge(),
     });
@@ -107,6 +109,11 @@ export class Intake {
     await this.consumer?.stop();
     await this.askAgain.stop();
     await this.asking;
+  }
+
+  /** What inventories passed over; messages that fail go to the quarantine. */
+  setAside(): readonly AsideItem[] {
+    return [...this.inventories.setAside(), ...this.askAgain.setAside()];
   }
 
   /** What keeps partitions waiting; a broker that is away is told by messaging itself. */

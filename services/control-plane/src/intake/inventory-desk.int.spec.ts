@@ -2,7 +2,7 @@ import { MAX_LEFTOVERS, PodStatusMessage, topics, type Inventory } from '#libs/c
 import { DEFAULT_MASS_DELETE_LIMITS, streamIdOf } from '#libs/domain';
 import { createPool, PostgresEventStore } from '#libs/event-store';
 import type { Consumer, IncomingMessage, Messaging } from '#libs/messaging';
-import { Metrics, silentLogger } from '#libs/observability';
+import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SystemClock, SystemIds } from '#libs/runtime';
 import { createTestDatabase, eventually, type TestDatabase } from '#libs/testing';
 import type pg from 'pg';
@@ -49,20 +49,28 @@ beforeAll(async () => {
   messaging = newMessaging();
   await messaging.ensureTopics([{ name: TOPIC, partitions: 1, compacted: true }]);
   const directory = new ClusterDirectory({ pool, clock });
+  const metrics = new Metrics();
   desk = new InventoryDesk({
     inventories: new PostgresInventories({ pool, clock }),
     streams: new StreamCommands({ store, clock, ids: new SystemIds() }),
     agents: new ClusterCommands({ messaging, directory, fleet: FLEET }),
-    statuses: new PodStatusPublisher({ store, messaging, directory, fleet: FLEET }),
+    statuses: new PodStatusPublisher({
+      store,
+      messaging,
+      directory,
+      fleet: FLEET,
+      aside: new AsideItems({ loop: 'statuses', clock, logger: silentLogger, metrics }),
+    }),
     guard: new PostgresStopGuard({
       pool,
       limits: DEFAULT_MASS_DELETE_LIMITS,
       logger: silentLogger,
-      metrics: new Metrics(),
+      metrics,
     }),
     deferrals: new PostgresDeferrals({ pool, clock }),
     clock,
     logger: silentLogger,
+    metrics,
   });
   reader = await messaging.consume({
     topics: [TOPIC],

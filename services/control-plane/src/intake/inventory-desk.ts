@@ -1,6 +1,6 @@
 import type { Inventory } from '#libs/contracts';
 import { streamIdOf } from '#libs/domain';
-import type { Logger } from '#libs/observability';
+import { AsideItems, type AsideItem, type Logger, type Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
@@ -21,6 +21,8 @@ const DAY_MS = 86_400_000;
 /** After an answer its cluster waits nine times as long as it took: others share its partition, and have nine tenths of its time at least. */
 const REST_FACTOR = 9;
 const LONGEST_REST_MS = 60_000;
+/** Agents send one every few minutes. */
+const NEXT_INVENTORY_MS = 600_000;
 
 /** Takes the parts of inventories, and answers each set once it is complete. */
 export class InventoryDesk {
@@ -34,6 +36,7 @@ export class InventoryDesk {
   private readonly logger: Logger;
   /** Until when no inventory of a cluster is answered, epoch milliseconds. */
   private readonly restsUntil = new Map<string, number>();
+  private readonly aside: AsideItems;
 
   constructor(parts: {
     readonly inventories: Inventories;
@@ -44,6 +47,7 @@ export class InventoryDesk {
     readonly deferrals: Deferrals;
     readonly clock: Clock;
     readonly logger: Logger;
+    readonly metrics: Metrics;
   }) {
     this.inventories = parts.inventories;
     this.streams = parts.streams;
@@ -53,6 +57,12 @@ export class InventoryDesk {
     this.deferrals = parts.deferrals;
     this.clock = parts.clock;
     this.logger = parts.logger;
+    this.aside = new AsideItems({ ...parts, loop: 'inventories' });
+  }
+
+  /** Streams that an inventory could not be compared with. */
+  setAside(): readonly AsideItem[] {
+    return this.aside.list();
   }
 
   async take(clusterId: string, part: Inventory): Promise<void> {
@@ -100,8 +110,11 @@ export class InventoryDesk {
     ];
     const states = new Map();
     for (const page of pages(wanted)) {
-      const loaded = await this.streams.loadMany(page.map(idOf));
+      const { states: loaded, failed } = await this.streams.loadEach(page.map(idOf));
       for (const uid of page) states.set(uid, loaded.get(idOf(uid)));
+      for (const streamId of loaded.keys()) this.aside.done(streamId);
+      // Nothing is known of it here: the agent is asked about its pod, which changes nothing by itself.
+      for (const [streamId, error] of failed) this.aside.put(streamId, error, NEXT_INVENTORY_MS);
     }
     const now = this.clock.now();
     const answer = answerInventory({

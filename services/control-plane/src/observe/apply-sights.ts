@@ -7,12 +7,12 @@ import {
 } from '#libs/domain';
 import type { EciClient } from '#libs/eci';
 import { isTrouble, type EventStore, type GateQueue } from '#libs/event-store';
-import type { Logger } from '#libs/observability';
+import type { AsideItems, Logger } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
 import { capacityGate } from '../effects/fleet-view.ts';
 import { aliasOf } from '../streams/alias.ts';
 import { UndecidableStream } from '../streams/plan-append.ts';
-import { SetAside } from '../streams/set-aside.ts';
+import type { SetAside } from '../streams/set-aside.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import type { ObserveMetrics } from './metrics.ts';
 import type { Scope } from './ports.ts';
@@ -23,6 +23,8 @@ export const IDS = 20;
 const READS_AT_ONCE = 4;
 /** Why a group ended is in its details only; for so long its end waits for them. Shorter than the shortest window of a sweep. */
 const END_WAITS_MS = 30_000;
+/** Between two full inventories of a place. */
+export const INVENTORY_EVERY_MS = 300_000;
 
 export interface ApplyParts {
   readonly scope: Scope;
@@ -35,6 +37,10 @@ export interface ApplyParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: ObserveMetrics;
+  /** Groups whose stream could not take what was seen. */
+  readonly aside: SetAside<GroupSnapshot>;
+  /** Groups and streams that the inventories and the search for streams had to pass over. */
+  readonly passedOver: AsideItems;
 }
 
 export const ACTOR = 'control-plane:observe';
@@ -42,24 +48,14 @@ export const ACTOR = 'control-plane:observe';
 /** Turns what was seen of groups into events of their streams: only differences are decided on, and only differences become events. */
 export class ApplySights {
   private readonly parts: ApplyParts;
-  /** Groups whose stream could not take what was seen. */
-  private readonly aside: SetAside<GroupSnapshot>;
 
   constructor(parts: ApplyParts) {
     this.parts = parts;
-    const { metrics, scope } = parts;
-    this.aside = new SetAside({
-      ...parts,
-      onAside: (failed, aside) => {
-        metrics.setAside.inc(failed);
-        metrics.aside.set({ account: scope.accountId, region: scope.region }, aside);
-      },
-    });
   }
 
   /** What was set aside, and is due again. */
   async again(): Promise<void> {
-    const due = this.aside.due();
+    const due = this.parts.aside.due();
     if (due.length > 0) await this.observe(due);
   }
 
@@ -177,7 +173,7 @@ export class ApplySights {
     const { sights } = this.parts;
     const ids = new Set(snapshots.flatMap(({ containerGroupId }) => sights.get(containerGroupId)?.streamId ?? []));
     const states = await this.states([...ids]);
-    await this.aside.each(
+    await this.parts.aside.each(
       snapshots,
       ({ containerGroupId }) => containerGroupId,
       async (snapshot) => {
@@ -195,22 +191,23 @@ export class ApplySights {
   }
 
   /** One stream that cannot be read does not hide the others; it is missing. */
-  private async states(streamIds: readonly string[]): Promise<ReadonlyMap<string, ContainerGroupState>> {
-    const { streams, logger } = this.parts;
+  async states(streamIds: readonly string[]): Promise<ReadonlyMap<string, ContainerGroupState>> {
+    const { streams, passedOver } = this.parts;
+    const { states, failed } = await streams.loadEach(streamIds);
+    for (const streamId of states.keys()) passedOver.done(streamId);
+    for (const [streamId, error] of failed) passedOver.put(streamId, error, INVENTORY_EVERY_MS);
+    return states;
+  }
+
+  /** Work on one group, for rounds over many: when it fails the group is passed over until the next round. */
+  async one(id: string, work: () => Promise<void>): Promise<void> {
+    const { passedOver } = this.parts;
     try {
-      return await streams.loadMany(streamIds);
+      await work();
+      passedOver.done(id);
     } catch (error) {
       if (isTrouble(error)) throw error;
-      const states = new Map<string, ContainerGroupState>();
-      for (const streamId of streamIds) {
-        try {
-          states.set(streamId, await streams.load(streamId));
-        } catch (failure) {
-          if (isTrouble(failure)) throw failure;
-          logger.warn('a stream cannot be read, the others go on', { streamId, error: failure });
-        }
-      }
-      return states;
+      passedOver.put(id, error, INVENTORY_EVERY_MS);
     }
   }
 

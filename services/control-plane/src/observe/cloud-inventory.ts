@@ -1,7 +1,7 @@
-import { isFinalStatus, streamIdOf, type ContainerGroupState } from '#libs/domain';
+import { isFinalStatus, streamIdOf } from '#libs/domain';
 import type { FoundGroup, GroupIdentity } from '#libs/eci';
 import { Absences, type CompleteList } from './absence.ts';
-import { IDS, type ApplyParts, type ApplySights } from './apply-sights.ts';
+import { IDS, INVENTORY_EVERY_MS, type ApplyParts, type ApplySights } from './apply-sights.ts';
 import { OrphanDesk } from '../orphans/orphan-desk.ts';
 import type { OrphanStreams } from '../orphans/orphan-streams.ts';
 import type { OrphanCase, OrphanCases } from '../orphans/ports.ts';
@@ -43,7 +43,7 @@ export class CloudInventory {
   constructor(parts: CloudInventoryParts, apply: ApplySights) {
     this.parts = parts;
     this.apply = apply;
-    this.desk = new OrphanDesk(parts);
+    this.desk = new OrphanDesk({ ...parts, one: (id, work) => this.apply.one(id, work) });
   }
 
   /** Some group was missing: the next inventory should not wait long. */
@@ -83,27 +83,30 @@ export class CloudInventory {
 
   /** Groups whose stream is not known by their id: adopted, late twins, or nobody's. Answers the last. */
   async strangers(groups: readonly FoundGroup[]): Promise<readonly FoundGroup[]> {
-    const { scope, streams, sights, clock } = this.parts;
+    const { scope, streams, sights, clock, passedOver } = this.parts;
     const open = groups.filter(({ snapshot }) => !isFinalStatus(snapshot.status));
     const streamOf = ({ identity }: FoundGroup): string | undefined =>
       identity?.clusterId && identity.podUid ? streamIdOf(identity.clusterId, identity.podUid) : undefined;
-    const states = await streams.loadMany(open.flatMap((group) => streamOf(group) ?? []));
+    const { states, failed } = await streams.loadEach(open.flatMap((group) => streamOf(group) ?? []));
     const nobodys: FoundGroup[] = [];
     for (const group of open) {
       const { snapshot, identity = {} } = group;
       const { containerGroupId, status } = snapshot;
       const streamId = streamOf(group);
+      if (streamId !== undefined && failed.has(streamId)) {
+        // It is some stream's, which cannot be read: neither nobody's nor known.
+        passedOver.put(containerGroupId, failed.get(streamId), INVENTORY_EVERY_MS);
+        continue;
+      }
       const state = streamId === undefined ? undefined : states.get(streamId);
       if (!streamId || !state || state.version === 0) {
         nobodys.push(group);
         continue;
       }
       sights.meet(containerGroupId, streamId, clock.now());
-      await this.apply.execute(
-        containerGroupId,
-        streamId,
-        [twinOf(scope, containerGroupId, status, identity), { type: 'Observe', snapshot }],
-        state,
+      const twin = twinOf(scope, containerGroupId, status, identity);
+      await this.apply.one(containerGroupId, () =>
+        this.apply.execute(containerGroupId, streamId, [twin, { type: 'Observe', snapshot }], state),
       );
     }
     return nobodys;
@@ -124,19 +127,20 @@ export class CloudInventory {
 
   /** Groups that their stream takes for gone or ended, and that a second look still finds open, must not live. */
   private async backFromTheDead(groups: readonly FoundGroup[]): Promise<void> {
-    const { sights, client, streams, scope, clock } = this.parts;
+    const { sights, client, scope, clock } = this.parts;
     const suspects = groups.filter(({ snapshot }) => {
       const sight = sights.get(snapshot.containerGroupId);
       return sight && !sight.open && !isFinalStatus(snapshot.status) && snapshot.status !== 'Terminating';
     });
     if (suspects.length === 0) return;
-    const states = await streams.loadMany(
+    const states = await this.apply.states(
       suspects.map(({ snapshot }) => sights.get(snapshot.containerGroupId)?.streamId as string),
     );
     for (const { snapshot, identity = {} } of suspects) {
       const id = snapshot.containerGroupId;
       const streamId = sights.get(id)?.streamId as string;
-      const state = states.get(streamId) as ContainerGroupState;
+      const state = states.get(streamId);
+      if (!state) continue;
       sights.learn(id, state, clock.now());
       const takenForGone = state.group?.containerGroupId !== id || state.group.gone;
       if (sights.get(id)?.open || !takenForGone) continue;
@@ -144,17 +148,18 @@ export class CloudInventory {
       const now =
         answer.kind === 'done' ? answer.value.find((group) => group.snapshot.containerGroupId === id) : undefined;
       if (!now || isFinalStatus(now.snapshot.status) || now.snapshot.status === 'Terminating') continue;
-      await this.apply.execute(id, streamId, [twinOf(scope, id, now.snapshot.status, identity)]);
+      const twin = twinOf(scope, id, now.snapshot.status, identity);
+      await this.apply.one(id, () => this.apply.execute(id, streamId, [twin]));
     }
   }
 
   private async missing(list: CompleteList): Promise<Missing> {
-    const { scopes, scope, streams } = this.parts;
+    const { scopes, scope } = this.parts;
     const known = [...(await scopes.knownGroups(scope))].filter(([id]) => !list.seen.has(id));
     const open = new Map<string, number>();
     for (let start = 0; start < known.length; start += PAGE) {
       const page = known.slice(start, start + PAGE);
-      const states = await streams.loadMany(page.map(([, streamId]) => streamId));
+      const states = await this.apply.states(page.map(([, streamId]) => streamId));
       for (const [id, streamId] of page) {
         const group = states.get(streamId)?.group;
         // A group that we delete has its own rule of evidence, and its own worker.
@@ -203,8 +208,10 @@ export class CloudInventory {
       if (found.has(id) || streamId === undefined) continue;
       logger.warn('a container group vanished without our delete', { streamId, containerGroupId: id });
       const evidence = 'missing from two complete lists at least a minute apart and from a direct read';
-      await this.apply.execute(id, streamId, [{ type: 'RecordGone', containerGroupId: id, evidence }]);
-      metrics.gone.inc();
+      await this.apply.one(id, async () => {
+        await this.apply.execute(id, streamId, [{ type: 'RecordGone', containerGroupId: id, evidence }]);
+        metrics.gone.inc();
+      });
     }
   }
 }

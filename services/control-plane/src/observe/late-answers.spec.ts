@@ -1,12 +1,13 @@
 import { streamIdOf, type ContainerGroupState, type GroupSnapshot } from '#libs/domain';
 import type { EciClient, FoundGroup } from '#libs/eci';
 import { InMemoryDatabase, InMemoryEventStore } from '#libs/event-store';
-import { Metrics, silentLogger } from '#libs/observability';
+import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { placement, runPod } from '../../../../libs/domain/src/container-group/samples.ts';
 import { Asking, DatedEciClient } from '../accounts/dated-eci.ts';
+import { SetAside } from '../streams/set-aside.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';
 import { ApplySights } from './apply-sights.ts';
 import { observeMetrics } from './metrics.ts';
@@ -91,6 +92,7 @@ class Observer {
       describe: () => answer([{ snapshot: seen() } as FoundGroup]),
     } as unknown as EciClient;
     this.client = new DatedEciClient(cloud, asking);
+    const base = { clock, logger: silentLogger, metrics: new Metrics() };
     this.apply = new ApplySights({
       scope: { accountId: 'acc', region: 'cn-hangzhou' },
       client: this.client,
@@ -102,6 +104,8 @@ class Observer {
       random: new SeededRandom(1),
       logger: silentLogger,
       metrics: observeMetrics(new Metrics()),
+      aside: new SetAside({ ...base, random: new SeededRandom(1), loop: 'observe' }),
+      passedOver: new AsideItems({ ...base, loop: 'observe streams' }),
     });
   }
 

@@ -12,14 +12,6 @@ export function observeMetrics(metrics: Metrics) {
       ['account', 'region'],
     ),
     orphans: metrics.gauge('eci_fleet_orphans', 'Open groups with our tag and without a stream', ['account', 'region']),
-    setAside: metrics.counter(
-      'eci_fleet_observe_set_aside_total',
-      'Observations of one group that failed and were set aside',
-    ),
-    aside: metrics.gauge('eci_fleet_observe_aside', 'Groups whose observations are set aside now', [
-      'account',
-      'region',
-    ]),
     twins: metrics.counter('eci_fleet_observe_twins_total', 'Open groups that were not their stream’s current one'),
   };
 }

@@ -1,14 +1,16 @@
+import type { GroupSnapshot } from '#libs/domain';
 import { AccountUnusable, RegionNotAllowed, type EciClient, type EciClients } from '#libs/eci';
 import type { EventStore, GateQueue } from '#libs/event-store';
-import type { Logger, Metrics } from '#libs/observability';
+import { AsideItems, type AsideItem, type Logger, type Metrics } from '#libs/observability';
 import type { Clock, LoopStep, Random } from '#libs/runtime';
 import { Asking } from '../accounts/dated-eci.ts';
 import type { OrphanStreams } from '../orphans/orphan-streams.ts';
 import type { OrphanCases } from '../orphans/ports.ts';
+import { SetAside } from '../streams/set-aside.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 import { observeMetrics } from './metrics.ts';
-import type { Observed, Orphans, Scope, Scopes } from './ports.ts';
+import type { Orphans, Scope, Scopes } from './ports.ts';
 import { ScopeObserver } from './scope-observer.ts';
 import { Sights } from './sights.ts';
 
@@ -40,6 +42,7 @@ const STAND_BY_MS = 2_000;
 const UNUSABLE_MS = 30_000;
 
 interface Watch {
+  readonly setAside: () => readonly AsideItem[];
   readonly loop: SupervisedLoop;
   /** Ends what the loop has begun beside itself. */
   readonly leave: () => Promise<void>;
@@ -80,6 +83,10 @@ export class Observer {
     return loops.map((loop) => loop.trouble()).find((trouble) => trouble !== undefined);
   }
 
+  setAside(): readonly AsideItem[] {
+    return [...this.watches.values()].flatMap(({ setAside }) => setAside());
+  }
+
   private async step(): Promise<LoopStep> {
     for (const scope of await this.parts.scopes.all()) {
       const name = `${scope.accountId}/${scope.region}`;
@@ -93,6 +100,12 @@ export class Observer {
 
   private watch(scope: Scope): Watch {
     const { scopes, owner, clock } = this.parts;
+    const { asking } = this;
+    const metrics = observeMetrics(this.parts.metrics);
+    const place = `${scope.accountId}/${scope.region}`;
+    // They outlive a change of who holds the place.
+    const aside = new SetAside<GroupSnapshot>({ ...this.parts, loop: `observe ${place}` });
+    const passedOver = new AsideItems({ ...this.parts, loop: `observe streams ${place}` });
     let observer: ScopeObserver | undefined;
     let renewAt = 0;
     const leave = async (): Promise<void> => {
@@ -121,18 +134,21 @@ export class Observer {
         if (observer?.client !== client) {
           const before = observer?.observed ?? held;
           await observer?.finish();
-          observer = this.observerOf(scope, client, before);
+          observer = new ScopeObserver(
+            { ...this.parts, scope, client, asking, sights: new Sights(asking), metrics, aside, passedOver },
+            before,
+          );
         }
       }
       return observer ? observer.step(stopping) : STAND_BY_MS;
     };
     const loop = new SupervisedLoop({
       ...this.parts,
-      name: `observe ${scope.accountId}/${scope.region}`,
+      name: `observe ${place}`,
       idleMs: STAND_BY_MS,
       step,
     });
-    return { loop, leave };
+    return { loop, leave, setAside: () => [...aside.list(), ...passedOver.list()] };
   }
 
   /** Undefined while the account is not configured, or not for this region: nothing of ours can be there. */
@@ -146,11 +162,5 @@ export class Observer {
       this.parts.logger.warn('a place cannot be observed', { ...scope, reason: error.message });
       return undefined;
     }
-  }
-
-  private observerOf(scope: Scope, client: EciClient, observed: Observed): ScopeObserver {
-    const metrics = observeMetrics(this.parts.metrics);
-    const { asking } = this;
-    return new ScopeObserver({ ...this.parts, scope, client, asking, sights: new Sights(asking), metrics }, observed);
   }
 }

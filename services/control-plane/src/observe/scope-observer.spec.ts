@@ -1,13 +1,14 @@
 import { initialState, streamIdOf, type GroupSnapshot } from '#libs/domain';
 import type { EciClient, TagFilter } from '#libs/eci';
 import type { EventStore } from '#libs/event-store';
-import { Metrics, silentLogger } from '#libs/observability';
+import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Asking } from '../accounts/dated-eci.ts';
 import { OrphanStreams } from '../orphans/orphan-streams.ts';
 import { OrphanCases } from '../orphans/ports.ts';
 import { aliasOf } from '../streams/alias.ts';
+import { SetAside } from '../streams/set-aside.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';
 import { observeMetrics } from './metrics.ts';
 import { Orphans, Scopes } from './ports.ts';
@@ -114,6 +115,7 @@ describe('watching a place', () => {
     } as unknown as EventStore;
     const asking = new Asking(clock);
     sights = new Sights(asking);
+    const base = { clock, logger: silentLogger, metrics: new Metrics() };
     observer = new ScopeObserver(
       {
         fleet: 'f',
@@ -132,6 +134,8 @@ describe('watching a place', () => {
         random: new SeededRandom(1),
         logger: silentLogger,
         metrics: observeMetrics(new Metrics()),
+        aside: new SetAside({ ...base, random: new SeededRandom(1), loop: 'observe' }),
+        passedOver: new AsideItems({ ...base, loop: 'inventory' }),
       },
       {},
     );

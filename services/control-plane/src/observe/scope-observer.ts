@@ -2,7 +2,7 @@ import { parseStreamId } from '#libs/domain';
 import type { EciClient, TagFilter } from '#libs/eci';
 import { backoffMs, type Random } from '#libs/runtime';
 import { DatedEciClient, type Asking } from '../accounts/dated-eci.ts';
-import { IDS, ApplySights } from './apply-sights.ts';
+import { ApplySights, IDS, INVENTORY_EVERY_MS } from './apply-sights.ts';
 import { CloudInventory, type CloudInventoryParts } from './cloud-inventory.ts';
 import type { Observed } from './ports.ts';
 import { windowSeconds } from './window.ts';
@@ -20,7 +20,6 @@ const BUSY_FOR_MS = 30_000;
 const LONG_CHAIN_MS = 2_000;
 const SHARDED_FOR_MS = 300_000;
 const CLUSTERS_FRESH_MS = 10_000;
-const INVENTORY_EVERY_MS = 300_000;
 /** A second list follows soon when the first one missed something. */
 const INVENTORY_AGAIN_MS = 65_000;
 /** A group without a stream may be one whose create has not been recorded yet. */

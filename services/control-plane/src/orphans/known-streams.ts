@@ -1,6 +1,7 @@
 import { streamIdOf, type OrphanId } from '#libs/domain';
 import type { EventStore } from '#libs/event-store';
 import { aliasOf } from '../streams/alias.ts';
+import { oneByOne } from '../streams/one-by-one.ts';
 
 /** A group, and the pod that its tags name. */
 export interface TaggedGroup extends OrphanId {
@@ -21,10 +22,12 @@ export async function streamsOf(
       clusterId && podUid ? [[containerGroupId, streamIdOf(clusterId, podUid)] as const] : [],
     ),
   );
-  const [byAlias, streams] = await Promise.all([
+  const [byAlias, { answers, failed }] = await Promise.all([
     store.findByAlias([...aliases.values()]),
-    store.loadMany([...new Set(pods.values())]),
+    oneByOne([...new Set(pods.values())], (ids) => store.loadMany(ids)),
   ]);
+  // A stream that cannot be read is there all the same.
+  const streams = new Set([...answers.flatMap((loaded) => [...loaded.keys()]), ...failed.keys()]);
   const found = new Map<string, string>();
   for (const { containerGroupId } of groups) {
     const pod = pods.get(containerGroupId);

@@ -17,6 +17,8 @@ export interface OrphanDeskParts {
   readonly cases: OrphanCases;
   readonly orphanStreams: OrphanStreams;
   readonly logger: Logger;
+  /** Work on one group; it may fail without ending the round. */
+  readonly one: (containerGroupId: string, work: () => Promise<void>) => Promise<void>;
 }
 
 /** Ids of one read (ECI docs). */
@@ -69,7 +71,8 @@ export class OrphanDesk {
     const open = new Map(cases.map((each) => [each.containerGroupId, each]));
     for (const facts of orphaned) {
       const age = ages.get(facts.containerGroupId) ?? 0;
-      if (age >= ORPHAN_GRACE_MS && !open.has(facts.containerGroupId)) await this.quarantine(facts);
+      if (age >= ORPHAN_GRACE_MS && !open.has(facts.containerGroupId))
+        await this.parts.one(facts.containerGroupId, () => this.quarantine(facts));
     }
     const still = new Set(orphaned.map(({ containerGroupId }) => containerGroupId));
     await this.close(
@@ -129,7 +132,9 @@ export class OrphanDesk {
     streamId?: string,
   ): Promise<void> {
     const stream = streamId === undefined ? {} : { streamId };
-    await this.parts.orphanStreams.execute(id, { type: 'Close', reason, evidence, ...stream }, { actor: ACTOR });
+    await this.parts.one(id.containerGroupId, async () => {
+      await this.parts.orphanStreams.execute(id, { type: 'Close', reason, evidence, ...stream }, { actor: ACTOR });
+    });
   }
 
   /** Direct reads; undefined when one of them was not answered. */

@@ -1,10 +1,11 @@
 import { isFinalStatus, parseOrphanStreamId, type OrphanCommand, type OrphanId, type OrphanState } from '#libs/domain';
 import type { DeleteAnswer, EciClient, EciClients, FoundGroup } from '#libs/eci';
-import type { EffectQueue, EffectRow, EventStore } from '#libs/event-store';
-import { errorMessage, type Logger, type Metrics } from '#libs/observability';
+import { isTrouble, type EffectQueue, type EffectRow, type EventStore } from '#libs/event-store';
+import { AsideItems, errorMessage, type AsideItem, type Logger, type Metrics } from '#libs/observability';
 import type { Clock, Ids, LoopStep, Random } from '#libs/runtime';
 import { claimOf, LEASE_MS, Releases } from '../effects/held-effect.ts';
 import { laneName } from '../streams/lanes.ts';
+import { SetAside } from '../streams/set-aside.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 import { streamsOf } from './known-streams.ts';
 import { REMOVE_ORPHAN, type OrphanStreams } from './orphan-streams.ts';
@@ -26,6 +27,8 @@ export interface OrphanWorkerParts {
   readonly metrics: Metrics;
 }
 
+type Place = { readonly accountId: string; readonly region: string };
+
 const ACTOR = 'control-plane:effects';
 const POLL_MS = 1_000;
 const AT_ONCE = 20;
@@ -46,6 +49,8 @@ export class OrphanWorker {
   private readonly parts: OrphanWorkerParts;
   private readonly releases: Releases;
   private readonly loop: SupervisedLoop;
+  private readonly aside: AsideItems;
+  private readonly placesAside: SetAside<Place>;
   private readonly removed;
 
   constructor(parts: OrphanWorkerParts) {
@@ -55,6 +60,8 @@ export class OrphanWorker {
       'account',
       'region',
     ]);
+    this.aside = new AsideItems({ ...parts, loop: 'orphans' });
+    this.placesAside = new SetAside({ ...parts, loop: 'orphans places' });
     this.loop = new SupervisedLoop({ ...parts, name: 'orphans', idleMs: POLL_MS, step: () => this.step() });
   }
 
@@ -70,9 +77,14 @@ export class OrphanWorker {
     return this.loop.trouble();
   }
 
+  setAside(): readonly AsideItem[] {
+    return [...this.aside.list(), ...this.placesAside.list()];
+  }
+
   private async step(): Promise<LoopStep> {
     const { cases, queue, ids, configureLanes } = this.parts;
-    for (const { accountId, region } of await cases.placesAtWork()) {
+    const nameOf = ({ accountId, region }: Place): string => `${accountId}/${region}`;
+    await this.placesAside.each(await cases.placesAtWork(), nameOf, async ({ accountId, region }) => {
       await configureLanes?.(accountId, region);
       const lane = laneName({ accountId, region, action: 'delete' });
       const rows = await queue.claim({
@@ -83,25 +95,32 @@ export class OrphanWorker {
         leaseMs: LEASE_MS,
       });
       await Promise.all(rows.map((row) => this.work(row)));
-    }
+    });
     return 'idle';
   }
 
   private async work(row: EffectRow): Promise<void> {
-    const { orphanStreams, clients, logger } = this.parts;
     try {
-      const id = parseOrphanStreamId(row.streamId);
-      if (!id) throw new Error(`${row.streamId} is no stream of an orphan`);
-      const state = await orphanStreams.load(id);
-      if (state.phase !== 'removing') return await this.settle(row, id, undefined);
-      const client = await clients.for(id.accountId, id.region);
-      if (state.removal?.deleteAcceptedAt === undefined) await this.remove(row, id, state, client);
-      else await this.confirm(row, id, Date.parse(state.removal.deleteAcceptedAt), client);
+      await this.advance(row);
+      this.aside.done(row.streamId);
     } catch (error) {
-      logger.warn('could not remove an orphan; trying again', { streamId: row.streamId, error });
+      const afterMs = this.releases.pause(row.attempts, BUSY);
+      if (isTrouble(error)) this.parts.logger.warn('could not remove an orphan; trying again', { error });
+      else this.aside.put(row.streamId, error, afterMs);
       // The call may have gone out: whoever claims the row next is told.
-      await this.later(row, this.releases.pause(row.attempts, BUSY), false).catch(() => undefined);
+      await this.later(row, afterMs, false).catch(() => undefined);
     }
+  }
+
+  private async advance(row: EffectRow): Promise<void> {
+    const { orphanStreams, clients } = this.parts;
+    const id = parseOrphanStreamId(row.streamId);
+    if (!id) throw new Error(`${row.streamId} is no stream of an orphan`);
+    const state = await orphanStreams.load(id);
+    if (state.phase !== 'removing') return await this.settle(row, id, undefined);
+    const client = await clients.for(id.accountId, id.region);
+    if (state.removal?.deleteAcceptedAt === undefined) await this.remove(row, id, state, client);
+    else await this.confirm(row, id, Date.parse(state.removal.deleteAcceptedAt), client);
   }
 
   private async remove(row: EffectRow, id: OrphanId, state: OrphanState, client: EciClient): Promise<void> {

@@ -1,4 +1,5 @@
 import { PostgresCheckpoints, Subscription, TransactionRunner } from '#libs/event-store';
+import { AsideItems } from '#libs/observability';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Parts, RunningRole } from '../parts.ts';
 import { LEASE_MS, SupervisedLoop } from '../supervised-loop.ts';
@@ -24,7 +25,8 @@ const BATCH = 1_000;
 
 /** The subscription that keeps the read model; one of another name reads from the first event, into the same tables. */
 export function projectionOf(
-  parts: Pick<Parts, 'pool' | 'dataSource' | 'store' | 'clock' | 'random' | 'ids' | 'logger'>,
+  parts: Pick<Parts, 'pool' | 'dataSource' | 'store' | 'clock' | 'random' | 'ids'>,
+  aside: Pick<AsideItems, 'put' | 'done'>,
   name = 'project',
 ): Subscription<EntityManager> {
   const projection = new ContainerGroupProjection(parts.store);
@@ -34,8 +36,8 @@ export function projectionOf(
     store: parts.store,
     checkpoints: new PostgresCheckpoints(sqlClientOf(parts.pool), new TypeOrmTransactions(parts.dataSource)),
     handler: (events, manager) => projection.apply(events, manager),
-    onParked: ({ streamId, version, error }) =>
-      parts.logger.error('park a stream of the projection', { streamId, version, error }),
+    onParked: ({ streamId, error, againMs }) => aside.put(streamId, error, againMs),
+    onFlowing: ({ streamId }) => aside.done(streamId),
     batchSize: BATCH,
     leaseMs: LEASE_MS,
     clock: parts.clock,
@@ -52,9 +54,11 @@ const LOOK_EVERY_MS = 100;
 /** Role `project`: from events to the read model. */
 export function startProject(parts: Parts): Promise<RunningRole> {
   const { clock, random, logger, metrics } = parts;
-  const subscription = projectionOf(parts);
+  const name = 'project';
+  const aside = new AsideItems({ loop: name, clock, logger, metrics });
+  const subscription = projectionOf(parts, aside);
   const loop = new SupervisedLoop({
-    name: 'project',
+    name,
     clock,
     random,
     logger,
@@ -65,6 +69,7 @@ export function startProject(parts: Parts): Promise<RunningRole> {
   loop.start();
   return Promise.resolve({
     trouble: () => loop.trouble(),
+    setAside: () => aside.list(),
     async stop() {
       await loop.stop();
       await subscription.leave();

@@ -22,8 +22,11 @@ export class ClusterCommands {
     return true;
   }
 
-  /** The same command to every cluster that has joined. */
+  /** The same command to every cluster that has joined; rejects with the first failure once all have been tried. */
   async sendToAll(command: ClusterCommand): Promise<void> {
-    for (const { id } of await this.directory.live()) await this.sendCommand(id, command);
+    const failures: unknown[] = [];
+    for (const { id } of await this.directory.live())
+      await this.sendCommand(id, command).catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   }
 }

@@ -31,6 +31,11 @@ export class ClusterTopics {
     if (made.includes(topic)) await this.refill(clusterId);
   }
 
+  /** Says to the cluster's topic everything that it should hold. */
+  fill(clusterId: string): Promise<void> {
+    return this.refill(clusterId);
+  }
+
   /** Shuts the cluster's agent out and removes its topic. */
   async remove(clusterId: string): Promise<void> {
     await this.messaging.revokeCluster(this.principalOf(clusterId));

@@ -7,6 +7,7 @@ import { groupTimes } from '../container-groups/group-times.ts';
 import { containerGroupStreams, domainEvent, stateOf } from '../streams/stored-events.ts';
 import { cloudEvent } from './cloud-events.ts';
 import { PUBLISH_TIMEOUT_MS, type PodStatusPublisher } from './pod-status.ts';
+import type { Reachable } from './prepared-clusters.ts';
 
 const MAX_BATCH_BYTES = 900_000;
 
@@ -15,6 +16,7 @@ export class EventPublisher {
   private readonly store: EventStore;
   private readonly messaging: Messaging;
   private readonly statuses: PodStatusPublisher;
+  private readonly reach: Reachable;
   private readonly fleet: string;
   private readonly intentToRunning;
   private readonly published;
@@ -23,12 +25,15 @@ export class EventPublisher {
     readonly store: EventStore;
     readonly messaging: Messaging;
     readonly statuses: PodStatusPublisher;
+    /** Clusters that cannot be told are left out here, and the others are told. */
+    readonly reach: Reachable;
     readonly fleet: string;
     readonly metrics: Metrics;
   }) {
     this.store = parts.store;
     this.messaging = parts.messaging;
     this.statuses = parts.statuses;
+    this.reach = parts.reach;
     this.fleet = parts.fleet;
     this.intentToRunning = parts.metrics.histogram(
       'eci_fleet_intent_to_running_seconds',
@@ -43,7 +48,7 @@ export class EventPublisher {
     const streams = await this.store.loadMany(containerGroupStreams(events));
     const ours = events.filter((event) => parseStreamId(event.streamId) !== undefined);
     // Side by side they share a request to the broker. Both are waited for, whichever fails: nothing of this round may be under way in the next.
-    const told = await Promise.allSettled([this.statuses.publishLoaded(streams), this.tell(ours)]);
+    const told = await Promise.allSettled([this.statuses.publishLoaded(streams, this.reach), this.tell(ours)]);
     for (const result of told) if (result.status === 'rejected') throw result.reason;
     this.published.inc(ours.length);
     this.measure(ours, streams);

@@ -2,9 +2,12 @@ import { PodStatusMessage, topics } from '#libs/contracts';
 import { finalize, isClosed, parseStreamId, type ContainerGroupState } from '#libs/domain';
 import type { EventStore, RecordedEvent } from '#libs/event-store';
 import { podAnnotationsOf, podEventsOf, podStatusOf } from '#libs/kubernetes';
-import type { Messaging, OutgoingMessage } from '#libs/messaging';
+import { MessagingError, type Messaging, type OutgoingMessage } from '#libs/messaging';
+import type { AsideItem, AsideItems } from '#libs/observability';
+import { oneByOne } from '../streams/one-by-one.ts';
 import type { KnownClusters } from './ports.ts';
 import { domainEvent, stateOf } from '../streams/stored-events.ts';
+import { isNobodysFault, type Reachable } from './prepared-clusters.ts';
 
 /**
  * What a cluster's topic should hold for one stream: the complete status, or nothing more once the pod object is gone for good (unless the
@@ -39,6 +42,16 @@ const hasTombstone = (state: ContainerGroupState): boolean => isClosed(state) &&
 
 /** A subscription waits for us in a transaction, which PostgreSQL ends after 10 idle seconds: a broker that is away is given up before. */
 export const PUBLISH_TIMEOUT_MS = 8_000;
+/** Agents send one every few minutes, and it asks for what they have not written. */
+const NEXT_INVENTORY_MS = 600_000;
+
+/** What a cluster is to be told about its pods, by cluster. */
+type Batches = Map<string, OutgoingMessage[]>;
+
+interface PublishOptions {
+  /** The cluster shows the pod's object: it is told the status even of a pod that is gone for good. */
+  readonly objectIsThere?: boolean;
+}
 
 /** Says to clusters how their pods are. Saying it twice is harmless: agents ignore what is not newer than what they have. */
 export class PodStatusPublisher {
@@ -46,47 +59,84 @@ export class PodStatusPublisher {
   private readonly messaging: Messaging;
   private readonly directory: KnownClusters;
   private readonly fleet: string;
+  private readonly aside: AsideItems;
 
   constructor(parts: {
     readonly store: EventStore;
     readonly messaging: Messaging;
     readonly directory: KnownClusters;
     readonly fleet: string;
+    /** Streams whose status could not be said when somebody asked for it. */
+    readonly aside: AsideItems;
   }) {
     this.store = parts.store;
     this.messaging = parts.messaging;
     this.directory = parts.directory;
     this.fleet = parts.fleet;
+    this.aside = parts.aside;
   }
 
-  /** Publishes the present status of these streams, one batch a cluster; streams of clusters that cannot be spoken to are left out. */
-  async publish(streamIds: readonly string[], options: { readonly objectIsThere?: boolean } = {}): Promise<void> {
-    await this.publishLoaded(await this.store.loadMany(await this.reachable(streamIds)), options);
-  }
-
-  /** The same for streams that were loaded already. */
-  async publishLoaded(
-    streams: ReadonlyMap<string, readonly RecordedEvent[]>,
-    options: { readonly objectIsThere?: boolean } = {},
-  ): Promise<void> {
-    const batches = new Map<string, OutgoingMessage[]>();
-    for (const streamId of await this.reachable([...streams.keys()])) {
-      const message = podStatusRecord(streams.get(streamId) ?? [], options);
-      const clusterId = parseStreamId(streamId)?.clusterId;
-      if (message === undefined || clusterId === undefined) continue;
-      batches.set(clusterId, [...(batches.get(clusterId) ?? []), message]);
+  /**
+   * Publishes the present status of these streams, one batch a cluster; streams of clusters that cannot be spoken to are left out, and so is one
+   * that cannot be read: it is set aside until it is asked for again, by the next inventory at the latest.
+   */
+  async publish(streamIds: readonly string[], options: PublishOptions = {}): Promise<void> {
+    const { answers, failed } = await oneByOne(await this.reachable(streamIds), (ids) => this.store.loadMany(ids));
+    const unsaid = new Map(failed);
+    const batches: Batches = new Map();
+    for (const [streamId, recorded] of answers.flatMap((streams) => [...streams])) {
+      try {
+        this.add(batches, streamId, recorded, options);
+        this.aside.done(streamId);
+      } catch (error) {
+        unsaid.set(streamId, error);
+      }
     }
-    await Promise.all([...batches].map(([clusterId, messages]) => this.send(clusterId, messages)));
+    for (const [streamId, error] of unsaid) this.aside.put(streamId, error, NEXT_INVENTORY_MS);
+    await this.sendAll(batches);
   }
 
-  private async send(clusterId: string, messages: readonly OutgoingMessage[]): Promise<void> {
+  /** The same for streams that were loaded already, all of them or none; a cluster that cannot be told is left out of `reach`, if given. */
+  async publishLoaded(streams: ReadonlyMap<string, readonly RecordedEvent[]>, reach?: Reachable): Promise<void> {
+    const batches: Batches = new Map();
+    for (const streamId of await this.reachable([...streams.keys()]))
+      this.add(batches, streamId, streams.get(streamId) ?? [], {});
+    await this.sendAll(batches, reach);
+  }
+
+  setAside(): readonly AsideItem[] {
+    return this.aside.list();
+  }
+
+  private add(batches: Batches, streamId: string, recorded: readonly RecordedEvent[], options: PublishOptions): void {
+    const message = podStatusRecord(recorded, options);
+    const clusterId = parseStreamId(streamId)?.clusterId;
+    if (message === undefined || clusterId === undefined) return;
+    batches.set(clusterId, [...(batches.get(clusterId) ?? []), message]);
+  }
+
+  private async sendAll(batches: Batches, reach?: Reachable): Promise<void> {
+    const sent = await Promise.allSettled(
+      [...batches].map(([clusterId, messages]) => this.send(clusterId, messages, reach)),
+    );
+    for (const result of sent) if (result.status === 'rejected') throw result.reason;
+  }
+
+  private async send(
+    clusterId: string,
+    messages: readonly OutgoingMessage[],
+    reach: Reachable | undefined,
+  ): Promise<void> {
+    if (reach?.isOut(clusterId)) return;
     try {
       await this.messaging.publish(topics(this.fleet).cluster(clusterId), messages, PUBLISH_TIMEOUT_MS);
     } catch (error) {
       // Unregistered meanwhile: its topic is gone, and nobody listens.
       this.directory.forget(clusterId);
       if (!(await this.directory.find(clusterId))?.live) return;
-      throw error;
+      const isOfTheCluster = !isNobodysFault(error) && !(error instanceof MessagingError && error.code === 'too-large');
+      if (!reach || !isOfTheCluster) throw error;
+      reach.leaveOut(clusterId, error);
     }
   }
 

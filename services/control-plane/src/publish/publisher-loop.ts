@@ -1,8 +1,9 @@
 import { Subscription, TryLater, type Checkpoints, type EventStore, type RecordedEvent } from '#libs/event-store';
 import { MessagingError } from '#libs/messaging';
-import type { Logger, Metrics } from '#libs/observability';
+import { AsideItems, type Logger, type Metrics } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
 import type { RunningRole } from '../parts.ts';
+import type { PreparedClusters } from './prepared-clusters.ts';
 import { LEASE_MS, SupervisedLoop } from '../supervised-loop.ts';
 
 /** Appends come in flocks; a short wait publishes a flock in one round instead of ten. Milliseconds. */
@@ -22,6 +23,8 @@ export interface PublisherLoopParts<Tx> {
   readonly publish: (events: readonly RecordedEvent[]) => Promise<void>;
   /** Makes topics that are missing, and fills them. */
   readonly prepareTopics: () => Promise<void>;
+  /** Those whose topic could not be prepared or written are tried again. */
+  readonly clusters: Pick<PreparedClusters, 'again' | 'setAside'>;
   /** A hint that there may be new events. Returns how to stop listening. */
   readonly appended: { on(listener: () => void): () => void };
   /** Names this process in leases; random at each start. */
@@ -34,10 +37,12 @@ export interface PublisherLoopParts<Tx> {
 
 /** Publishes every event at least once, in order. Of several replicas one holds the subscription. */
 export function startPublisherLoop<Tx>(parts: PublisherLoopParts<Tx>): RunningRole {
-  const { store, checkpoints, publish, prepareTopics, appended, owner, clock, random, logger, metrics } = parts;
+  const { store, checkpoints, publish, prepareTopics, clusters, appended, owner, clock, random, logger, metrics } =
+    parts;
   // A log that began anew with this process, or was lost, has no topics: they are made and filled before the next event is published.
   let topicsMayLack = true;
   let lastRound = 0;
+  const aside = new AsideItems({ loop: 'publish', clock, logger, metrics });
   const subscription = new Subscription<Tx>({
     name: 'publish',
     owner,
@@ -51,8 +56,8 @@ export function startPublisherLoop<Tx>(parts: PublisherLoopParts<Tx>): RunningRo
         () => (topicsMayLack = true),
       );
     },
-    onParked: ({ streamId, version, error }) =>
-      logger.error('park a stream of the publisher', { streamId, version, error }),
+    onParked: ({ streamId, error, againMs }) => aside.put(streamId, error, againMs),
+    onFlowing: ({ streamId }) => aside.done(streamId),
     leaseMs: LEASE_MS,
     clock,
     random,
@@ -69,6 +74,7 @@ export function startPublisherLoop<Tx>(parts: PublisherLoopParts<Tx>): RunningRo
         await prepareTopics();
         topicsMayLack = false;
       }
+      await clusters.again();
       await clock.sleep(lastRound < STORM_EVENTS ? GATHER_MS : GATHER_IN_STORM_MS, stopping);
       lastRound = 0;
       return subscription.step(stopping);
@@ -78,6 +84,7 @@ export function startPublisherLoop<Tx>(parts: PublisherLoopParts<Tx>): RunningRo
   loop.start();
   return {
     trouble: () => loop.trouble(),
+    setAside: () => [...aside.list(), ...clusters.setAside()],
     async stop() {
       stopListening();
       await loop.stop();

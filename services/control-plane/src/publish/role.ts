@@ -4,15 +4,27 @@ import type { Parts, RunningRole } from '../parts.ts';
 import { sqlClientOf } from '../transaction.ts';
 import { EventPublisher } from './event-publisher.ts';
 import { fleetTopics } from './fleet-topics.ts';
+import { PreparedClusters } from './prepared-clusters.ts';
 import { startPublisherLoop } from './publisher-loop.ts';
 
 /** Role `publish`: from events to pod statuses, CloudEvents and seals. */
 export function startPublish(parts: Parts): Promise<RunningRole> {
   const { pool, store, clock, random, ids, logger, metrics, appended } = parts;
+  const prepared = new PreparedClusters({
+    loop: 'publish clusters',
+    clusters: parts.clusters,
+    prepare: (id) => parts.topics.prepare(id),
+    fill: (id) => parts.topics.fill(id),
+    clock,
+    random,
+    logger,
+    metrics,
+  });
   const publisher = new EventPublisher({
     store,
     messaging: parts.messaging,
     statuses: parts.statuses,
+    reach: prepared,
     fleet: parts.config.fleet,
     metrics,
   });
@@ -22,8 +34,9 @@ export function startPublish(parts: Parts): Promise<RunningRole> {
     publish: (events) => publisher.publish(events),
     prepareTopics: async () => {
       await parts.messaging.ensureTopics(fleetTopics(parts.config));
-      for (const { id } of await parts.clusters.live()) await parts.topics.prepare(id);
+      await prepared.all();
     },
+    clusters: prepared,
     appended,
     owner: ids.uuid(),
     clock,
@@ -34,6 +47,7 @@ export function startPublish(parts: Parts): Promise<RunningRole> {
   const audit = startAudit(parts);
   return Promise.resolve({
     trouble: () => role.trouble(),
+    setAside: () => role.setAside(),
     async stop() {
       await Promise.all([role.stop(), audit.stop()]);
     },

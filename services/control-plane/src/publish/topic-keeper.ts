@@ -1,6 +1,7 @@
 import type { Parts, RunningRole } from '../parts.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 import { fleetTopics } from './fleet-topics.ts';
+import { PreparedClusters } from './prepared-clusters.ts';
 
 const EVERY_MS = 30_000;
 
@@ -13,25 +14,36 @@ export function startTopicKeeper(
   parts: Pick<Parts, 'config' | 'messaging' | 'clusters' | 'topics' | 'clock' | 'random' | 'logger' | 'metrics'>,
 ): RunningRole {
   const { config, messaging, clusters, topics, clock, random, logger, metrics } = parts;
+  const name = 'topics';
+  const prepared = new PreparedClusters({
+    loop: name,
+    clusters,
+    prepare: (id) => topics.prepare(id),
+    fill: (id) => topics.fill(id),
+    clock,
+    random,
+    logger,
+    metrics,
+  });
   const loop = new SupervisedLoop({
-    name: 'topics',
+    name,
     clock,
     random,
     logger,
     metrics,
     idleMs: EVERY_MS,
-    step: async (stopping) => {
+    step: async () => {
       const made = await messaging.ensureTopics(fleetTopics(config));
-      if (made.length === 0) return 'idle';
-      logger.warn('topics of the fleet were gone; made them again', { topics: made });
-      for (const { id } of await clusters.live()) {
-        if (stopping.aborted) break;
-        await topics.prepare(id);
+      if (made.length > 0) {
+        logger.warn('topics of the fleet were gone; made them again', { topics: made });
+        await prepared.all();
+      } else {
+        await prepared.again();
       }
-      return 'idle';
+      return Math.min(prepared.dueInMs() ?? EVERY_MS, EVERY_MS);
     },
   });
   loop.start();
   // A broker that is away is told by messaging itself.
-  return { stop: () => loop.stop(), trouble: () => undefined };
+  return { stop: () => loop.stop(), trouble: () => undefined, setAside: () => prepared.setAside() };
 }

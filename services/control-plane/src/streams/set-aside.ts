@@ -1,19 +1,11 @@
 import { isTrouble } from '#libs/event-store';
-import type { Logger } from '#libs/observability';
-import { backoffMs, type Clock, type Random } from '#libs/runtime';
+import { backoffMs, type Random } from '#libs/runtime';
+import { AsideItems, type AsideItem, type AsideItemsParts } from '#libs/observability';
 
-export interface SetAsideParts {
-  readonly clock: Clock;
+export interface SetAsideParts extends AsideItemsParts {
   readonly random: Random;
-  readonly logger: Logger;
-  /** Told how many are aside, and of each failure. */
-  readonly onAside: (failed: number, aside: number) => void;
-}
-
-interface Aside<T> {
-  readonly item: T;
-  readonly failures: number;
-  readonly dueAt: number;
+  /** What says nothing about an item, and ends the round; default: the database is away. */
+  readonly isTrouble?: (error: unknown) => boolean;
 }
 
 const AGAIN = { baseMs: 1_000, capMs: 30_000 };
@@ -24,51 +16,81 @@ const AGAIN = { baseMs: 1_000, capMs: 30_000 };
  */
 export class SetAside<T> {
   private readonly parts: SetAsideParts;
-  private readonly aside = new Map<string, Aside<T>>();
+  private readonly aside: AsideItems;
+  private readonly items = new Map<string, T>();
 
   constructor(parts: SetAsideParts) {
     this.parts = parts;
+    this.aside = new AsideItems(parts);
+  }
+
+  /** How many more to ask for, so that those that wait leave room for others. */
+  get size(): number {
+    return this.aside.size;
+  }
+
+  list(): readonly AsideItem[] {
+    return this.aside.list();
   }
 
   /** Items whose time has come. */
   due(): readonly T[] {
-    const now = this.parts.clock.now();
-    return [...this.aside.values()].filter(({ dueAt }) => dueAt <= now).map(({ item }) => item);
+    return [...this.items].filter(([key]) => !this.waits(key)).map(([, item]) => item);
   }
 
-  /** An item that waits is not tried; it is kept as it is now. */
-  async each(items: readonly T[], keyOf: (item: T) => string, work: (item: T) => Promise<void>): Promise<void> {
-    const { clock, onAside } = this.parts;
-    let failed = 0;
+  /** Milliseconds until the next one is due; undefined when none is aside. */
+  dueInMs(): number | undefined {
+    if (this.items.size === 0) return undefined;
+    const now = this.parts.clock.now();
+    return Math.max(0, Math.min(...[...this.items.keys()].map((key) => (this.aside.dueAt(key) ?? now) - now)));
+  }
+
+  /** It failed a moment ago: its turn has not come yet. */
+  waits(key: string): boolean {
+    return (this.aside.dueAt(key) ?? -Infinity) > this.parts.clock.now();
+  }
+
+  /** It needs no work any more. */
+  forget(key: string): void {
+    this.items.delete(key);
+    this.aside.forget(key);
+  }
+
+  /** An item that waits is not tried; it is kept as it is now. Answers those that were done. */
+  async each(items: readonly T[], keyOf: (item: T) => string, work: (item: T) => Promise<void>): Promise<readonly T[]> {
+    const isAway = this.parts.isTrouble ?? isTrouble;
+    const done: T[] = [];
     let trouble: { readonly error: unknown } | undefined;
     await Promise.all(
       items.map(async (item) => {
         const key = keyOf(item);
-        const waiting = this.aside.get(key);
-        if (waiting && waiting.dueAt > clock.now()) {
-          this.aside.set(key, { ...waiting, item });
+        if (this.waits(key)) {
+          this.items.set(key, item);
           return;
         }
         try {
           await work(item);
-          this.aside.delete(key);
+          this.items.delete(key);
+          this.aside.done(key);
+          done.push(item);
         } catch (error) {
-          if (isTrouble(error)) {
+          if (isAway(error)) {
             trouble ??= { error };
             return;
           }
-          failed += 1;
-          this.put(key, item, (waiting?.failures ?? 0) + 1, error);
+          this.put(key, item, error);
         }
       }),
     );
-    onAside(failed, this.aside.size);
+    for (const key of this.aside.forgetOld()) this.items.delete(key);
     if (trouble) throw trouble.error;
+    return done;
   }
 
-  private put(key: string, item: T, failures: number, error: unknown): void {
-    const { clock, random, logger } = this.parts;
-    this.aside.set(key, { item, failures, dueAt: clock.now() + AGAIN.baseMs + backoffMs(failures, AGAIN, random) });
-    logger.warn('an item is set aside, the others go on', { item: key, failures, error });
+  /** It failed elsewhere, and is to be tried again. */
+  put(key: string, item: T, error: unknown): void {
+    this.items.set(key, item);
+    const failures = this.aside.failures(key) + 1;
+    this.aside.put(key, error, AGAIN.baseMs + backoffMs(failures, AGAIN, this.parts.random));
   }
 }

@@ -2,6 +2,7 @@ import type { ContainerGroupCommand, ContainerGroupEvent, ContainerGroupState } 
 import type { EffectChange, EventStore } from '#libs/event-store';
 import type { Clock, Ids } from '#libs/runtime';
 import { GroupCommit } from './group-commit.ts';
+import { oneByOne } from './one-by-one.ts';
 import { stateOf } from './stored-events.ts';
 import { changesNothing, decideAll, planAppend, type Beside, type Cause, type Decided } from './plan-append.ts';
 
@@ -102,6 +103,15 @@ export class StreamCommands {
   async loadMany(streamIds: readonly string[]): Promise<ReadonlyMap<string, ContainerGroupState>> {
     const loaded = await this.store.loadMany(streamIds);
     return new Map(streamIds.map((id) => [id, stateOf(loaded.get(id))]));
+  }
+
+  /** The same, where a stream that cannot be read does not hide the others: it is in `failed`, and has no state. */
+  async loadEach(streamIds: readonly string[]): Promise<{
+    readonly states: ReadonlyMap<string, ContainerGroupState>;
+    readonly failed: ReadonlyMap<string, unknown>;
+  }> {
+    const { answers, failed } = await oneByOne([...new Set(streamIds)], (ids) => this.loadMany(ids));
+    return { states: new Map(answers.flatMap((states) => [...states])), failed };
   }
 
   newId(): string {

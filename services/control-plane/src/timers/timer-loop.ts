@@ -1,5 +1,5 @@
-import type { JsonObject, TimerQueue } from '#libs/event-store';
-import type { Logger, Metrics } from '#libs/observability';
+import { isTrouble, type JsonObject, type TimerQueue } from '#libs/event-store';
+import { AsideItems, type AsideItem, type Logger, type Metrics } from '#libs/observability';
 import type { Clock, LoopStep, Random } from '#libs/runtime';
 import { SupervisedLoop } from '../supervised-loop.ts';
 
@@ -25,9 +25,11 @@ const POLL_MS = 1_000;
 export class TimerLoop {
   private readonly parts: TimerLoopParts;
   private readonly loop: SupervisedLoop;
+  private readonly aside: AsideItems;
 
   constructor(parts: TimerLoopParts) {
     this.parts = parts;
+    this.aside = new AsideItems({ ...parts, loop: 'timers' });
     this.loop = new SupervisedLoop({ ...parts, name: 'timers', idleMs: POLL_MS, step: () => this.step() });
   }
 
@@ -43,19 +45,28 @@ export class TimerLoop {
     return this.loop.trouble();
   }
 
+  setAside(): readonly AsideItem[] {
+    return this.aside.list();
+  }
+
   private async step(): Promise<LoopStep> {
     const { timers, handlers, logger } = this.parts;
     const due = await timers.claimDue(LIMIT, LEASE_MS);
     await Promise.all(
       due.map(async ({ streamId, name, dueAt, data }) => {
+        const item = `${streamId} ${name}`;
         const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined;
         try {
           if (handler) await handler(streamId, data);
           else logger.warn('no handler for a timer', { streamId, timer: name });
           // A timer that its handler has put again stays.
           await timers.remove(streamId, name, dueAt);
+          this.aside.done(item);
         } catch (error) {
-          logger.error('could not handle a timer; trying again', { streamId, timer: name, error });
+          // Its lease ends, and it is due again, on whichever replica.
+          if (isTrouble(error))
+            logger.error('could not handle a timer; trying again', { streamId, timer: name, error });
+          else this.aside.put(item, error, LEASE_MS);
         }
       }),
     );
