@@ -18,10 +18,10 @@ beforeEach(async () => {
 });
 afterEach(() => rig.stop());
 
-const look = (only = ONLY): Promise<Examination> =>
+const look = (only = ONLY, pool = rig.pool): Promise<Examination> =>
   examine(
     {
-      pool: rig.pool,
+      pool,
       clients: rig.clients(),
       fleet: FLEET,
       clock: rig.clock,
@@ -128,4 +128,70 @@ describe('the doctor at a live fleet', () => {
     expect(findings).toEqual([]);
     expect(unchecked.map(({ oracle }) => oracle)).toEqual(['O2', 'O3']);
   });
+
+  it('says which stream it cannot read, and examines the others', async () => {
+    const loops = rig.start();
+    await rig.runPod('a');
+    await isRunning('a');
+    await loops.stop();
+    // given an event of a shape that nothing can be made of, a group of its pod, and a group that no stream has
+    const broken = streamIdOf(CLUSTER, 'broken');
+    const metadata = { actor: 'somebody', decidedAt: new Date().toISOString() };
+    await new PostgresEventStore(rig.pool).append([
+      {
+        streamId: broken,
+        expected: 0,
+        events: [{ eventId: crypto.randomUUID(), type: 'CreateRefused', schemaVersion: 1, data: {}, metadata }],
+      },
+    ]);
+    await strangersGroup('broken');
+    const orphan = await strangersGroup('nobody');
+
+    const { findings, looked } = await look();
+
+    expect(findings).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ kind: 'check-failed', where: { stream: broken } }),
+        expect.objectContaining({
+          kind: 'orphan',
+          where: expect.objectContaining({ containerGroup: orphan }) as object,
+        }),
+      ]),
+    );
+    // and nothing is concluded of the group whose stream cannot be read
+    expect(findings).toHaveLength(2);
+    expect([...new Set(looked.map(({ oracle }) => oracle))]).toEqual(ONLY);
+  });
+
+  it.each([
+    ['O1', 'from es.effect where run_at'],
+    ['O5', 'fleet.container_group_count'],
+    ['O6', 'from es.lane order by'],
+    ['O9', 'es.subscription_lag'],
+  ] as const)('makes a finding of check %s that fails, and makes all the others', async (oracle, words) => {
+    const all: readonly OracleId[] = ['O1', 'O2', 'O3', 'O4', 'O5', 'O6', 'O7', 'O8', 'O9', 'O10'];
+    const { findings, looked } = await look(all, failingAt(rig.pool, words));
+    expect(findings).toMatchObject([
+      { oracle, kind: 'check-failed', what: 'this could not be examined: this check is broken' },
+    ]);
+    const others = all.filter((each) => each !== oracle);
+    const lookedAt = new Set(looked.map((each) => each.oracle));
+    expect(others.filter((each) => !lookedAt.has(each))).toEqual([]);
+  });
 });
+
+/** The pool, where queries with these words fail. */
+function failingAt<T extends object>(pool: T, words: string): T {
+  return new Proxy(pool, {
+    get: (target, property) => {
+      const value = Reflect.get(target, property, target) as unknown;
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]): unknown => {
+        if (property === 'query' && String(args[0]).includes(words))
+          return Promise.reject(new Error('this check is broken'));
+        const result = (value as (...all: unknown[]) => unknown).apply(target, args);
+        return property === 'connect' ? (result as Promise<object>).then((client) => failingAt(client, words)) : result;
+      };
+    },
+  });
+}

@@ -1,8 +1,9 @@
 import type { Pool } from 'pg';
 import type { EciClients } from '#libs/eci';
+import { isTrouble } from '#libs/event-store';
 import type { Clock, Random } from '#libs/runtime';
 import type { CloudList, StreamFacts } from './facts.ts';
-import { keyOf, ORACLE_IDS, type Finding, type OracleId } from './finding.ts';
+import { failedCheck, keyOf, ORACLE_IDS, type Finding, type OracleId, type Where } from './finding.ts';
 import { listClouds, withDetails } from './gather-cloud.ts';
 import {
   clustersOf,
@@ -65,7 +66,7 @@ const TIMES = 200;
 
 /**
  * Looks at a live fleet with the chosen oracles, and once more at whatever disagreed: what moves is not a finding. Reads only. Throws when
- * PostgreSQL does not answer; a cloud that does not is said in `unchecked`.
+ * PostgreSQL does not answer; a cloud that does not is said in `unchecked`. A check that fails is a finding, and the others are made.
  */
 export async function examine(patient: Patient, options: ExamineOptions = {}): Promise<Examination> {
   const only = new Set(options.only ?? ORACLE_IDS);
@@ -96,6 +97,14 @@ async function look(
   const looked: { oracle: OracleId; at: string }[] = [];
   const has = (...oracles: OracleId[]): boolean => oracles.some((oracle) => only.has(oracle));
   const now = await databaseNow(pool);
+  const check = async (oracle: OracleId, work: () => void | Promise<void>, where?: Where): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (isTrouble(error)) throw error;
+      findings.push(failedCheck(oracle, error, where));
+    }
+  };
 
   const perStream: readonly [OracleId, (facts: StreamFacts) => readonly Finding[]][] = [
     ['O1', intentsAreAccountedFor],
@@ -110,11 +119,17 @@ async function look(
   // The cloud first: what is made while the streams are read is then in the streams, not only in the cloud.
   const listed = has('O2', 'O3', 'O10') ? await listClouds({ ...patient, ...(signal && { signal }) }) : [];
   const survey = new Survey(now);
+  const unreadable = new Set<string>();
   const wanted: StreamChoice = judges.length > 0 || has('O6') ? choice : { kind: 'open', also: [] };
   for await (const page of streamsOf(pool, wanted, signal)) {
-    for (const facts of page) {
-      survey.add(facts);
-      for (const [, judge] of judges) findings.push(...judge(facts));
+    for (const { streamId, error } of page.unreadable) {
+      unreadable.add(streamId);
+      findings.push(failedCheck('O4', error, { stream: streamId }));
+    }
+    for (const facts of page.facts) {
+      const where = { stream: facts.streamId };
+      await check('O4', () => survey.add(facts), where);
+      for (const [oracle, judge] of judges) await check(oracle, () => void findings.push(...judge(facts)), where);
     }
     if (survey.streams > 0 && survey.streams % 10_000 === 0) progress?.(`${survey.streams} streams read`);
   }
@@ -122,24 +137,27 @@ async function look(
   for (const [oracle] of judges)
     looked.push({ oracle, at: `${scope} ${survey.streams} streams with ${survey.events} events` });
 
-  if (has('O1')) {
-    const rows = await overdueWork(pool, now);
-    findings.push(...workIsNotOverdue(rows, now));
-    looked.push({ oracle: 'O1', at: 'rows of es.effect and es.timer that were due two minutes ago' });
-  }
-  if (has('O4') && patient.chain) {
-    const chain = await patient.chain(signal);
-    // An event that was changed does not have its digest either: said once.
-    const said = new Set(findings.map(({ kind, where }) => `${where.stream} ${kind}`));
-    findings.push(
-      ...chain.findings.filter(
-        ({ kind, where }) => !said.has(`${where.stream} ${kind.replace('chain-changed-event', 'changed')}`),
-      ),
-    );
-    looked.push({ oracle: 'O4', at: chain.looked });
-  }
+  if (has('O1'))
+    await check('O1', async () => {
+      const rows = await overdueWork(pool, now);
+      findings.push(...workIsNotOverdue(rows, now));
+      looked.push({ oracle: 'O1', at: 'rows of es.effect and es.timer that were due two minutes ago' });
+    });
+  const { chain: verify } = patient;
+  if (has('O4') && verify)
+    await check('O4', async () => {
+      const chain = await verify(signal);
+      // An event that was changed does not have its digest either: said once.
+      const said = new Set(findings.map(({ kind, where }) => `${where.stream} ${kind}`));
+      findings.push(
+        ...chain.findings.filter(
+          ({ kind, where }) => !said.has(`${where.stream} ${kind.replace('chain-changed-event', 'changed')}`),
+        ),
+      );
+      looked.push({ oracle: 'O4', at: chain.looked });
+    });
   if (has('O2', 'O3', 'O10')) {
-    const cloud = await cloudFacts(patient, listed, survey, only.has('O10'));
+    const cloud = await cloudFacts(patient, listed, survey, { unreadable, times: only.has('O10') });
     for (const list of cloud.lists) {
       const why = whyNoEvidence(list, survey.ours);
       const place = `${list.accountId}/${list.region}`;
@@ -152,51 +170,55 @@ async function look(
     }
     if (cloud.lists.length === 0)
       looked.push({ oracle: has('O2') ? 'O2' : 'O3', at: 'no account or region is in use yet' });
-    if (has('O2')) findings.push(...cloudAndStreamsAgree(cloud));
-    if (has('O3')) findings.push(...oneOpenGroupEach(cloud));
-    if (has('O10')) {
-      const usable = cloud.lists.filter((list) => whyNoEvidence(list, survey.ours) === undefined);
-      findings.push(
-        ...cloudKnowsTheLifetimes(
-          usable.flatMap(({ groups }) => groups),
-          survey.lifetimes,
-        ),
-      );
-    }
+    if (has('O2')) await check('O2', () => void findings.push(...cloudAndStreamsAgree(cloud)));
+    if (has('O3')) await check('O3', () => void findings.push(...oneOpenGroupEach(cloud)));
+    if (has('O10'))
+      await check('O10', () => {
+        const usable = cloud.lists.filter((list) => whyNoEvidence(list, survey.ours) === undefined);
+        findings.push(
+          ...cloudKnowsTheLifetimes(
+            usable.flatMap(({ groups }) => groups),
+            survey.lifetimes,
+          ),
+        );
+      });
   }
-  if (has('O5')) {
-    findings.push(...readModelIsWhole(await readModelFacts(pool)));
-    looked.push({ oracle: 'O5', at: 'rows without streams, and the counts of the live view' });
-  }
-  if (has('O6')) {
-    const lanes = await lanesOf(pool);
-    const minutes = survey.calls();
-    findings.push(...callsStayWithinQuota(lanes, minutes));
-    const slowed = slowedLanes(lanes, now);
-    looked.push({
-      oracle: 'O6',
-      at: `${lanes.length} lanes and ${minutes.reduce((sum, { calls }) => sum + calls, 0)} outcomes of creates and deletes recorded in the last hour (calls without an outcome, and reads, leave no trace here)${slowed.length > 0 ? `; ${slowed.join(', ')}` : ''}`,
+  if (has('O5'))
+    await check('O5', async () => {
+      findings.push(...readModelIsWhole(await readModelFacts(pool)));
+      looked.push({ oracle: 'O5', at: 'rows without streams, and the counts of the live view' });
     });
-  }
-  if (has('O9')) {
-    const clusters = await clustersOf(pool);
-    findings.push(...inventoriesAndStreamsAgree(clusters, survey.open, now));
-    findings.push(...readersKeepUp(await readersOf(pool)));
-    for (const cluster of clusters) {
-      const why = whySilent(cluster, now);
-      if (why !== undefined) unchecked.push({ oracle: 'O9', why: `cluster ${cluster.clusterId}: ${why}` });
-    }
-    looked.push({ oracle: 'O9', at: `last inventories of ${clusters.length} clusters, and how far readers are` });
-  }
+  if (has('O6'))
+    await check('O6', async () => {
+      const lanes = await lanesOf(pool);
+      const minutes = survey.calls();
+      findings.push(...callsStayWithinQuota(lanes, minutes));
+      const slowed = slowedLanes(lanes, now);
+      looked.push({
+        oracle: 'O6',
+        at: `${lanes.length} lanes and ${minutes.reduce((sum, { calls }) => sum + calls, 0)} outcomes of creates and deletes recorded in the last hour (calls without an outcome, and reads, leave no trace here)${slowed.length > 0 ? `; ${slowed.join(', ')}` : ''}`,
+      });
+    });
+  if (has('O9'))
+    await check('O9', async () => {
+      const clusters = await clustersOf(pool);
+      findings.push(...inventoriesAndStreamsAgree(clusters, survey.open, now));
+      findings.push(...readersKeepUp(await readersOf(pool)));
+      for (const cluster of clusters) {
+        const why = whySilent(cluster, now);
+        if (why !== undefined) unchecked.push({ oracle: 'O9', why: `cluster ${cluster.clusterId}: ${why}` });
+      }
+      looked.push({ oracle: 'O9', at: `last inventories of ${clusters.length} clusters, and how far readers are` });
+    });
   return { findings: findings.sort(inOrder), unchecked, looked: looked.sort(inOrder) };
 }
 
-/** Tags of the groups that we do not know, and times of some that we do. */
+/** Tags of the groups that we do not know, and times of some that we do. Of what belongs to a stream that cannot be read nothing is concluded. */
 async function cloudFacts(
   patient: Patient,
   listed: readonly CloudList[],
   survey: Survey,
-  times: boolean,
+  { unreadable, times }: { readonly unreadable: ReadonlySet<string>; readonly times: boolean },
 ): Promise<CloudFacts> {
   const known = new Set(survey.ours.map(({ containerGroupId }) => containerGroupId));
   const lists: CloudList[] = [];
@@ -211,9 +233,13 @@ async function cloudFacts(
         : list,
     );
   }
-  const named = lists.flatMap(({ groups }) => groups.flatMap((group) => streamOfTags(group) ?? []));
+  const judged = lists.map((list) => ({
+    ...list,
+    groups: list.groups.filter((group) => !unreadable.has(streamOfTags(group) ?? '')),
+  }));
+  const named = judged.flatMap(({ groups }) => groups.flatMap((group) => streamOfTags(group) ?? []));
   return {
-    lists,
+    lists: judged,
     ours: survey.ours,
     open: survey.open,
     known: await existingStreams(patient.pool, [...new Set(named)]),

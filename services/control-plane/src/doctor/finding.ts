@@ -1,3 +1,5 @@
+import { describeError } from '#libs/observability';
+
 /** What must hold in a fleet, in the order in which the doctor speaks of it. */
 export const ORACLES = {
   O1: 'every accepted intent runs, ended, or visibly waits; no work is overdue',
@@ -37,6 +39,18 @@ export interface Finding {
   readonly since?: string;
   /** What to do now. */
   readonly next: string;
+}
+
+/** A check that could not be made for a fault of its own, or of what it looked at: the others are made all the same. */
+export function failedCheck(oracle: OracleId, error: unknown, where: Where = {}): Finding {
+  const reason = describeError(error).message.slice(0, 200);
+  return {
+    oracle,
+    kind: 'check-failed',
+    what: `this could not be examined: ${reason}`,
+    where,
+    next: 'the others were examined; a newer version may have written what this one cannot read, else report it',
+  };
 }
 
 /** The same disagreement, seen again. */

@@ -12,6 +12,12 @@ const PAGE = 250;
 /** Which streams to look at: every one, those that are not history, or those named. */
 export type StreamChoice = { readonly kind: 'all' } | { readonly kind: 'open'; readonly also: readonly string[] };
 
+/** Facts of some streams, and the streams whose events make no state at all. */
+export interface StreamPage {
+  readonly facts: readonly StreamFacts[];
+  readonly unreadable: readonly { readonly streamId: string; readonly error: unknown }[];
+}
+
 interface HeadRow {
   readonly stream_id: string;
   readonly version: string;
@@ -19,11 +25,7 @@ interface HeadRow {
 }
 
 /** Facts of the streams, page by page in order of stream id; each page is one snapshot. Never holds more than a page. */
-export async function* streamsOf(
-  pool: Pool,
-  choice: StreamChoice,
-  signal?: AbortSignal,
-): AsyncGenerator<readonly StreamFacts[]> {
+export async function* streamsOf(pool: Pool, choice: StreamChoice, signal?: AbortSignal): AsyncGenerator<StreamPage> {
   let after = '';
   const named = choice.kind === 'open' ? choice.also.toSorted() : [];
   while (signal?.aborted !== true) {
@@ -35,9 +37,9 @@ export async function* streamsOf(
           : `select stream_id, version, closed_at from es.stream where closed_at is null and stream_id > $1 order by stream_id limit $2`,
         [from, PAGE],
       );
-      return { heads, facts: await factsOf(client, heads) };
+      return { heads, streams: await factsOf(client, heads) };
     });
-    yield page.facts;
+    yield page.streams;
     const last = page.heads.at(-1);
     if (last === undefined || page.heads.length < PAGE) break;
     after = last.stream_id;
@@ -69,10 +71,10 @@ interface EventRow {
   readonly projected: boolean;
 }
 
-async function factsOf(client: PoolClient, heads: readonly HeadRow[]): Promise<readonly StreamFacts[]> {
+async function factsOf(client: PoolClient, heads: readonly HeadRow[]): Promise<StreamPage> {
   const ours = heads.filter(({ stream_id }) => parseStreamId(stream_id) !== undefined);
   const ids = ours.map(({ stream_id }) => stream_id);
-  if (ids.length === 0) return [];
+  if (ids.length === 0) return { facts: [], unreadable: [] };
   const { rows: events } = await client.query<EventRow>(
     `select e.stream_id, e.version, e.recorded_at, e.event_id, e.type, e.schema_version, e.data, e.metadata, e.digest,
             e.transaction_id::text as transaction_id, e.position::text as position,
@@ -90,7 +92,9 @@ async function factsOf(client: PoolClient, heads: readonly HeadRow[]): Promise<r
     ids,
   );
   const byStream = Map.groupBy(events, ({ stream_id }) => stream_id);
-  return ours.map(({ stream_id: streamId, version, closed_at }): StreamFacts => {
+  const facts: StreamFacts[] = [];
+  const unreadable: { streamId: string; error: unknown }[] = [];
+  const factsOfOne = ({ stream_id: streamId, version, closed_at }: HeadRow): StreamFacts => {
     const stored = byStream.get(streamId) ?? [];
     const recorded = stored.map(toEvent);
     const names = parseStreamId(streamId);
@@ -111,7 +115,15 @@ async function factsOf(client: PoolClient, heads: readonly HeadRow[]): Promise<r
       projected: stored.filter(({ projected }) => projected).length,
       ...(failure && { projectionError: String(failure['error']) }),
     };
-  });
+  };
+  for (const head of ours) {
+    try {
+      facts.push(factsOfOne(head));
+    } catch (error) {
+      unreadable.push({ streamId: head.stream_id, error });
+    }
+  }
+  return { facts, unreadable };
 }
 
 async function grouped(
