@@ -1,9 +1,10 @@
 import type { SessionResponse } from '#libs/contracts';
-import { Connection, KubernetesApi, Reflector, resources, type PodObject } from '#libs/kubernetes';
+import { Connection, KubernetesApi, Reflector, resources, type Change, type PodObject } from '#libs/kubernetes';
 import type { Messaging } from '#libs/messaging';
-import { createLogger, Metrics, type Logger } from '#libs/observability';
+import { AsideItems, createLogger, Metrics, type AsideItem, type Logger } from '#libs/observability';
 import { SystemClock, SystemIds, SystemRandom, type Clock, type Ids, type Random } from '#libs/runtime';
 import type { AgentConfig } from './config.ts';
+import { HandOver } from './hand-over.ts';
 import { serveHealth } from './health/health-server.ts';
 import { AgentHealth, type HealthReport } from './health/agent-health.ts';
 import { Commands } from './inventory/commands.ts';
@@ -51,6 +52,8 @@ export interface RunningAgent {
 
 const FIRST_INVENTORY_WITHIN_MS = 30_000;
 const PUBLISHER_GRACE_MS = 2_000;
+/** Items of one answer. */
+const MOST_ASIDE = 50;
 
 /**
  * Starts the agent of one cluster. It resolves at once: a control plane, a broker or an API server that is away is waited for. It rejects only
@@ -83,6 +86,8 @@ class Agent extends AgentHealth {
   private readonly client: ControlPlaneClient;
   private readonly pods: Reflector<PodObject>;
   private readonly events: PodEvents;
+  private readonly changes: readonly HandOver<Change<PodObject>>[];
+  private readonly asides: AsideItems[] = [];
   private readonly profile: ProfileSource;
   private readonly book = new StatusBook();
   private readonly writer: StatusWriter;
@@ -140,8 +145,7 @@ class Agent extends AgentHealth {
       resource: resources.pods,
       fieldSelector: `spec.nodeName=${nodeName}`,
       onChange: (change) => {
-        this.writer.onChange(change);
-        this.link?.intents.onChange(change);
+        for (const each of this.changes) each.give(change.object.metadata.uid, change);
       },
       onError: (error, failures) => {
         if (failures === 1 || failures % 10 === 0)
@@ -149,6 +153,11 @@ class Agent extends AgentHealth {
       },
       onBack: (awayMs) => logger.info('pods can be watched again', { awayMs }),
     });
+    // Side by side: what one of them cannot take, the other may.
+    this.changes = [
+      this.changesFor('pods for statuses', (change) => this.writer.onChange(change)),
+      this.changesFor('pods for intents', (change) => this.link?.intents.onChange(change)),
+    ];
     this.writer = new StatusWriter({
       api,
       book: this.book,
@@ -158,6 +167,7 @@ class Agent extends AgentHealth {
       logger,
       metrics,
       nodeName,
+      aside: this.asideOf('statuses'),
       eventPace,
     });
     this.wholeTopic = new WholeTopic(this.writer);
@@ -268,7 +278,7 @@ class Agent extends AgentHealth {
   private async endAll(): Promise<void> {
     await Promise.all([this.webhook?.stop(), this.unbound.stop()]);
     await this.link?.stop(PUBLISHER_GRACE_MS);
-    await this.writer.stop();
+    await Promise.all([this.writer.stop(), ...this.changes.map((each) => each.stop())]);
     await Promise.all([this.profile.stop(), this.pods.stop(), this.node.stop(), this.heartbeat.stop()]);
   }
 
@@ -284,7 +294,8 @@ class Agent extends AgentHealth {
     link.start();
     // What the watch has brought so far; later changes find the link by themselves.
     void this.pods.synced().then(() => {
-      for (const object of this.pods.values()) link.intents.onChange({ kind: 'added', object });
+      const [, forIntents] = this.changes;
+      for (const object of this.pods.values()) forIntents?.give(object.metadata.uid, { kind: 'added', object });
       link.begin();
       this.wholeTopic.onPods();
     });
@@ -313,7 +324,16 @@ class Agent extends AgentHealth {
           clusterDomain: config.clusterDomain,
           logger,
         });
-        const intents = new PodIntents({ pods, resolver, publisher, events, clock, random, logger });
+        const intents = new PodIntents({
+          pods,
+          resolver,
+          publisher,
+          events,
+          clock,
+          random,
+          logger,
+          aside: this.asideOf('intents'),
+        });
         const inventories = new Inventories({
           pods,
           publisher,
@@ -327,6 +347,7 @@ class Agent extends AgentHealth {
           ids,
           logger,
           periodSeconds: config.inventorySeconds,
+          aside: this.asideOf('inventories'),
           // The revisions of a former start come with the topic; without them everything would be asked for again.
           ready: firstOf(
             Promise.all([caughtUp, pods.synced()]).then(() => writer.compare()),
@@ -344,13 +365,22 @@ class Agent extends AgentHealth {
           clock,
           random,
           logger,
+          aside: this.asideOf('rechecks'),
         });
         return {
           publisher,
           intents,
           inventories,
           commands,
-          reader: new ClusterTopicReader({ writer, commands, logger, metrics }),
+          reader: new ClusterTopicReader({
+            writer,
+            commands,
+            logger,
+            metrics,
+            clock,
+            random,
+            aside: this.asideOf('messages'),
+          }),
         };
       },
     });
@@ -365,6 +395,24 @@ class Agent extends AgentHealth {
     for (const pod of this.pods.values()) {
       if (pod.status?.phase === 'Pending' && !pod.metadata.deletionTimestamp) this.link?.intents.again(pod);
     }
+  }
+
+  private changesFor(loop: string, take: (change: Change<PodObject>) => void): HandOver<Change<PodObject>> {
+    return new HandOver({ take, aside: this.asideOf(loop), clock: this.clock, random: this.random });
+  }
+
+  private asideOf(loop: string): AsideItems {
+    const items = new AsideItems({ loop, clock: this.clock, logger: this.logger, metrics: this.metrics });
+    this.asides.push(items);
+    return items;
+  }
+
+  /** The longest first. */
+  private setAside(): readonly AsideItem[] {
+    return this.asides
+      .flatMap((items) => items.list())
+      .sort((a, b) => a.since.localeCompare(b.since))
+      .slice(0, MOST_ASIDE);
   }
 
   private onStatus(status: SessionStatus): void {
@@ -401,6 +449,7 @@ class Agent extends AgentHealth {
       podsWaiting: counts.waiting,
       statusBacklog: this.writer.backlog,
       statuses: this.wholeTopic.known ? 'written' : 'wait for the end of the topic',
+      setAside: this.setAside(),
       webhook: !this.webhook ? 'off' : this.webhook.registered ? 'registered' : 'not registered yet',
     };
   }

@@ -1,3 +1,4 @@
+import type { AsideItems } from '#libs/observability';
 import { backoffMs, type Clock, type Random } from '#libs/runtime';
 
 export interface WorkQueueOptions {
@@ -8,6 +9,10 @@ export interface WorkQueueOptions {
   /** Works on one key. A number = look at it again after that many milliseconds. Throwing = again after a back-off. */
   readonly work: (key: string, signal: AbortSignal) => Promise<number | void>;
   readonly onError: (key: string, error: unknown, failures: number) => void;
+  /** Told of keys that fail, as `onError` is, and of those that work again. */
+  readonly aside?: AsideItems;
+  /** What says nothing about the key: it is no reason to set it aside. Default: nothing. */
+  readonly isTrouble?: (error: unknown) => boolean;
   /** Every other key is the one that was added last, so that a backlog holds nobody up. Default: all in their order. */
   readonly youngestToo?: boolean;
 }
@@ -76,6 +81,7 @@ export class WorkQueue {
     this.urgent.delete(key);
     this.again.delete(key);
     this.failures.delete(key);
+    this.options.aside?.forget(key);
   }
 
   /** Resolves when what is being worked on is done; waiting keys are dropped. */
@@ -119,6 +125,7 @@ export class WorkQueue {
     try {
       const result = await this.options.work(key, this.stopping.signal);
       this.failures.delete(key);
+      this.options.aside?.done(key);
       if (typeof result === 'number') pause = result;
     } catch (error) {
       if (!this.stopping.signal.aborted) {
@@ -126,6 +133,7 @@ export class WorkQueue {
         this.failures.set(key, failures);
         this.options.onError(key, error, failures);
         pause = 100 + backoffMs(failures, { baseMs: 200, capMs: 30_000 }, this.options.random);
+        if (!this.options.isTrouble?.(error)) this.options.aside?.put(key, error, pause);
       }
     }
     this.active.delete(key);

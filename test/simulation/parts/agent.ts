@@ -1,7 +1,7 @@
 import { agentGroup, topics, type SessionResponse } from '#libs/contracts';
 import type { Change, KubernetesApi, PodObject } from '#libs/kubernetes';
 import type { Messaging } from '#libs/messaging';
-import type { Logger } from '#libs/observability';
+import { AsideItems, type Logger } from '#libs/observability';
 import type { Ids, Random } from '#libs/runtime';
 import { Commands } from '../../../services/agent/src/inventory/commands.ts';
 import { Inventories } from '../../../services/agent/src/inventory/inventories.ts';
@@ -149,6 +149,7 @@ export class SimulatedAgent {
     const pods = new WatchedPods(parts);
     const book = new StatusBook();
     const session = sessionOf(parts);
+    const asideOf = (loop: string): AsideItems => new AsideItems({ loop, clock: process.clock, logger, metrics });
     const writer = new StatusWriter({
       api,
       book,
@@ -158,13 +159,23 @@ export class SimulatedAgent {
       logger,
       metrics,
       nodeName: NODE,
+      aside: asideOf('statuses'),
     });
     const publisher = new IntentPublisher({ messaging, session, clock, random, logger, metrics });
     const events = { say: () => undefined, forget: () => undefined } as unknown as PodEvents;
     const resolver = {
       resolve: (pod: Pod) => process.call('kube.resolve', () => parts.resolver(pod, process.clock.now())),
     } as unknown as Resolver;
-    const intents = new PodIntents({ pods, resolver, publisher, events, clock: process.clock, random, logger });
+    const intents = new PodIntents({
+      pods,
+      resolver,
+      publisher,
+      events,
+      clock: process.clock,
+      random,
+      logger,
+      aside: asideOf('intents'),
+    });
     const caughtUp = Promise.withResolvers<void>();
     const inventories = new Inventories({
       pods,
@@ -179,6 +190,7 @@ export class SimulatedAgent {
       ids,
       logger,
       periodSeconds: parts.inventorySeconds,
+      aside: asideOf('inventories'),
       ready: Promise.race([caughtUp.promise, process.clock.sleep(30_000)]),
     });
     const commands = new Commands({
@@ -191,9 +203,18 @@ export class SimulatedAgent {
       clock: process.clock,
       random,
       logger,
+      aside: asideOf('rechecks'),
+    });
+    const reader = new ClusterTopicReader({
+      writer,
+      commands,
+      logger,
+      metrics,
+      clock: process.clock,
+      random,
+      aside: asideOf('messages'),
     });
     const wholeTopic = new WholeTopic(writer);
-    const reader = new ClusterTopicReader({ writer, commands, logger, metrics });
     pods.onChange = (each) => {
       const change = each as Change<PodObject>;
       writer.onChange(change);

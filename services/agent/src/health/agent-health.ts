@@ -1,3 +1,4 @@
+import type { AsideItem } from '#libs/observability';
 import type { SessionState } from '../session/session.ts';
 
 export interface HealthReport {
@@ -15,6 +16,8 @@ export interface HealthReport {
   readonly statusBacklog: number;
   /** Only of a topic that is read to its end the newest status of a pod is known. */
   readonly statuses: 'written' | 'wait for the end of the topic';
+  /** What fails while the rest goes on; at most 50. */
+  readonly setAside: readonly AsideItem[];
   readonly webhook: 'off' | 'registered' | 'not registered yet';
 }
 

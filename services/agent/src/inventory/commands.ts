@@ -1,8 +1,9 @@
 import type { ClusterCommand } from '#libs/contracts';
 import { resources, type KubernetesApi, type PodObject, type Reflector, type Stored } from '#libs/kubernetes';
-import type { Logger } from '#libs/observability';
+import type { AsideItems, Logger } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
 import type { PodIntents } from '../pods/pod-intents.ts';
+import { isTrouble } from '../trouble.ts';
 import { WorkQueue } from '../work-queue.ts';
 import type { Inventories } from './inventories.ts';
 
@@ -17,6 +18,8 @@ export interface CommandsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Pods that cannot be looked at again. */
+  readonly aside: AsideItems;
 }
 
 interface Name {
@@ -42,8 +45,10 @@ export class Commands {
       random: options.random,
       concurrency: 16,
       work: (uid) => this.check(uid),
+      aside: options.aside,
+      isTrouble,
       onError: (podUid, error, failures) => {
-        if (failures === 1 || failures % 10 === 0)
+        if (isTrouble(error) && (failures === 1 || failures % 10 === 0))
           options.logger.warn('a pod was not rechecked; trying on', { podUid, error });
       },
     });

@@ -1,5 +1,5 @@
 import type { PodObject, Reflector } from '#libs/kubernetes';
-import type { Logger } from '#libs/observability';
+import type { AsideItems, Logger } from '#libs/observability';
 import { Loop, type Clock, type Ids, type LoopStep, type Random } from '#libs/runtime';
 import { NotSent, type IntentPublisher } from '../publish/intent-publisher.ts';
 import { inventoryOf, type InventoryView } from './inventory.ts';
@@ -12,6 +12,8 @@ export interface InventoriesOptions {
   readonly random: Random;
   readonly ids: Ids;
   readonly logger: Logger;
+  /** Pods of which an inventory says only that they are there. */
+  readonly aside: AsideItems;
   readonly periodSeconds: number;
   /** Resolves when the first one may go: what was written before this start is known by then. */
   readonly ready: Promise<void>;
@@ -50,7 +52,7 @@ export class Inventories {
   }
 
   private async step(stopping: AbortSignal): Promise<LoopStep> {
-    const { pods, publisher, view, ids, random, periodSeconds, ready, logger } = this.options;
+    const { pods, publisher, view, ids, random, periodSeconds, ready, logger, aside } = this.options;
     if (!this.begun) {
       await Promise.race([
         Promise.all([ready, pods.synced()]),
@@ -59,7 +61,11 @@ export class Inventories {
       this.begun = true;
     }
     if (stopping.aborted) return 'idle';
-    const chunks = inventoryOf(ids.uuid(), pods.values(), view);
+    const failed = new Map<string, unknown>();
+    const onFailed = (uid: string, error: unknown): void => void failed.set(uid, error);
+    const chunks = inventoryOf(ids.uuid(), pods.values(), { ...view, onFailed });
+    for (const { item } of aside.list()) if (!failed.has(item)) aside.done(item);
+    for (const [uid, error] of failed) aside.put(uid, error, periodSeconds * 1000);
     await Promise.all(chunks.map((chunk) => publisher.send(chunk)));
     logger.debug('sent an inventory', {
       pods: chunks.reduce((sum, c) => sum + c.pods.length, 0),

@@ -10,6 +10,8 @@ export interface InventoryView {
   readonly waitingFor: (pod: Stored<PodObject>) => string | undefined;
   /** Every pod of which the cluster's topic holds a status. */
   readonly onTopic: () => Iterable<string>;
+  /** Told of a pod of which only that it is there can be said. */
+  readonly onFailed?: (uid: string, error: unknown) => void;
 }
 
 /** Every pod of the node as it is now, in as few messages as fit. An empty cluster is one empty chunk: silence would say nothing. */
@@ -21,15 +23,12 @@ export function inventoryOf(inventoryId: string, pods: Iterable<Stored<PodObject
   for (const pod of pods) {
     const { uid, resourceVersion, deletionTimestamp } = pod.metadata;
     here.add(uid);
-    const revision = view.revision(uid);
-    const waitingFor = view.waitingFor(pod);
     const entry = {
       uid,
       resourceVersion,
       phase: pod.status?.phase ?? 'Pending',
-      ...(revision === undefined ? {} : { revision }),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-      ...(waitingFor === undefined ? {} : { waitingFor }),
+      ...whatIsKnown(pod, view),
     };
     const size = Buffer.byteLength(JSON.stringify(entry));
     if (chunk.length === CHUNK || bytes + size > CHUNK_BYTES) {
@@ -53,4 +52,19 @@ export function inventoryOf(inventoryId: string, pods: Iterable<Stored<PodObject
     pods,
     ...(index === 0 && leftovers.length > 0 && { leftovers }),
   }));
+}
+
+/** A pod that something is wrong with is listed all the same: one that were left out would be taken for missing. */
+function whatIsKnown(
+  pod: Stored<PodObject>,
+  { revision: revisionOf, waitingFor: reasonOf, onFailed }: InventoryView,
+): Pick<Inventory['pods'][number], 'revision' | 'waitingFor'> {
+  try {
+    const revision = revisionOf(pod.metadata.uid);
+    const waitingFor = reasonOf(pod);
+    return { ...(revision === undefined ? {} : { revision }), ...(waitingFor === undefined ? {} : { waitingFor }) };
+  } catch (error) {
+    onFailed?.(pod.metadata.uid, error);
+    return {};
+  }
 }

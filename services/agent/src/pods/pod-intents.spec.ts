@@ -25,7 +25,7 @@ async function saidOf(object: Stored<PodObject>, by: 'watch' | 'relist'): Promis
     clock: new SystemClock(),
     random: new SeededRandom(1),
     logger: silentLogger,
-  } as PodIntentsOptions);
+  } as unknown as PodIntentsOptions);
   intents.resume();
   intents.onChange({ kind: 'deleted', object, by });
   await eventually(() => sent.length > 0, { what: 'the stop is sent' });

@@ -1,12 +1,13 @@
 import { cutText } from '#libs/contracts';
 import { EnvelopeTooLarge } from '#libs/messaging';
-import type { Change, PodObject, Reflector, Stored } from '#libs/kubernetes';
-import type { Logger } from '#libs/observability';
+import { KubernetesError, type Change, type PodObject, type Reflector, type Stored } from '#libs/kubernetes';
+import { errorMessage, type AsideItems, type Logger } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
 import { NotSent, type IntentPublisher } from '../publish/intent-publisher.ts';
 import type { Missing } from '../resolve/contents.ts';
 import type { Resolver } from '../resolve/resolver.ts';
 import { NO_DEBUG_CONTAINERS, wantsDebugContainers } from '../status/debug-containers.ts';
+import { isTrouble } from '../trouble.ts';
 import { WorkQueue } from '../work-queue.ts';
 import { deletionOf, disruptionOf, isFinal, nextIntent, type PodRecord } from './next-intent.ts';
 import type { PodEvents } from './pod-events.ts';
@@ -19,6 +20,8 @@ export interface PodIntentsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Pods of which nothing can be said. */
+  readonly aside: AsideItems;
 }
 
 /** Pods resolved and sent at the same time; this bounds memory when the broker is away. */
@@ -47,11 +50,17 @@ export class PodIntents {
       // After an hour without a broker there may be thousands; a pod that comes now does not stand behind them.
       youngestToo: true,
       work: (uid) => this.work(uid),
+      aside: options.aside,
+      isTrouble,
       onError: (uid, error, failures) => {
         if (error instanceof NotSent) return;
         const record = this.records.get(uid);
-        if (record) record.waitingFor = 'the API server: what the pod names cannot be read';
-        if (failures === 1 || failures % 10 === 0) {
+        if (record)
+          record.waitingFor =
+            error instanceof KubernetesError
+              ? 'the API server: what the pod names cannot be read'
+              : cutText(`the agent, which cannot send it: ${errorMessage(error)}`, 500);
+        if (isTrouble(error) && (failures === 1 || failures % 10 === 0)) {
           options.logger.warn('an intent was not sent; trying on', { podUid: uid, error, failures });
         }
       },

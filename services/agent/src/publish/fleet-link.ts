@@ -92,7 +92,8 @@ export class FleetLink {
     await Promise.race([publisher, clock.sleep(graceMs)]);
     if (!this.options.given) await this.messaging.close();
     await publisher;
-    await Promise.all([this.parts.inventories.stop(), this.parts.commands.stop(), this.intents.stop()]);
+    const { inventories, commands, reader } = this.parts;
+    await Promise.all([inventories.stop(), commands.stop(), this.intents.stop(), reader.stop()]);
   }
 
   private async consume(): Promise<void> {

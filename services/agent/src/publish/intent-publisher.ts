@@ -1,5 +1,5 @@
 import { intentKey, inventoryKey, topics, type IntentBody } from '#libs/contracts';
-import { EnvelopeTooLarge, sealEnvelope, type Messaging, type OutgoingMessage } from '#libs/messaging';
+import { MessagingError, sealEnvelope, type Messaging, type OutgoingMessage } from '#libs/messaging';
 import type { Logger, Metrics } from '#libs/observability';
 import { backoffMs, type Clock, type Random } from '#libs/runtime';
 import type { Session } from '../session/session.ts';
@@ -69,7 +69,10 @@ export class IntentPublisher {
     return this.trouble_;
   }
 
-  /** Resolves when the broker has it durably. Rejects with `EnvelopeTooLarge`, which no repeat can help, or `NotSent`. */
+  /**
+   * Resolves when the broker has it durably. Rejects with `EnvelopeTooLarge`, which no repeat can help, with `NotSent`, or with what is wrong with
+   * this very message.
+   */
   send(body: IntentBody, sealed: unknown = {}): Promise<void> {
     if (this.stopping.signal.aborted) return Promise.reject(new NotSent());
     return new Promise((resolve, reject) => {
@@ -112,7 +115,7 @@ export class IntentPublisher {
   }
 
   private async publishBatch(): Promise<boolean> {
-    const { messaging, session, clock, metrics } = this.options;
+    const { session, clock } = this.options;
     const current = session.session;
     const key = session.envelopeKey();
     if (!current || !key) {
@@ -147,20 +150,45 @@ export class IntentPublisher {
         messages.push({ key: messageKey, value });
         taken.push(item);
       } catch (error) {
-        if (!(error instanceof EnvelopeTooLarge)) throw error;
-        this.waiting.splice(this.waiting.indexOf(item), 1);
+        // Whatever it is, it is this one's: who sent it hears of it, and the others go.
+        this.drop(item);
         item.reject(error);
       }
     }
     if (messages.length === 0) return true;
-    await messaging.publish(topics(current.fleet).intents, messages, PUBLISH_TIMEOUT_MS);
-    this.waiting.splice(0, taken.length);
-    const sent = metrics.counter('eci_fleet_agent_intents_total', 'Intents that the broker has taken', ['kind']);
-    for (const { body, resolve } of taken) {
-      sent.inc({ kind: body.kind });
-      resolve();
-    }
+    await this.put(topics(current.fleet).intents, taken, messages);
     return true;
+  }
+
+  /** All at once; when the broker takes offence at one of them, one after the other. */
+  private async put(topic: string, items: readonly Waiting[], messages: readonly OutgoingMessage[]): Promise<void> {
+    try {
+      await this.options.messaging.publish(topic, messages, PUBLISH_TIMEOUT_MS);
+    } catch (error) {
+      if (isOfTheBroker(error)) throw error;
+      if (items.length > 1) {
+        for (const [index, item] of items.entries()) await this.put(topic, [item], messages.slice(index, index + 1));
+        return;
+      }
+      for (const item of items) {
+        this.drop(item);
+        item.reject(error);
+      }
+      return;
+    }
+    const sent = this.options.metrics.counter('eci_fleet_agent_intents_total', 'Intents that the broker has taken', [
+      'kind',
+    ]);
+    for (const item of items) {
+      this.drop(item);
+      sent.inc({ kind: item.body.kind });
+      item.resolve();
+    }
+  }
+
+  private drop(item: Waiting): void {
+    const at = this.waiting.indexOf(item);
+    if (at >= 0) this.waiting.splice(at, 1);
   }
 
   private async pause(ms: number): Promise<void> {
@@ -171,6 +199,9 @@ export class IntentPublisher {
     await this.options.clock.sleep(ms, AbortSignal.any([this.wake.signal, this.stopping.signal]));
   }
 }
+
+/** It would say the same to every message. */
+const isOfTheBroker = (error: unknown): boolean => error instanceof MessagingError && error.code !== 'too-large';
 
 function keyOf(clusterId: string, body: IntentBody): string {
   switch (body.kind) {

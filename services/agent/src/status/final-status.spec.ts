@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PodStatusMessage } from '#libs/contracts';
 import { KubernetesError, type KubernetesApi, type PodObject, type Stored } from '#libs/kubernetes';
-import { Metrics, silentLogger } from '#libs/observability';
+import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededRandom, VirtualClock } from '#libs/runtime';
 import { finalStatus } from './final-status.ts';
 import { StatusBook } from './status-book.ts';
@@ -153,6 +153,7 @@ function worldOf(pod: Stored<PodObject>, refuses: (phase: unknown, nth: number) 
     logger: silentLogger,
     metrics: new Metrics(),
     nodeName: 'n',
+    aside: new AsideItems({ loop: 'statuses', clock, logger: silentLogger, metrics: new Metrics() }),
   });
   writer.resume();
   const say = async (more: Partial<PodStatusMessage>) => {

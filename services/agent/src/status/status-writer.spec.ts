@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PodStatusMessage } from '#libs/contracts';
 import { KubernetesError, type KubernetesApi, type PodObject, type Stored } from '#libs/kubernetes';
-import { Logger, Metrics, withoutRepeats } from '#libs/observability';
+import { AsideItems, Logger, Metrics, withoutRepeats } from '#libs/observability';
 import { SeededRandom, VirtualClock } from '#libs/runtime';
 import { StatusBook } from './status-book.ts';
 import { WholeTopic } from './whole-topic.ts';
@@ -71,14 +71,17 @@ class World {
         this.events.push(event.reason);
       },
     } as unknown as KubernetesApi;
+    const logger = withoutRepeats(new Recorder(this.said), () => clock.now());
+    const metrics = new Metrics();
     this.writer = new StatusWriter({
       api,
       book,
       pods: { get: (uid) => pods.get(uid) },
       clock,
       random: new SeededRandom(1),
-      logger: withoutRepeats(new Recorder(this.said), () => clock.now()),
-      metrics: new Metrics(),
+      logger,
+      metrics,
+      aside: new AsideItems({ loop: 'statuses', clock, logger, metrics }),
       nodeName: 'n',
     });
     this.writer.resume();

@@ -9,10 +9,11 @@ import {
   type Reflector,
   type Stored,
 } from '#libs/kubernetes';
-import type { Logger, Metrics } from '#libs/observability';
+import type { AsideItems, Logger, Metrics } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
 import type { EventPace } from '../pods/event-pace.ts';
 import { Outage } from '../outage.ts';
+import { isTrouble } from '../trouble.ts';
 import { WorkQueue } from '../work-queue.ts';
 import { isFinal } from '../pods/next-intent.ts';
 import { owesDebugAnswer } from './debug-containers.ts';
@@ -30,6 +31,8 @@ export interface StatusWriterOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly nodeName: string;
+  /** Pods whose status cannot be written. */
+  readonly aside: AsideItems;
   /** Absent: events are written as fast as they come. */
   readonly eventPace?: Pick<EventPace, 'turn'> | undefined;
 }
@@ -61,11 +64,11 @@ export class StatusWriter {
 
   constructor(options: StatusWriterOptions) {
     this.options = options;
-    const { clock, random, logger } = options;
+    const { clock, random, logger, aside } = options;
     this.progress = new ProgressGate(clock);
     this.outage = new Outage(clock, random);
-    const said = (what: string) => (podUid: string, error: unknown, failures: number) => {
-      if (failures === 1 || failures % 10 === 0)
+    const said = (what: string, ofAll: boolean) => (podUid: string, error: unknown, failures: number) => {
+      if ((ofAll || isTrouble(error)) && (failures === 1 || failures % 10 === 0))
         logger.warn(`${what} not written; trying on`, { podUid, error, failures });
     };
     this.queue = new WorkQueue({
@@ -73,14 +76,16 @@ export class StatusWriter {
       random,
       concurrency: CONCURRENCY,
       work: (uid) => this.write(uid),
-      onError: said('the status of a pod was'),
+      onError: said('the status of a pod was', false),
+      aside,
+      isTrouble,
     });
     this.events = new WorkQueue({
       clock,
       random,
       concurrency: EVENT_CONCURRENCY,
       work: (uid) => this.writeEvents(uid),
-      onError: said('the events of a pod were'),
+      onError: said('the events of a pod were', true),
     });
   }
 
@@ -157,9 +162,14 @@ export class StatusWriter {
   compare(): void {
     const { book } = this.options;
     for (const uid of book.uids()) {
-      const due = book.due(uid);
-      const pod = this.seen(uid);
-      if (due && pod && !book.mustRewrite(uid) && !statusPatch(pod, due)) book.wrote(uid, due.revision);
+      try {
+        const due = book.due(uid);
+        const pod = this.seen(uid);
+        if (due && pod && !book.mustRewrite(uid) && !statusPatch(pod, due)) book.wrote(uid, due.revision);
+      } catch {
+        // Its own turn in the queue says why, and keeps nobody else waiting.
+        this.look(uid);
+      }
     }
   }
 
