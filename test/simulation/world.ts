@@ -227,6 +227,9 @@ export class World {
     }
   }
 
+  /** `<cluster>/<pod>` of streams that could be neither read nor written for a while. */
+  readonly unreadable = new Set<string>();
+
   hit(fault: string): void {
     this.coverage.hit(`fault ${fault}`);
   }
@@ -399,7 +402,7 @@ export class World {
       name,
       scheduler: this.scheduler,
       random,
-      faults: (process, call) => this.fateOf(process, call),
+      faults: (process, call, args) => this.fateOf(process, call, args),
       onCrash: (process) => {
         this.trace.note(name, 'dies');
         this.appendListeners.delete(process);
@@ -416,10 +419,10 @@ export class World {
     });
   }
 
-  private fateOf(process: Process, call: string): CallFate | undefined {
+  private fateOf(process: Process, call: string, args: readonly unknown[]): CallFate | undefined {
     this.trace.mark(process.name, call);
     for (const rule of this.rules) {
-      const fate = rule(process, call);
+      const fate = rule(process, call, args);
       if (fate) {
         this.trace.note(process.name, `${call}: ${JSON.stringify(fate, replaceErrors)}`);
         return fate;

@@ -16,8 +16,8 @@ export interface CallFate {
   readonly dieBeforeAnswer?: boolean;
 }
 
-/** May interfere with the calls of processes. `call` is `<port>.<method>`. */
-export type CallFaults = (process: Process, call: string) => CallFate | undefined;
+/** May interfere with the calls of processes. `call` is `<port>.<method>`; `args` are empty for a call that is no method of a port. */
+export type CallFaults = (process: Process, call: string, args: readonly unknown[]) => CallFate | undefined;
 
 export interface IdleSleep {
   /** What the sleeper waits for. */
@@ -111,10 +111,10 @@ export class Process {
   }
 
   /** A call to the world outside. */
-  call<T>(call: string, operation: () => Promise<T> | T): Promise<T> {
+  call<T>(call: string, operation: () => Promise<T> | T, args: readonly unknown[] = []): Promise<T> {
     if (!this.alive) return NEVER;
     const { scheduler, random, faults } = this.parts;
-    const fate = faults(this, call) ?? {};
+    const fate = faults(this, call, args) ?? {};
     // The fault may be that it dies here, before anything was sent.
     if (!this.alive) return NEVER;
     return new Promise<T>((resolve, reject) => {
@@ -155,10 +155,14 @@ export class Process {
     for (const method of methods) {
       const own = inner[method] as (...args: unknown[]) => unknown;
       outer[method] = (...args: unknown[]) =>
-        this.call(`${name}.${method}`, () => {
-          reached?.(method, args);
-          return own.apply(inner, args);
-        });
+        this.call(
+          `${name}.${method}`,
+          () => {
+            reached?.(method, args);
+            return own.apply(inner, args);
+          },
+          args,
+        );
     }
     return outer as T;
   }

@@ -1,5 +1,7 @@
+import { intentKey } from '#libs/contracts';
+import { streamIdOf } from '#libs/domain';
 import type { CallFate } from '../engine/process.ts';
-import { between, type FaultKind } from './fault.ts';
+import { between, oneOf, type FaultKind } from './fault.ts';
 
 const DATABASE = /^(store|queue|gates|timers|checkpoints|scopes|orphans|inventories|quarantine|deferrals|holds)\./;
 
@@ -19,6 +21,11 @@ function ofCalls(name: string, calls: RegExp, chance: number, fate: (drawn: numb
   };
 }
 
+/** Whether a call is about this stream, alone or among others. */
+const isAbout = (streamId: string, [items]: readonly unknown[]): boolean =>
+  Array.isArray(items) &&
+  items.some((item) => item === streamId || (item as { streamId?: unknown } | null)?.streamId === streamId);
+
 export const storeFaults: readonly FaultKind[] = [
   ofCalls('store error before it is done', DATABASE, 0.15, () => ({
     refuse: failure('57P01', 'terminating connection due to administrator command'),
@@ -30,6 +37,21 @@ export const storeFaults: readonly FaultKind[] = [
     refuse: failure('40001', 'could not serialize access'),
   })),
   ofCalls('slow store', DATABASE, 0.3, (drawn) => ({ delayMs: Math.floor(drawn * 4_000) })),
+  {
+    // Nothing is away: one pod's stream can be neither read nor written, whoever tries, alone or among others.
+    name: 'one item throws',
+    inject: (world, fault, random) => {
+      if (world.pods.size === 0) return;
+      const { clusterId, uid } = oneOf(random, [...world.pods.values()]);
+      const streamId = streamIdOf(clusterId, uid);
+      world.unreadable.add(intentKey(clusterId, uid));
+      world.rule(Math.min(fault.forMs, 60_000), (_, call, args) => {
+        if (!/^(store|queue)\./.test(call) || !isAbout(streamId, args)) return undefined;
+        world.hit(fault.kind);
+        return { refuse: new Error('this one cannot be handled') };
+      });
+    },
+  },
   {
     name: 'store away',
     inject: (world, fault, random) => {
