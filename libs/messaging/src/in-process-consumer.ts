@@ -149,9 +149,8 @@ export class InProcessConsumer implements Consumer {
       } catch (error) {
         if (signal.aborted) break;
         failures += 1;
-        // Where to read on is no batch: nothing would ever say that it goes on again.
-        if (position) onEvent?.({ kind: 'batch-failed', topic, partition, failures, error });
         position = undefined;
+        onEvent?.({ kind: 'batch-failed', topic, partition, failures, error });
         await this.clock.sleep(50 + backoffMs(failures, RETRY_BACKOFF, this.random), signal);
       }
     }
