@@ -236,6 +236,7 @@ describe('watching a place', () => {
       { groups: 20_000, calls: 300 },
     ])(
       'reads details at most $calls times a minute, of $groups groups, and each in its turn',
+      { timeout: 60_000 },
       async ({ groups, calls }) => {
         const ids = stuck(groups);
         await readsIn(5);
