@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Scene } from './scene.ts';
 
-describe('a pod that the system ends', () => {
+describe('a pod that the system ends', { timeout: 120_000 }, () => {
   it('says that its deadline was exceeded, and not how its container ended', async () => {
     const scene = new Scene(['deadline']);
 

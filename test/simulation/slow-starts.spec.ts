@@ -16,7 +16,7 @@ const pictureOf = (seen: Seen): string =>
     .map(({ name, state }) => `${name} ${Object.keys(state).join()}`)
     .join(', ');
 
-describe('a pod that is long in starting', () => {
+describe('a pod that is long in starting', { timeout: 120_000 }, () => {
   it('shows each of its init containers while it runs', async () => {
     const scene = new Scene(['three-inits']);
 
@@ -77,7 +77,7 @@ describe('a pod that is long in starting', () => {
   });
 
   it('costs a bounded number of calls, however many there are', async () => {
-    const scene = new Scene(Array.from({ length: 120 }, () => 'no-image' as const));
+    const scene = new Scene(Array.from({ length: 60 }, () => 'no-image' as const));
     await scene.minutes(5);
 
     const before = scene.calls('DescribeContainerGroups');
