@@ -5,6 +5,7 @@ import type { Clock } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { answerInventory } from './answer-inventory.ts';
+import { InventoryTurns } from './inventory-turns.ts';
 import {
   INVENTORY,
   MAX_INVENTORY_BYTES,
@@ -18,9 +19,6 @@ import {
 /** UIDs of one Recheck, and streams of one load or publication. */
 const PAGE = 500;
 const DAY_MS = 86_400_000;
-/** After an answer its cluster waits nine times as long as it took: others share its partition, and have nine tenths of its time at least. */
-const REST_FACTOR = 9;
-const LONGEST_REST_MS = 60_000;
 /** Agents send one every few minutes. */
 const NEXT_INVENTORY_MS = 600_000;
 
@@ -34,8 +32,7 @@ export class InventoryDesk {
   private readonly deferrals: Deferrals;
   private readonly clock: Clock;
   private readonly logger: Logger;
-  /** Until when no inventory of a cluster is answered, epoch milliseconds. */
-  private readonly restsUntil = new Map<string, number>();
+  private readonly turns = new InventoryTurns();
   private readonly aside: AsideItems;
 
   constructor(parts: {
@@ -90,10 +87,9 @@ export class InventoryDesk {
 
   private async answerInTurn(clusterId: string, inventoryId: string, pods: readonly InventoryPod[]): Promise<void> {
     const began = this.clock.now();
-    if (began < (this.restsUntil.get(clusterId) ?? 0)) return this.deferrals.defer(clusterId, [INVENTORY]);
+    if (!this.turns.mayBegin(clusterId, began)) return this.deferrals.defer(clusterId, [INVENTORY]);
     await this.answer(clusterId, inventoryId, pods);
-    const ended = this.clock.now();
-    this.restsUntil.set(clusterId, ended + Math.min(LONGEST_REST_MS, REST_FACTOR * (ended - began)));
+    this.turns.ended(clusterId, { began, now: this.clock.now() });
   }
 
   private async answer(clusterId: string, inventoryId: string, pods: readonly InventoryPod[]): Promise<void> {
