@@ -15,6 +15,7 @@ import {
 } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
 import { call, newMessaging, TestAgent, testConfig, unregister } from '../for-specs.ts';
+import { INVENTORY } from '../intake/ports.ts';
 import { PostgresDeferrals } from '../intake/postgres-deferrals.ts';
 import { Quarantine } from '../quarantine/quarantine.ts';
 
@@ -267,6 +268,17 @@ describe('a cluster that sends more than its budget', () => {
     await new PostgresDeferrals({ pool, clock: new SystemClock() }).defer('noisy', ['u1', 'u2']);
     const overBudget = { waiting: 2, since: expect.any(String), message: expect.stringContaining('budget') };
     expect(await get('/api/v1/clusters/noisy')).toMatchObject({ body: { overBudget } });
+  });
+
+  it('is not one whose inventory waits for its turn, unless that takes long', async () => {
+    await post('/api/v1/clusters', { id: 'in-turn' });
+    const deferring = (before: number) =>
+      new PostgresDeferrals({ pool, clock: { now: () => Date.now() - before } as SystemClock });
+    await deferring(60_000).defer('in-turn', [INVENTORY]);
+    expect((await get('/api/v1/clusters/in-turn')).body).not.toHaveProperty('overBudget');
+    await pool.query(`delete from fleet.deferred_intent where cluster_id = 'in-turn'`);
+    await deferring(180_000).defer('in-turn', [INVENTORY]);
+    expect(await get('/api/v1/clusters/in-turn')).toMatchObject({ body: { overBudget: { waiting: 1 } } });
   });
 });
 
