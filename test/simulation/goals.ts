@@ -37,6 +37,7 @@ export const GOALS: readonly string[] = [
   ...EVENTS.map((type) => `event ${type}`),
   ...REFUSALS.map((name) => `refusal ${name}`),
   'answer Throttling.User',
+  'heard beside noise',
 ];
 
 /** In how many runs each goal was met. */

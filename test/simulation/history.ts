@@ -1,5 +1,5 @@
 import { SeededRandom } from '#libs/runtime';
-import { drawFaults, FAULTS, randomOf } from './faults/registry.ts';
+import { drawApart, drawFaults, FAULTS, randomOf } from './faults/registry.ts';
 import { NoRest } from './engine/scheduler.ts';
 import type { PlannedFault } from './faults/fault.ts';
 import { atTheEnd, unsettled } from './oracles/at-the-end.ts';
@@ -42,7 +42,10 @@ export function planOf(seed: number, only?: readonly string[]): Plan {
   const clusters = ['k1', 'k2', 'k3'].slice(0, random.next() < 0.8 ? 2 : 3);
   const replicas = random.next() < 0.8 ? 2 : 3;
   const pods = drawPods(random, clusters, 20 + Math.floor(random.next() * 4), SPAN_MS * 0.8);
-  const faults = drawFaults(random, SPAN_MS, only);
+  const drawn = drawFaults(random, SPAN_MS, only);
+  const alone = new SeededRandom(seed * 6007 + 5);
+  for (let i = 0; i < 3; i++) alone.next();
+  const faults = only ? drawn : [...drawn, ...drawApart(alone, endOf(drawn))];
   const rate = 1 + Math.floor(random.next() * 5);
   return {
     seed,
@@ -57,6 +60,9 @@ export function planOf(seed: number, only?: readonly string[]): Plan {
   };
 }
 
+const endOf = (faults: readonly PlannedFault[]): number =>
+  Math.max(SPAN_MS, ...faults.map(({ atMs, forMs }) => atMs + forMs));
+
 /** Runs a plan to its end, or to the first promise that is broken. */
 export async function run(plan: Plan, options: { readonly keepTrace?: boolean } = {}): Promise<Outcome> {
   const world = new World({ ...plan, keepTrace: options.keepTrace ?? false });
@@ -65,12 +71,14 @@ export async function run(plan: Plan, options: { readonly keepTrace?: boolean } 
   for (const fault of plan.faults) {
     scheduler.at(scheduler.startedAt + fault.atMs, () => {
       world.trace.note('fault', `${fault.kind}, for ${fault.forMs} ms`);
-      FAULTS.get(fault.kind)?.inject(world, fault, randomOf(fault));
+      const kind = FAULTS.get(fault.kind);
+      if (kind?.apart === undefined) world.disturbed(fault.forMs);
+      kind?.inject(world, fault, randomOf(fault));
     });
   }
   let failure: Error | undefined;
   try {
-    await go(world, scheduler.startedAt + Math.max(SPAN_MS, ...plan.faults.map(({ atMs, forMs }) => atMs + forMs)));
+    await go(world, scheduler.startedAt + endOf(plan.faults));
     world.trace.note('run', 'no more faults');
     world.quiet = true;
     await rest(world, 'with what is left running');

@@ -9,7 +9,7 @@ export interface SeedResult {
   readonly steps: number;
   readonly virtualSeconds: number;
   readonly failure?: string;
-  /** The promise that was broken, `O1` to `O11`, or `crash`. */
+  /** The promise that was broken, `O1` to `O13`, or `crash`. */
   readonly oracle?: string;
 }
 

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { streamIdOf } from '#libs/domain';
+import { topics } from '#libs/contracts';
+import { parseStreamId, streamIdOf } from '#libs/domain';
 import { InMemoryDatabase, type RecordedEvent } from '#libs/event-store';
-import type { OutgoingMessage } from '#libs/messaging';
+import type { EnvelopeKey, OutgoingMessage } from '#libs/messaging';
 import { Clock, SeededIds, SeededRandom, type Random } from '#libs/runtime';
 import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
 import { Coverage } from './coverage.ts';
@@ -14,6 +15,8 @@ import {
   canBeRecorded,
   DenseStreams,
   hasItsEnd,
+  HEARD_WITHIN_MS,
+  isHeard,
   noSecret,
   OffsetsGrow,
   OneGroupEach,
@@ -42,6 +45,9 @@ export const FLEET = 'fleet';
 
 /** Above what these clusters send by themselves, mostly. */
 const BUDGET = { messagesPerSecond: 5, bytesPerSecond: 1_000_000 };
+
+/** After something was wrong, so long until what waits meanwhile is done and everybody reads again, milliseconds. */
+const CALM_AFTER_MS = 20_000;
 
 /** What fate the copies of a message meet: milliseconds until each is in the log. Undefined: no opinion. */
 export type MessageRule = (topic: string, message: OutgoingMessage) => readonly number[] | undefined;
@@ -87,6 +93,8 @@ export class World {
   readonly cloud: SimulatedCloud;
   readonly database: InMemoryDatabase;
   readonly quarantine: QuarantineTable;
+  readonly deferrals: DeferralTable;
+  readonly inventories: InventoryTables;
   readonly orphans: OrphanTable;
   readonly streams = new DenseStreams();
   readonly oneGroup = new OneGroupEach();
@@ -100,6 +108,12 @@ export class World {
   /** The cloud forgot finished groups at once for a while. */
   forgets = false;
   databaseOffsetMs = 0;
+  /** Partition and offset of what a noisy cluster put on the intents, `<partition>/<offset>`. */
+  readonly noise = new Set<string>();
+  /** How long clusters were noisy in all, milliseconds. */
+  noiseMs = 0;
+  private noisy: { readonly clusterId: string; readonly until: number } | undefined;
+  private disturbedUntil = 0;
   /** No more faults: only time has to pass, and loops may look more rarely. */
   quiet = false;
   /** The first promise that was broken; the run ends with it. */
@@ -131,11 +145,13 @@ export class World {
     const world = this;
     this.database = new InMemoryDatabase({ clock: databaseClock });
     this.quarantine = new QuarantineTable(databaseClock);
+    this.deferrals = new DeferralTable(databaseClock);
+    this.inventories = new InventoryTables(this.database, this.quarantine);
     this.orphans = new OrphanTable(this.database);
     this.tables = {
       quarantine: this.quarantine,
-      deferrals: new DeferralTable(databaseClock),
-      inventories: new InventoryTables(this.database, this.quarantine),
+      deferrals: this.deferrals,
+      inventories: this.inventories,
       scopes: new ScopeTable(this.database),
       orphans: this.orphans,
       guard: new OpenGuard(),
@@ -234,19 +250,70 @@ export class World {
     this.coverage.hit(`fault ${fault}`);
   }
 
+  /** Something is wrong for so long that may keep anybody waiting. */
+  disturbed(forMs: number): void {
+    this.disturbedUntil = Math.max(this.disturbedUntil, this.scheduler.now + forMs);
+  }
+
+  private get calm(): boolean {
+    return this.scheduler.now > this.disturbedUntil + CALM_AFTER_MS;
+  }
+
+  /** From now on the cluster's principal says more than its agent. */
+  beginNoise(clusterId: string, forMs: number): void {
+    this.noisy = { clusterId, until: this.scheduler.now + forMs };
+    this.noiseMs += forMs;
+  }
+
+  /** One message of a noisy cluster, in the partition that it chose. */
+  async makeNoise(partition: number, made: Promise<OutgoingMessage> | OutgoingMessage): Promise<void> {
+    const { key, value, headers = {} } = await made;
+    const log = this.log.topic(topics(FLEET).intents)?.partitions[partition];
+    if (!log) return;
+    this.noise.add(`${partition}/${log.end}`);
+    log.append({ key, value, headers, timestamp: this.scheduler.now });
+  }
+
+  envelopeKeyOf(clusterId: string): EnvelopeKey {
+    return { kid: KID, key: envelopeKey(this.options.seed, clusterId) };
+  }
+
+  /** O12 is looked at when the first intent of a pod is on the log beside the noise of another cluster, and nothing else is wrong. */
+  private listen(topic: string, key: string): void {
+    const { noisy, scheduler } = this;
+    if (!noisy || scheduler.now > noisy.until || topic !== topics(FLEET).intents || !this.calm) return;
+    const [clusterId = '', uid = ''] = key.split('/');
+    const streamId = streamIdOf(clusterId, uid);
+    if (clusterId === noisy.clusterId || !parseStreamId(streamId) || uid === 'inventory') return;
+    if (this.streams.states.has(streamId)) return;
+    scheduler.after(HEARD_WITHIN_MS, () => {
+      if (!this.calm) return;
+      this.coverage.hit('heard beside noise');
+      this.guard(() => isHeard(streamId, this.streams.states, noisy.clusterId));
+    });
+  }
+
   /** A rule for calls of processes; it ends after `forMs`. */
   rule(forMs: number, rule: CallFaults): void {
+    this.disturbed(forMs);
+    this.ownRule(forMs, rule);
+  }
+
+  /** One about the caller's own messages alone, which must keep nobody else waiting. */
+  ownRule(forMs: number, rule: CallFaults): void {
     this.rules.add(rule);
     this.scheduler.after(forMs, () => this.rules.delete(rule));
   }
 
   messageRule(forMs: number, rule: MessageRule): void {
+    this.disturbed(forMs);
     this.messageRules.add(rule);
     this.scheduler.after(forMs, () => this.messageRules.delete(rule));
   }
 
   pause(process: Process, ms: number): void {
     if (!process.alive || process.paused) return;
+    this.disturbed(ms);
     this.trace.note(process.name, `is stopped for ${ms} ms`);
     process.pause();
     const member = [...this.replicas, ...this.agents].find((each) => each.process === process);
@@ -333,7 +400,7 @@ export class World {
         sentAt: (by, parameters) => this.meantAt(by, parameters),
       }),
       masterKey: this.masterKey,
-      keys: { find: (clusterId, kid) => Promise.resolve(kid === 'k1' ? envelopeKey(seed, clusterId) : undefined) },
+      keys: { find: (clusterId, kid) => Promise.resolve(kid === KID ? envelopeKey(seed, clusterId) : undefined) },
       clusters: {
         find: (id) =>
           Promise.resolve(
@@ -383,7 +450,7 @@ export class World {
       api,
       resolver: (pod, now) => resolvePod(pod, this.plans.get(pod.metadata.uid), now),
       epoch: member.epoch,
-      key: { kid: 'k1', key: envelopeKey(this.options.seed, clusterId) },
+      key: this.envelopeKeyOf(clusterId),
       inventorySeconds: this.options.inventorySeconds,
       random,
       ids: new SeededIds(random),
@@ -405,6 +472,7 @@ export class World {
       faults: (process, call, args) => this.fateOf(process, call, args),
       onCrash: (process) => {
         this.trace.note(name, 'dies');
+        this.disturbed(member.restartAfterMs);
         this.appendListeners.delete(process);
         member.messaging.silent();
         this.scheduler.after(member.restartAfterMs, restart);
@@ -443,6 +511,7 @@ export class World {
       );
       return { message, copiesAfterMs: copies };
     }
+    this.listen(topic, message.key);
     return { message, copiesAfterMs: [0] };
   }
 
@@ -487,6 +556,9 @@ export class World {
 }
 
 const replaceErrors = (_: string, value: unknown): unknown => (value instanceof Error ? value.message : value);
+
+/** Of every key under which an agent seals. */
+const KID = 'k1';
 
 const envelopeKey = (seed: number, clusterId: string): Uint8Array =>
   createHash('sha256').update(`envelope ${seed} ${clusterId}`).digest();

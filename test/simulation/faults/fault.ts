@@ -16,6 +16,8 @@ export interface FaultKind {
   readonly name: string;
   /** How long it lasts, milliseconds; default up to a bit over a minute. */
   readonly lasts?: (random: Random) => number;
+  /** Not drawn with the others: in this share of the runs it comes once, after all of them have ended. */
+  readonly apart?: number;
   /** Begins it; whatever it switches on must be off again after `fault.forMs`. Tells `world.hit(name)` each time that it did something. */
   readonly inject: (world: World, fault: PlannedFault, random: Random) => void;
 }

@@ -22,7 +22,7 @@ function ofCalls(name: string, calls: RegExp, chance: number, fate: (drawn: numb
 }
 
 /** Whether a call is about this stream, alone or among others. */
-const isAbout = (streamId: string, [items]: readonly unknown[]): boolean =>
+export const isAbout = (streamId: string, [items]: readonly unknown[]): boolean =>
   Array.isArray(items) &&
   items.some((item) => item === streamId || (item as { streamId?: unknown } | null)?.streamId === streamId);
 

@@ -1,5 +1,5 @@
 /** Promises that hold once faults have stopped and everything has come to rest. */
-import { topics } from '#libs/contracts';
+import { MAX_INVENTORY_CHUNKS, topics } from '#libs/contracts';
 import {
   finalize,
   hasGivenUp,
@@ -11,6 +11,7 @@ import {
   type ContainerGroupState,
 } from '#libs/domain';
 import { podStatusOf, type PodObject, type Stored } from '#libs/kubernetes';
+import { MAX_DEFERRED } from '../../../services/control-plane/src/intake/ports.ts';
 import { podStatusRecord } from '../../../services/control-plane/src/publish/pod-status.ts';
 import type { Pod } from '../parts/api-server.ts';
 import type { LogRecord } from '../parts/log.ts';
@@ -133,6 +134,7 @@ export function atTheEnd(world: World, stage: 'running' | 'deleted'): void {
   everyGroupIsAccountedFor(world);
   nothingIsOverdue(world);
   nothingIsMisunderstood(world);
+  tablesAreBounded(world);
 }
 
 /** O1 and O9. */
@@ -245,11 +247,35 @@ function nothingIsOverdue(world: World): void {
 }
 
 function nothingIsMisunderstood(world: World): void {
-  for (const { key, reason } of world.quarantine.rows.values()) {
+  for (const { key, reason, partition, offset } of world.quarantine.rows.values()) {
+    if (world.noise.has(`${partition}/${offset}`)) continue;
     // What an agent said of a stream that could not be read meanwhile was put aside, as it should be; inventories brought it back.
     if (world.unreadable.has(key)) continue;
     throw new Violation('O1', `a message of ${key} was put aside: ${reason}`);
   }
   for (const row of world.database.tables.subscriptions.values())
     for (const streamId of row.parked.keys()) throw new Violation('O5', `${streamId} is parked for a subscription`);
+}
+
+/** Messages of one sender that are put aside one by one: so many at once, and in a second; each reader of a partition counts anew. */
+const ASIDE = { atOnce: 50, perSecond: 5, readers: 2 };
+
+/** O13: whatever a cluster sends, what is kept of it has its bounds. */
+function tablesAreBounded(world: World): void {
+  const bounded = (table: string, sizes: ReadonlyMap<string, number>, most: number): void => {
+    for (const [sender, rows] of sizes)
+      if (rows > most) throw new Violation('O13', `${table} of ${sender || 'strangers'}: ${rows}, over ${most}`);
+  };
+  const { quarantine, deferrals, inventories } = world;
+  const seconds = world.noiseMs / 1000;
+  if (seconds > 0)
+    bounded('quarantine', quarantine.sizes(), ASIDE.readers * (ASIDE.atOnce + Math.ceil(seconds) * ASIDE.perSecond));
+  bounded('deferred intents', deferrals.sizes(), MAX_DEFERRED + 1);
+  const sets = new Map<string, number>();
+  for (const [name, parts] of inventories.underWay) {
+    const clusterId = name.slice(0, name.indexOf('/'));
+    sets.set(clusterId, (sets.get(clusterId) ?? 0) + 1);
+    bounded('parts of an inventory', new Map([[clusterId, parts.size]]), MAX_INVENTORY_CHUNKS);
+  }
+  bounded('inventories under way', sets, 1);
 }

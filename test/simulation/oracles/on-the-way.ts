@@ -119,6 +119,15 @@ export class DenseStreams {
   }
 }
 
+/** So long after its intent is on the log a pod's stream has begun, whatever another cluster sends, milliseconds. */
+export const HEARD_WITHIN_MS = 5_000;
+
+/** O12: nobody waits behind what another cluster sends: a pod's first intent is accepted or refused at once, mostly. */
+export function isHeard(streamId: string, streams: ReadonlyMap<string, unknown>, noisyId: string): void {
+  if (!streams.has(streamId))
+    throw new Violation('O12', `${streamId} is not heard ${HEARD_WITHIN_MS} ms after it spoke, behind ${noisyId}`);
+}
+
 /** O7: nothing that was sealed is anywhere in clear. */
 export function noSecret(where: string, text: string | Uint8Array): void {
   const found =

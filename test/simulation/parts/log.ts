@@ -95,6 +95,12 @@ export class SimulatedLog {
     }
   }
 
+  /** Undefined: there is no such topic. */
+  partitionOf(topic: string, key: string): number | undefined {
+    const partitions = this.topics.get(topic)?.partitions.length;
+    return partitions === undefined ? undefined : hash(key) % partitions;
+  }
+
   watchTopics(watcher: () => void): () => void {
     this.watchers.add(watcher);
     return () => this.watchers.delete(watcher);

@@ -10,6 +10,7 @@ import {
 import type { InMemoryDatabase } from '#libs/event-store';
 import type { Clock } from '#libs/runtime';
 import { StopGuard } from '../../../services/control-plane/src/holds/ports.ts';
+import { foldKey } from '../../../services/control-plane/src/quarantine/fold-key.ts';
 import { withinBounds } from '../../../services/control-plane/src/intake/postgres-deferrals.ts';
 import {
   Deferrals,
@@ -26,6 +27,7 @@ import { OrphanCases, type OrphanCase } from '../../../services/control-plane/sr
 import { aliasOf } from '../../../services/control-plane/src/streams/alias.ts';
 
 export class QuarantineTable implements QuarantineDesk {
+  /** By what they say: a message that comes again has one row. */
   readonly rows = new Map<string, QuarantinedMessage & { readonly at: number }>();
   private readonly clock: Clock;
 
@@ -34,14 +36,29 @@ export class QuarantineTable implements QuarantineDesk {
   }
 
   add(messages: readonly QuarantinedMessage[]): Promise<readonly QuarantinedMessage[]> {
+    const news: QuarantinedMessage[] = [];
     for (const message of messages) {
-      const { topic, epoch, partition, offset } = message;
-      const id = `${topic}/${epoch}/${partition}/${offset}`;
-      if (!this.rows.has(id)) this.rows.set(id, { ...message, at: this.clock.now() });
+      const fold = foldKey(message);
+      const before = this.rows.get(fold);
+      this.rows.set(fold, { ...(before ?? message), at: this.clock.now() });
+      if (!before || isSamePlace(before, message)) news.push(message);
     }
-    return Promise.resolve(messages);
+    return Promise.resolve(news);
+  }
+
+  /** Rows of each sender; those of all whose seal proves nothing under ''. */
+  sizes(): ReadonlyMap<string, number> {
+    const sizes = new Map<string, number>();
+    for (const { sender } of this.rows.values()) {
+      const bucket = sender.proven ? sender.clusterId : '';
+      sizes.set(bucket, (sizes.get(bucket) ?? 0) + 1);
+    }
+    return sizes;
   }
 }
+
+const isSamePlace = (a: QuarantinedMessage, b: QuarantinedMessage): boolean =>
+  a.epoch === b.epoch && a.partition === b.partition && a.offset === b.offset;
 
 export class InventoryTables extends Inventories {
   private readonly database: InMemoryDatabase;
@@ -73,6 +90,11 @@ export class InventoryTables extends Inventories {
     if (known.size < chunks) return Promise.resolve({ state: 'incomplete' });
     const all = [...known].sort(([a], [b]) => a - b).flatMap(([, each]) => each);
     return Promise.resolve({ state: 'complete', pods: all });
+  }
+
+  /** Parts of sets under way, by `<cluster>/<set>`. */
+  get underWay(): ReadonlyMap<string, ReadonlyMap<number, readonly InventoryPod[]>> {
+    return this.chunks;
   }
 
   last(clusterId: string): Promise<RememberedInventory | undefined> {
@@ -126,6 +148,11 @@ export class DeferralTable extends Deferrals {
     this.rows.set(clusterId, known);
     for (const subject of withinBounds(subjects, known.size)) known.set(subject, { askedAt: undefined });
     return Promise.resolve();
+  }
+
+  /** What is remembered of each cluster. */
+  sizes(): ReadonlyMap<string, number> {
+    return new Map([...this.rows].map(([clusterId, rows]) => [clusterId, rows.size]));
   }
 
   clusters(): Promise<readonly string[]> {
