@@ -137,7 +137,8 @@ function judge({ live, shadow }: Pair, facts: readonly PlacedFact[]): string | u
 
 async function factsOf(client: PoolClient, pairs: readonly Pair[]): Promise<ReadonlyMap<string, PlacedFact[]>> {
   const rows = (await asSqlClient(client).query(
-    `select stream_id, version::int as version, type, data, metadata from es.load($1) order by stream_id, version`,
+    `select stream_id, version::int as version, type, schema_version::int as "schemaVersion", data, metadata
+       from es.load($1) order by stream_id, version`,
     [pairs.map(({ stream_id }) => stream_id)],
   )) as unknown as (Omit<PlacedFact, 'streamId'> & { readonly stream_id: string })[];
   return Map.groupBy(
