@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { useFaultFleet } from './support/fleet.ts';
 import { judge } from './support/judge.ts';
 import { KafkaDesk } from './support/kafka.ts';
-import { expectOneGroup, names } from './support/one-group.ts';
+import { expectOneGroup, names, stepsOf } from './support/one-group.ts';
 
 const fleet = useFaultFleet();
 
@@ -21,7 +21,7 @@ it('begins a new epoch at the start of the log', async () => {
   // given a log that has been read beyond its start
   const before = await cluster.run(names('before', 32));
   await judge(fleet);
-  const events = await Promise.all(before.map(({ uid }) => fleet.eventTypes(uid)));
+  const steps = await stepsOf(fleet, before);
   const former = await epochs();
 
   // when it is emptied
@@ -37,5 +37,5 @@ it('begins a new epoch at the start of the log', async () => {
     what: 'partitions have begun a new epoch',
     deadlineMs: 60_000,
   });
-  expect(await Promise.all(before.map(({ uid }) => fleet.eventTypes(uid)))).toEqual(events);
+  expect(await stepsOf(fleet, before)).toEqual(steps);
 });

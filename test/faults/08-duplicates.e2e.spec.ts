@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { useFaultFleet } from './support/fleet.ts';
 import { judge } from './support/judge.ts';
 import { KafkaDesk } from './support/kafka.ts';
-import { names } from './support/one-group.ts';
+import { names, stepsOf } from './support/one-group.ts';
 
 // Inventories of the agent would add to what is compared.
 const fleet = useFaultFleet({ agent: { INVENTORY_SECONDS: '3600' } });
@@ -17,7 +17,7 @@ it('adds no event', async () => {
   await cluster.untilPhase(pods);
   await cluster.remove(pods.slice(0, 4));
   await judge(fleet);
-  const before = await histories();
+  const before = await stepsOf(fleet, pods);
 
   // when everything that was ever said is said five times more
   const said = await kafka.read(kafka.names.intents);
@@ -30,13 +30,10 @@ it('adds no event', async () => {
 
   // then nothing has happened
   await judge(fleet);
-  expect(await histories()).toEqual(before);
+  expect(await stepsOf(fleet, pods)).toEqual(before);
   expect((await fleet.simulator.groups()).length).toBe(pods.length);
   expect((await fleet.api.all('/quarantine')).length).toBe(0);
 
-  async function histories(): Promise<string[][]> {
-    return Promise.all(pods.map(({ uid }) => fleet.eventTypes(uid)));
-  }
   async function left(): Promise<number> {
     const ends = await kafka.ends(kafka.names.intents);
     const { rows } = await fleet.database.query<{ partition: number; next: string }>(

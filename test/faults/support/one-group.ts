@@ -19,6 +19,12 @@ export async function expectOneGroup(fleet: FaultFleet, pods: readonly Made[]): 
   }
 }
 
+/** Events of each pod's stream without pictures of its containers, which the cloud's own events go on to change for a while. */
+export async function stepsOf(fleet: FaultFleet, pods: readonly Made[]): Promise<string[][]> {
+  const all = await Promise.all(pods.map(({ uid }) => fleet.eventTypes(uid)));
+  return all.map((types) => types.filter((type) => type !== 'ContainersChanged'));
+}
+
 /** Waits until the stream of each pod holds one of these events. */
 export async function untilEvents(
   fleet: FaultFleet,
