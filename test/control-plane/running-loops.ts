@@ -71,7 +71,8 @@ export class RunningLoops {
     };
     const vault = new StreamVault(masterKey);
     const clusters = new ClusterDirectory({ pool, clock });
-    const agents = new ClusterCommands({ messaging: rig.messaging, directory: clusters, fleet: FLEET });
+    const agentsOf = (loop: string): ClusterCommands =>
+      new ClusterCommands({ messaging: tap(rig.messaging, 'messaging', loop), directory: clusters, fleet: FLEET });
     const statuses = new PodStatusPublisher({
       store: storeOf('statuses'),
       messaging: rig.messaging,
@@ -88,7 +89,7 @@ export class RunningLoops {
       vault,
       keys: new EnvelopeKeys({ pool, masterKey, clock }),
       clusters,
-      agents,
+      agents: agentsOf('ask-again'),
       statuses,
       quarantine: new Quarantine({ pool, clock }),
       inventories: new PostgresInventories({ pool, clock }),
@@ -96,6 +97,7 @@ export class RunningLoops {
       deferrals: new PostgresDeferrals({ pool, clock }),
       guard: tap(new PostgresStopGuard({ pool, limits: rig.limits, logger, metrics }), 'guard'),
       clock,
+      random,
       logger,
       metrics,
     });
@@ -108,7 +110,7 @@ export class RunningLoops {
       streams: streamsOf('effects'),
       vault,
       scopes,
-      agents,
+      agents: agentsOf('effects'),
       wakeUps: base.appended,
       clock,
       random,
@@ -181,7 +183,7 @@ export class RunningLoops {
       metrics,
     });
     const loops = [worker, orphanWorker, observer, policy, gateLoop, holds, timers];
-    this.loops = [intake, ...loops];
+    this.loops = [intake, { trouble: () => undefined, setAside: () => statuses.setAside() }, ...loops];
     this.stops.push(() => intake.stop(), ...loops.map((loop) => () => loop.stop()));
     worker.start();
     observer.start();

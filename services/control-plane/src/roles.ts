@@ -32,6 +32,7 @@ async function startIntake(parts: Parts): Promise<RunningRole> {
     statuses,
     quarantine,
     clock,
+    random,
     logger,
     metrics,
   } = parts;
@@ -51,6 +52,7 @@ async function startIntake(parts: Parts): Promise<RunningRole> {
     deferrals: new PostgresDeferrals(parts),
     guard: new PostgresStopGuard({ ...parts, limits: config.massDelete }),
     clock,
+    random,
     logger,
     metrics,
   });

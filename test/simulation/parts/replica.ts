@@ -141,7 +141,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     'quarantined',
   ]);
   const quarantine = process.port('quarantine', tables.quarantine, ['add']);
-  const deferrals = process.port('deferrals', tables.deferrals, ['defer', 'clusters', 'claim', 'settle']);
+  const deferrals = process.port('deferrals', tables.deferrals, ['defer', 'clusters', 'claim', 'release', 'settle']);
 
   const until = (at: number | undefined, most: number): number =>
     at === undefined ? most : Math.max(0, Math.min(most, at - database.tables.now()));
@@ -204,6 +204,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     deferrals,
     guard: process.port('holds', parts.tables.guard, ['admit', 'heldPods']),
     clock: process.clock,
+    random,
     logger,
     metrics,
   });

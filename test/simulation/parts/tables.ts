@@ -169,6 +169,14 @@ export class DeferralTable extends Deferrals {
     return Promise.resolve(claimed.map(([subject]) => subject));
   }
 
+  release(clusterId: string, subjects: readonly string[]): Promise<void> {
+    for (const subject of subjects) {
+      const row = this.rows.get(clusterId)?.get(subject);
+      if (row) row.askedAt = undefined;
+    }
+    return Promise.resolve();
+  }
+
   settle(clusterId: string, subjects: readonly string[]): Promise<void> {
     const rows = this.rows.get(clusterId);
     for (const subject of subjects) if (rows?.get(subject)?.askedAt !== undefined) rows.delete(subject);

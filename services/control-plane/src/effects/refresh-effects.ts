@@ -33,15 +33,17 @@ export class RefreshEffects extends EffectHandler {
       const { clusterId } = wanted.result;
       clusters.set(clusterId, [...(clusters.get(clusterId) ?? []), row]);
     }
-    for (const [clusterId, asked] of clusters) {
-      const uids = asked.flatMap(({ streamId }) => parseStreamId(streamId)?.podUid ?? []);
-      // A cluster that cannot be spoken to keeps nothing from the others.
-      const sending = this.ask(clusterId, uids);
-      await this.rows.all(asked, settled, async (row) => {
-        await sending;
-        await this.releases.release(row, { afterMs: ASK_AGAIN_MS, notSent: true });
-      });
-    }
+    // A cluster that cannot be spoken to keeps nothing from the others, nor do they wait while it is tried.
+    await Promise.all(
+      [...clusters].map(async ([clusterId, asked]) => {
+        const uids = asked.flatMap(({ streamId }) => parseStreamId(streamId)?.podUid ?? []);
+        const sending = this.ask(clusterId, uids);
+        await this.rows.all(asked, settled, async (row) => {
+          await sending;
+          await this.releases.release(row, { afterMs: ASK_AGAIN_MS, notSent: true });
+        });
+      }),
+    );
   }
 
   /** The pod of a row that still waits for its intent; the row of another ends. */

@@ -1,6 +1,7 @@
-import { AsideItems, errorMessage, type AsideItem, type Logger, type Metrics } from '#libs/observability';
-import type { Clock } from '#libs/runtime';
+import { errorMessage, type AsideItem, type Logger, type Metrics } from '#libs/observability';
+import type { Clock, Random } from '#libs/runtime';
 import { isNobodysFault } from '../publish/prepared-clusters.ts';
+import { SetAside } from '../streams/set-aside.ts';
 import type { ClusterBudgets } from './cluster-budgets.ts';
 import { INVENTORY, type AgentCommands, type Deferrals } from './ports.ts';
 
@@ -13,7 +14,8 @@ const LOOK_EVERY_MS = 60_000;
 
 /**
  * Asks clusters for what was over their budgets. Half of what a cluster may send now is asked for at most, so that the answers fit beside what it
- * sends by itself; one that uses up its budget is not asked until it has some left.
+ * sends by itself; one that uses up its budget is not asked until it has some left. Clusters are asked side by side, and
+ * one that cannot be asked is set aside.
  */
 export class AskAgain {
   private readonly deferrals: Deferrals;
@@ -21,7 +23,7 @@ export class AskAgain {
   private readonly agents: AgentCommands;
   private readonly clock: Clock;
   private readonly logger: Logger;
-  private readonly aside: AsideItems;
+  private readonly aside: SetAside<string>;
   private readonly stopping = new AbortController();
   private waiting = new AbortController();
   private running: Promise<void> | undefined;
@@ -31,6 +33,7 @@ export class AskAgain {
     readonly budgets: ClusterBudgets;
     readonly agents: AgentCommands;
     readonly clock: Clock;
+    readonly random: Random;
     readonly logger: Logger;
     readonly metrics: Metrics;
   }) {
@@ -39,7 +42,7 @@ export class AskAgain {
     this.agents = parts.agents;
     this.clock = parts.clock;
     this.logger = parts.logger;
-    this.aside = new AsideItems({ ...parts, loop: 'ask-again' });
+    this.aside = new SetAside({ ...parts, loop: 'ask-again', isTrouble: isNobodysFault });
   }
 
   start(): void {
@@ -79,17 +82,13 @@ export class AskAgain {
   /** Answers whether anything is left to ask for. */
   private async round(): Promise<boolean> {
     const clusters = await this.deferrals.clusters();
-    for (const clusterId of clusters) {
-      if (this.stopping.signal.aborted) break;
-      try {
-        await this.ask(clusterId);
-        this.aside.done(clusterId);
-      } catch (error) {
-        if (isNobodysFault(error)) throw error;
-        // It keeps the others from nothing, and is asked in the next round.
-        this.aside.put(clusterId, error, ASK_AFTER_MS);
-      }
-    }
+    // Another process has asked it meanwhile.
+    for (const clusterId of this.aside.due()) if (!clusters.includes(clusterId)) this.aside.forget(clusterId);
+    await this.aside.each(
+      clusters,
+      (clusterId) => clusterId,
+      (clusterId) => this.ask(clusterId),
+    );
     return clusters.length > 0;
   }
 
@@ -100,9 +99,15 @@ export class AskAgain {
     const subjects = await this.deferrals.claim(clusterId, most);
     const uids = subjects.filter((subject) => subject !== INVENTORY);
     const at = new Date(now).toISOString();
-    if (uids.length > 0) await this.agents.sendCommand(clusterId, { kind: 'Command', name: 'Recheck', at, uids });
-    if (uids.length < subjects.length)
-      await this.agents.sendCommand(clusterId, { kind: 'Command', name: 'SendInventory', at });
-    await this.deferrals.settle(clusterId, subjects);
+    try {
+      if (uids.length > 0) await this.agents.sendCommand(clusterId, { kind: 'Command', name: 'Recheck', at, uids });
+      if (uids.length < subjects.length)
+        await this.agents.sendCommand(clusterId, { kind: 'Command', name: 'SendInventory', at });
+      await this.deferrals.settle(clusterId, subjects);
+    } catch (error) {
+      // Else the next try would find nothing to ask for, and take the cluster for one that can be asked.
+      await this.deferrals.release(clusterId, subjects).catch(() => undefined);
+      throw error;
+    }
   }
 }

@@ -2,7 +2,7 @@ import { topics } from '#libs/contracts';
 import type { EventStore } from '#libs/event-store';
 import type { Consumer, Messaging } from '#libs/messaging';
 import { errorMessage, type AsideItem, type Logger, type Metrics } from '#libs/observability';
-import type { Clock } from '#libs/runtime';
+import type { Clock, Random } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
 import type { StreamVault } from '../keys/stream-vault.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
@@ -40,6 +40,7 @@ export interface IntakeParts {
   /** Holds stops that come in masses and that nobody was seen asking for. */
   readonly guard: StopGuard;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }

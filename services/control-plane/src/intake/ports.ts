@@ -122,6 +122,8 @@ export abstract class Deferrals {
   abstract clusters(): Promise<readonly string[]>;
   /** Those that wait longest, for this caller alone for a minute. */
   abstract claim(clusterId: string, most: number): Promise<readonly string[]>;
+  /** They were claimed, and could not be asked for: they are to be had again at once. */
+  abstract release(clusterId: string, subjects: readonly string[]): Promise<void>;
   /** They were asked for. What was deferred again since its claim stays. */
   abstract settle(clusterId: string, subjects: readonly string[]): Promise<void>;
 }

@@ -46,6 +46,16 @@ describe('what was over a budget', () => {
     expect(await deferrals().claim('k1', 5)).toEqual(['u1']);
   });
 
+  it('is asked for at once by anybody when who claimed it could not ask', async () => {
+    await deferrals().defer('k1', ['u1', 'u2']);
+    await deferrals().defer('k2', ['u1']);
+    expect(await deferrals().claim('k2', 5)).toEqual(['u1']);
+    expect(await deferrals().claim('k1', 1)).toHaveLength(1);
+    await deferrals().release('k1', await deferrals().claim('k1', 5));
+    expect(await deferrals().claim('k1', 5)).toHaveLength(1);
+    expect(await deferrals().claim('k2', 5)).toEqual([]);
+  });
+
   it('stays when it was deferred again while it was asked for', async () => {
     await deferrals().defer('k1', ['u1', 'u2']);
     const claimed = await deferrals().claim('k1', 5);

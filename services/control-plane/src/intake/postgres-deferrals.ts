@@ -48,6 +48,13 @@ export class PostgresDeferrals extends Deferrals {
     return rows.map((row) => row.subject);
   }
 
+  async release(clusterId: string, subjects: readonly string[]): Promise<void> {
+    await this.pool.query(
+      'update fleet.deferred_intent set asked_at = null where cluster_id = $1 and subject = any ($2)',
+      [clusterId, subjects],
+    );
+  }
+
   async settle(clusterId: string, subjects: readonly string[]): Promise<void> {
     await this.pool.query(
       'delete from fleet.deferred_intent where cluster_id = $1 and subject = any ($2) and asked_at is not null',
