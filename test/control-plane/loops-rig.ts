@@ -34,8 +34,26 @@ import { RunningLoops, type Tap } from './running-loops.ts';
 class MovableClock extends SystemClock {
   ahead = 0;
 
+  private readonly sleepers = new Set<() => void>();
+
   override now(): number {
     return super.now() + this.ahead;
+  }
+
+  override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    const until = this.now() + ms;
+    while (signal?.aborted !== true && this.now() < until) {
+      const woken = new AbortController();
+      const wake = (): void => woken.abort();
+      this.sleepers.add(wake);
+      await super.sleep(until - this.now(), signal ? AbortSignal.any([signal, woken.signal]) : woken.signal);
+      this.sleepers.delete(wake);
+    }
+  }
+
+  /** Lets sleepers look at the time. */
+  wake(): void {
+    for (const wake of [...this.sleepers]) wake();
   }
 }
 
@@ -77,6 +95,8 @@ export class LoopsRig {
   regions: readonly string[] = [];
   /** Where the cloud is reached; default: the simulator. */
   endpoint: string | undefined;
+  /** Whether loops that sleep wake when time is moved past the end of their sleep; else they sleep as long as they would anyway. */
+  hurriesSleepers = false;
   /** When stops are held. */
   limits: MassDeleteLimits = DEFAULT_MASS_DELETE_LIMITS;
   budget: ClusterBudget = DEFAULT_CLUSTER_BUDGET;
@@ -168,6 +188,7 @@ export class LoopsRig {
   async hurry(ms: number): Promise<void> {
     this.clock.ahead += ms;
     await this.admin.query(`select es.set_clock_offset(make_interval(secs => $1 / 1000.0))`, [this.clock.ahead]);
+    if (this.hurriesSleepers) this.clock.wake();
   }
 
   /** Keeps moving time ahead until the condition holds. */

@@ -4,7 +4,7 @@ import type { LoopsRig } from './loops-rig.ts';
 import { ACCOUNT, CLUSTER, FLEET, REGION, V_SWITCHES } from './names.ts';
 
 /** Vswitches and security groups of the demo world. */
-const PLACES: Readonly<Record<string, { readonly vSwitchIds: readonly string[]; readonly securityGroupId: string }>> = {
+export const PLACES: Readonly<Record<string, { readonly vSwitchIds: string[]; readonly securityGroupId: string }>> = {
   [REGION]: { vSwitchIds: V_SWITCHES, securityGroupId: 'sg-demo' },
   'cn-beijing': { vSwitchIds: ['vsw-demo-beijing-f'], securityGroupId: 'sg-demo-beijing' },
 };
