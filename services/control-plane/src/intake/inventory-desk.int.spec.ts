@@ -177,6 +177,25 @@ describe('statuses that an agent finds on its topic of pods that it does not hav
     expect(ofPod('elsewhere')).toEqual([]);
   });
 
+  it(
+    'are told to nobody while the topic cannot be written, which holds up nobody else',
+    { timeout: 60_000 },
+    async () => {
+      await history(['untold']);
+      await messaging.deleteTopic(TOPIC);
+
+      await take(['untold']);
+
+      expect(desk.setAside()).toMatchObject([{ item: 'k1', reason: expect.stringContaining(TOPIC) }]);
+
+      // when it is there again, the next inventory names them once more
+      await messaging.ensureTopics([{ name: TOPIC, partitions: 1, compacted: true }]);
+      await take(['untold']);
+      await untilSaid('untold', 'a tombstone', ({ value }) => value === null);
+      expect(desk.setAside()).toEqual([]);
+    },
+  );
+
   it('may be as many as an inventory can name', async () => {
     const uids = Array.from({ length: MAX_LEFTOVERS }, (_, index) => `many-${index}`);
     await history(uids);

@@ -3,6 +3,7 @@ import { streamIdOf } from '#libs/domain';
 import { AsideItems, type AsideItem, type Logger, type Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
+import { isOfOneCluster } from '../publish/prepared-clusters.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { answerInventory } from './answer-inventory.ts';
 import { InventoryTurns } from './inventory-turns.ts';
@@ -57,7 +58,7 @@ export class InventoryDesk {
     this.aside = new AsideItems({ ...parts, loop: 'inventories' });
   }
 
-  /** Streams that an inventory could not be compared with. */
+  /** Streams that an inventory could not be compared with, and clusters that could not be answered. */
   setAside(): readonly AsideItem[] {
     return this.aside.list();
   }
@@ -65,12 +66,19 @@ export class InventoryDesk {
   async take(clusterId: string, part: Inventory): Promise<void> {
     const { inventoryId, chunk, chunks, pods } = part;
     const kept = await this.inventories.keep({ clusterId, inventoryId, chunk, chunks, pods });
-    if (kept.state === 'complete') await this.answerInTurn(clusterId, inventoryId, kept.pods);
     if (kept.state === 'too-large') {
       const problem = 'an inventory is too large to be kept; it is not answered';
       this.logger.warn(problem, { clusterId, inventoryId, chunk, chunks, limit: MAX_INVENTORY_BYTES });
     }
-    if (part.leftovers) await this.clear(clusterId, part.leftovers);
+    try {
+      if (kept.state === 'complete') await this.answerInTurn(clusterId, inventoryId, kept.pods);
+      if (part.leftovers) await this.clear(clusterId, part.leftovers);
+      this.aside.done(clusterId);
+    } catch (error) {
+      if (!isOfOneCluster(error)) throw error;
+      // Whoever shares its partition is not to wait for its topic, and its next inventory asks for the same.
+      this.aside.put(clusterId, error, NEXT_INVENTORY_MS);
+    }
   }
 
   /**
@@ -88,8 +96,11 @@ export class InventoryDesk {
   private async answerInTurn(clusterId: string, inventoryId: string, pods: readonly InventoryPod[]): Promise<void> {
     const began = this.clock.now();
     if (!this.turns.mayBegin(clusterId, began)) return this.deferrals.defer(clusterId, [INVENTORY]);
-    await this.answer(clusterId, inventoryId, pods);
-    this.turns.ended(clusterId, { began, now: this.clock.now() });
+    try {
+      await this.answer(clusterId, inventoryId, pods);
+    } finally {
+      this.turns.ended(clusterId, { began, now: this.clock.now() });
+    }
   }
 
   private async answer(clusterId: string, inventoryId: string, pods: readonly InventoryPod[]): Promise<void> {

@@ -102,3 +102,8 @@ export class PreparedClusters implements Reachable {
 export function isNobodysFault(error: unknown): boolean {
   return isTrouble(error) || (error instanceof MessagingError && ['unavailable', 'closed'].includes(error.code));
 }
+
+/** One cluster cannot be told, whatever is wrong with its topic; all others can. */
+export function isOfOneCluster(error: unknown): boolean {
+  return error instanceof MessagingError && (error.code === 'no-topic' || error.code === 'refused');
+}
