@@ -13,18 +13,22 @@ function withGroup(secondsOld: number, seen: Partial<KnownGroup> = {}): Containe
 
 describe('a read that does not return a deleted group', () => {
   it('says nothing of one that was just made and that no read has shown yet', () => {
-    expect(absenceSpeaks(withGroup(15), ID, NOW)).toBe(false);
+    expect(absenceSpeaks(withGroup(15), ID, NOW, 600_000)).toBe(false);
   });
 
   it.each([
-    ['was shown before', withGroup(15, { status: 'Pending' })],
-    ['has landed', withGroup(15, { landed: { zone: 'z', vSwitchId: 'v', spec: 's' } })],
-    ['is older than what reads lag behind', withGroup(60)],
-  ])('speaks of one that %s', (_, state) => {
-    expect(absenceSpeaks(state, ID, NOW)).toBe(true);
+    ['was shown before', withGroup(15, { status: 'Pending' }), 0],
+    ['has landed', withGroup(15, { landed: { zone: 'z', vSwitchId: 'v', spec: 's' } }), 0],
+    ['is older than what reads lag behind, and was looked for as long', withGroup(60), 60_000],
+  ])('speaks of one that %s', (_, state, waitedMs) => {
+    expect(absenceSpeaks(state, ID, NOW, waitedMs)).toBe(true);
+  });
+
+  it('says nothing of one that is old by a clock alone, which may have been set', () => {
+    expect(absenceSpeaks(withGroup(300), ID, NOW, 58_000)).toBe(false);
   });
 
   it('speaks of a twin, which a read has found', () => {
-    expect(absenceSpeaks(withGroup(15), 'eci-twin', NOW)).toBe(true);
+    expect(absenceSpeaks(withGroup(15), 'eci-twin', NOW, 0)).toBe(true);
   });
 });

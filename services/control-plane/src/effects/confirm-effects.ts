@@ -161,7 +161,8 @@ export class ConfirmEffects extends EffectHandler {
         { type: 'RecordGone', containerGroupId, evidence },
         { actor: ACTOR, known: state, claim: claimOf(row) },
       );
-    const shown = absenceSpeaks(state, containerGroupId, now);
+    const unshownMs = typeof row.data['unshownMs'] === 'number' ? row.data['unshownMs'] : 0;
+    const shown = absenceSpeaks(state, containerGroupId, now, unshownMs);
     if (witnessed && shown) {
       await gone('after our delete a read by id returned another group, but not this one');
       return;
@@ -179,7 +180,10 @@ export class ConfirmEffects extends EffectHandler {
         return;
       }
     }
-    const data: JsonObject = { missedAt: askAgain ? now : (missedAt ?? now) };
+    const data: JsonObject = {
+      missedAt: askAgain ? now : (missedAt ?? now),
+      ...(!shown && { unshownMs: unshownMs + LOOK_AGAIN_MS }),
+    };
     const afterMs = shown ? (missedAt ?? now) + READS_APART_MS + 100 - now : LOOK_AGAIN_MS;
     await this.releases.release(row, { afterMs: Math.max(0, afterMs), notSent: true, data });
   }

@@ -114,7 +114,7 @@ export class DeleteEffects extends EffectHandler {
       }
       case 'not-found':
         // A group that was made a moment ago may not be visible yet, unless an earlier delete of ours explains that it is gone.
-        if (!row.mayHaveBeenSent && !absenceSpeaks(state, containerGroupId, clock.now()))
+        if (!row.mayHaveBeenSent && !absenceSpeaks(state, containerGroupId, clock.now(), Infinity))
           return this.later(row, 3_000, false);
         await streams.execute(
           row.streamId,
