@@ -201,7 +201,7 @@ export class IntentPublisher {
 }
 
 /** It would say the same to every message. */
-const isOfTheBroker = (error: unknown): boolean => error instanceof MessagingError && error.code !== 'too-large';
+export const isOfTheBroker = (error: unknown): boolean => error instanceof MessagingError && error.code !== 'too-large';
 
 function keyOf(clusterId: string, body: IntentBody): string {
   switch (body.kind) {

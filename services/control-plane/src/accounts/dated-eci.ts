@@ -1,7 +1,8 @@
 import type { ContainerGroupSpec } from '#libs/contracts';
-import type { ContainerGroupState, CreateOutcome, GroupSnapshot } from '#libs/domain';
+import type { ContainerGroupState, GroupSnapshot } from '#libs/domain';
 import {
   EciClient,
+  type CreateAnswer,
   type DeleteAnswer,
   type DescribeAnswer,
   type FoundGroup,
@@ -51,7 +52,7 @@ export class DatedEciClient extends EciClient {
     return this.inner.freeze(spec, placement, identity);
   }
 
-  create(frozen: FrozenCreate): Promise<CreateOutcome & { readonly throttled?: boolean }> {
+  create(frozen: FrozenCreate): Promise<CreateAnswer> {
     return this.inner.create(frozen);
   }
 

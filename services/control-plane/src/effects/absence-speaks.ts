@@ -15,7 +15,12 @@ export function absenceSpeaks(
   waitedMs: number,
 ): boolean {
   if (wasShown(state, containerGroupId)) return true;
-  return waitedMs >= SHOWN_AFTER_MS && now - Date.parse(state.group!.since) >= SHOWN_AFTER_MS;
+  return waitedMs >= SHOWN_AFTER_MS && isOld(state, containerGroupId, now);
+}
+
+/** It was returned by a read, or is of an age, by the clocks, at which it would be. */
+export function isOld(state: ContainerGroupState, containerGroupId: string, now: number): boolean {
+  return wasShown(state, containerGroupId) || now - Date.parse(state.group!.since) >= SHOWN_AFTER_MS;
 }
 
 /** A read has returned the group: the stream remembers its first sight. Twins were found by a read. */

@@ -2,7 +2,7 @@ import { placeOfGroup, type ContainerGroupState } from '#libs/domain';
 import type { DeleteAnswer } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
-import { absenceSpeaks, wasShown } from './absence-speaks.ts';
+import { isOld, wasShown } from './absence-speaks.ts';
 import type { EachRow } from './each-row.ts';
 import { FirstSights } from './first-sights.ts';
 import { oneByOne } from '../streams/one-by-one.ts';
@@ -114,8 +114,7 @@ export class DeleteEffects extends EffectHandler {
       }
       case 'not-found':
         // A group that was made a moment ago may not be visible yet, unless an earlier delete of ours explains that it is gone.
-        if (!row.mayHaveBeenSent && !absenceSpeaks(state, containerGroupId, clock.now(), Infinity))
-          return this.later(row, 3_000, false);
+        if (!row.mayHaveBeenSent && !isOld(state, containerGroupId, clock.now())) return this.later(row, 3_000, false);
         await streams.execute(
           row.streamId,
           {

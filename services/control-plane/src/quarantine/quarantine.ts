@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
+import { cleanText } from '#libs/contracts';
 import type { Clock } from '#libs/runtime';
 import type { QuarantineDesk, QuarantinedMessage } from '../intake/ports.ts';
 import { foldKey } from './fold-key.ts';
@@ -197,7 +198,5 @@ function keptHeaders(headers: Readonly<Record<string, string>>): Record<string, 
   return kept;
 }
 
-/** PostgreSQL's text cannot hold U+0000, nor JSON a lone surrogate; bytes that made no sense may hold both. */
-function storable(text: string, most: number): string {
-  return text.slice(0, most).toWellFormed().replaceAll('\u0000', '\uFFFD');
-}
+/** Bytes that made no sense may hold what cannot be kept. */
+const storable = (text: string, most: number): string => cleanText(text.slice(0, most));
