@@ -51,5 +51,7 @@ it('puts each aside as it came, and holds nobody up', async () => {
   // and in the dead letters, which cannot hold the longest: its letter says where it was
   const letters = await kafka.read(kafka.names.deadLetter);
   expect(letters).toHaveLength(count);
-  expect(await fleet.figure('eci_fleet_intake_quarantined_total')).toBe(count);
+  await eventually(async () => (await fleet.figure('eci_fleet_intake_quarantined_total')) === count, {
+    what: `${count} messages are counted`,
+  });
 });

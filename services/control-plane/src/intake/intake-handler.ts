@@ -83,9 +83,10 @@ export class IntakeHandler {
     const inventories: Extract<ReadMessage, { kind: 'Inventory' }>[] = [];
     const misunderstood: Aside[] = [];
     const over = new Map<string, Set<string>>();
+    const kinds: ReadMessage['kind'][] = [];
     for (const message of batch.messages) {
       const read = await reader.read(message);
-      this.metrics.messages.inc({ kind: read.kind });
+      kinds.push(read.kind);
       if (read.kind === 'misunderstood') {
         misunderstood.push({ message, reason: read.reason, sender: read.sender, clear: read.clearText });
       } else if (!isWithin(allowance, read)) {
@@ -113,6 +114,8 @@ export class IntakeHandler {
       for (const { clusterId, body } of inventories) await this.parts.inventories.take(clusterId, body);
       await this.parts.store.append([], inbox);
     }
+    // Only now: a batch that is tried again is the same messages.
+    for (const kind of kinds) this.metrics.messages.inc({ kind });
     this.metrics.batchSeconds.observe((this.parts.clock.now() - began) / 1000);
     this.metrics.batchMessages.observe(batch.messages.length);
   }

@@ -2,7 +2,9 @@ import type { Metrics } from '#libs/observability';
 
 export function intakeMetrics(metrics: Metrics) {
   return {
-    messages: metrics.counter('eci_fleet_intake_messages_total', 'Messages of agents by kind', ['kind']),
+    messages: metrics.counter('eci_fleet_intake_messages_total', 'Messages of agents that have been handled, by kind', [
+      'kind',
+    ]),
     quarantined: metrics.counter(
       'eci_fleet_intake_quarantined_total',
       'Messages that could not be understood or applied',
