@@ -27,6 +27,7 @@ import { FleetMetrics } from './health/fleet-metrics.ts';
 import { HoldDesk } from './holds/hold-desk.ts';
 import { HoldReader } from './holds/hold-reader.ts';
 import { HoldsController } from './holds/holds.controller.ts';
+import { Operators } from './http/operators.ts';
 import { OrphanDecisions } from './orphans/decide-orphan.ts';
 import { OrphanReader } from './orphans/orphan-reader.ts';
 import { OrphansController } from './orphans/orphans.controller.ts';
@@ -59,6 +60,7 @@ export interface Services {
   readonly sessions: AgentSessions;
   readonly fleetMetrics: FleetMetrics;
   readonly readiness: Readiness;
+  readonly operators: Operators;
 }
 
 /** The rim of the control plane: role `api` serves everything, every other role only its health. */
@@ -83,6 +85,7 @@ export class AppModule {
       { provide: AgentSessions, useValue: services.sessions },
       { provide: FleetMetrics, useValue: services.fleetMetrics },
       { provide: Readiness, useValue: services.readiness },
+      { provide: Operators, useValue: services.operators },
     ];
     if (!options.api) return { module: AppModule, controllers: [HealthController], providers: given };
     return {

@@ -60,7 +60,7 @@ export const VARIABLES: readonly Variable[] = [
   {
     name: 'FLEET_ADMIN_TOKEN',
     secret: true,
-    meaning: 'bearer token of operators, at least 16 characters',
+    meaning: 'bearer token of operators, as random as `openssl rand -base64 32`; one that can be guessed is refused',
     default: 'none: the API is open on loopback',
   },
   { name: 'TLS_CERT_FILE', meaning: 'certificate chain of the API, PEM', default: 'none: plain HTTP' },

@@ -1,8 +1,9 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { helpText, VARIABLES } from './config-variables.ts';
 import { ConfigurationError, isLoopback, readAuditConfig, readConfig, type Environment } from './config.ts';
 
+const ADMIN_TOKEN = randomBytes(32).toString('base64');
 const tokenKey = JSON.stringify({ kty: 'EC', crv: 'P-256', x: 'xx', y: 'yy', d: 'canary-private' });
 const sound: Environment = {
   DATABASE_URL: 'postgres://u:canary-password@localhost/db',
@@ -192,14 +193,23 @@ describe('configuration', () => {
     const files = { '/c': 'cert', '/k': 'key' };
     const open = { ...sound, HTTP_HOST: '0.0.0.0' };
     expect(
-      faultsOf({ ...open, TLS_CERT_FILE: '/c', TLS_KEY_FILE: '/k', FLEET_ADMIN_TOKEN: 'a-long-admin-token' }, files),
+      faultsOf({ ...open, TLS_CERT_FILE: '/c', TLS_KEY_FILE: '/k', FLEET_ADMIN_TOKEN: ADMIN_TOKEN }, files),
     ).toEqual([]);
     expect(faultsOf({ ...open, TLS_CERT_FILE: '/c', TLS_KEY_FILE: '/k' }, files)).toHaveLength(1);
-    expect(faultsOf({ ...open, FLEET_ADMIN_TOKEN: 'a-long-admin-token' }, files)).toHaveLength(1);
+    expect(faultsOf({ ...open, FLEET_ADMIN_TOKEN: ADMIN_TOKEN }, files)).toHaveLength(1);
     expect(faultsOf({ ...sound, TLS_CERT_FILE: '/c' }, files)).toEqual([
       expect.stringContaining('TLS_KEY_FILE: is missing'),
     ]);
   });
+
+  it.each(['aaaaaaaaaaaaaaaa', 'canary-of-an-operator', 'canary of an operator with spaces'])(
+    'refuses an admin token that can be guessed or not be sent, and does not repeat it: %s',
+    (token) => {
+      const faults = faultsOf({ ...sound, FLEET_ADMIN_TOKEN: token });
+      expect(faults).toEqual([expect.stringMatching(/^FLEET_ADMIN_TOKEN: .*openssl rand -base64 32/)]);
+      expect(faults[0]).not.toContain(token);
+    },
+  );
 
   it('treats an empty variable as one that is not set', () => {
     expect(readConfig({ ...sound, HTTP_PORT: '', FLEET_ADMIN_TOKEN: '' }).http).toEqual({

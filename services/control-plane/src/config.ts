@@ -9,6 +9,7 @@ import { AuditKey, auditKeyFault } from './audit/audit-key.ts';
 import { VARIABLES } from './config-variables.ts';
 import { FileValues, readText, type ReadFile } from './file-values.ts';
 import { Duration, OrphanPolicySetting, PricesSetting, type OrphanPolicy } from './fleet-settings.ts';
+import { adminTokenFault } from './http/admin-token.ts';
 import { DEFAULT_CLUSTER_BUDGET, type ClusterBudget } from './intake/cluster-budgets.ts';
 import { DEFAULT_QUARANTINE_LIMITS, type QuarantineLimits } from './quarantine/quarantine-limits.ts';
 
@@ -124,7 +125,13 @@ const Schema = z.object({
     .default([...ROLES]),
   HTTP_HOST: z.string().default('127.0.0.1'),
   HTTP_PORT: port.default(8080),
-  FLEET_ADMIN_TOKEN: z.string().min(16, 'use at least 16 characters').optional(),
+  FLEET_ADMIN_TOKEN: z
+    .string()
+    .superRefine((token, context) => {
+      const fault = adminTokenFault(token);
+      if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+    })
+    .optional(),
   TLS_CERT_FILE: z.string().optional(),
   TLS_KEY_FILE: z.string().optional(),
   FLEET_MASTER_KEY: z.string().optional(),

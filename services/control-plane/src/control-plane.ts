@@ -32,6 +32,7 @@ import { startHousekeeping } from './housekeeping.ts';
 import { HoldDesk } from './holds/hold-desk.ts';
 import { HoldReader } from './holds/hold-reader.ts';
 import { IdempotencyInterceptor } from './http/idempotency.ts';
+import { Operators } from './http/operators.ts';
 import { startServer } from './http/server.ts';
 import { ShedReads } from './http/shed-reads.ts';
 import { kafkaMessaging } from './kafka.ts';
@@ -226,6 +227,7 @@ export async function startControlPlane(
     const orphanReader = new OrphanReader({ pool, prices: config.prices });
     const readiness = new Readiness({ pool, messaging, clock, random, metrics });
     undo.push(() => readiness.close());
+    const operators = new Operators({ adminToken: config.http.adminToken, clock, logger, metrics });
     const server = await startServer({
       module: AppModule.with(
         {
@@ -267,11 +269,13 @@ export async function startControlPlane(
             refreshOwn: () => consumerLag.refresh(),
           }),
           readiness,
+          operators,
         },
         { api: config.roles.includes('api') },
       ),
       http: config.http,
       logger,
+      operators,
       idempotency,
       shedReads: new ShedReads({ connections: config.databasePoolSize, clock, metrics }),
     });

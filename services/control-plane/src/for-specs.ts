@@ -1,4 +1,5 @@
 /** For spec files of this service: a control plane on a database of the test, and an agent that speaks to it. */
+import { randomBytes } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import type { JoinResponse, SessionResponse } from '#libs/contracts';
 import type { EventData, EventType } from '#libs/domain';
@@ -31,6 +32,9 @@ export async function testConfig(databaseUrl: string, over: Environment = {}): P
     { needsKafka: false },
   );
 }
+
+/** One that nobody guesses. */
+export const ADMIN_TOKEN = randomBytes(32).toString('base64url');
 
 export function newMessaging(): Messaging {
   return new InProcessMessaging(new InProcessLog(new SystemClock()));

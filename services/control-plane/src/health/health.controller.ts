@@ -1,11 +1,16 @@
 import type { AsideItem } from '#libs/observability';
-import { Controller, Get, Header, Res } from '@nestjs/common';
+import { Controller, Get, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { OwnAuthentication } from '../http/admin.guard.ts';
+import { Operators } from '../http/operators.ts';
 import { AnyQuery } from '../http/request.guard.ts';
 import { FleetMetrics } from './fleet-metrics.ts';
 import { Readiness, type Check } from './readiness.ts';
+
+interface ReadyStatus {
+  readonly status: 'ready' | 'not-ready';
+}
 
 @ApiTags('health')
 @AnyQuery()
@@ -14,6 +19,7 @@ export class HealthController {
   constructor(
     private readonly readiness: Readiness,
     private readonly fleetMetrics: FleetMetrics,
+    private readonly operators: Operators,
   ) {}
 
   @Get('health/live')
@@ -27,19 +33,26 @@ export class HealthController {
   @Get('health/ready')
   @OwnAuthentication()
   @ApiOperation({ summary: 'The process can do its work', operationId: 'ready' })
-  @ApiResponse({ status: 200, description: 'It can. `setAside`: items that fail while the others go on.' })
+  @ApiResponse({
+    status: 200,
+    description:
+      'It can. Whoever does not show the admin token, where there is one, is told no more than `status`. `setAside`: items that fail while the others go on.',
+  })
   @ApiResponse({ status: 503, description: 'It cannot; the checks say why.' })
+  @ApiResponse({ status: 401, description: 'A wrong admin token; a probe sends none.' })
   async ready(
+    @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<{ status: 'ready' | 'not-ready'; checks: readonly Check[]; setAside: readonly AsideItem[] }> {
+  ): Promise<ReadyStatus | (ReadyStatus & { checks: readonly Check[]; setAside: readonly AsideItem[] })> {
+    const toldAll = this.operators.recognises(request);
     const checks = await this.readiness.checks();
     const ok = checks.every((check) => check.ok);
     response.status(ok ? 200 : 503);
-    return { status: ok ? 'ready' : 'not-ready', checks, setAside: this.readiness.setAside() };
+    const status = ok ? 'ready' : 'not-ready';
+    return toldAll ? { status, checks, setAside: this.readiness.setAside() } : { status };
   }
 
   @Get('metrics')
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Metrics in the text format of Prometheus', operationId: 'metrics' })
   @ApiResponse({ status: 200, description: 'Text.' })
   async metrics(@Res() response: Response): Promise<void> {

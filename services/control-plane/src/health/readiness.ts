@@ -30,6 +30,7 @@ export class Readiness {
   private readonly looking: Loop;
   private roles: ReadonlyMap<string, RunningRole> | undefined;
   private stopping = false;
+  private asking: Promise<string | undefined> | undefined;
 
   constructor(parts: {
     readonly pool: Pool;
@@ -111,7 +112,13 @@ export class Readiness {
     return { name, ok: false, reason, since: new Date(since).toISOString() };
   }
 
-  private async database(): Promise<string | undefined> {
+  /** Anybody may ask, and as often as they like: one question at a time goes to the database, for all who ask meanwhile. */
+  private database(): Promise<string | undefined> {
+    this.asking ??= this.askDatabase().finally(() => (this.asking = undefined));
+    return this.asking;
+  }
+
+  private async askDatabase(): Promise<string | undefined> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<string>((resolve) => {
       timer = setTimeout(() => resolve(`no answer within ${PATIENCE_MS / 1000} s`), PATIENCE_MS);

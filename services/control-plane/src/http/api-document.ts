@@ -25,8 +25,11 @@ interface ApiDocument {
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
 
-export async function documentedRoutes(base: string): Promise<readonly DocumentedRoute[]> {
-  const { body } = await call<ApiDocument>(base, 'GET', '/api/docs-json');
+export async function documentedRoutes(
+  base: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<readonly DocumentedRoute[]> {
+  const { body } = await call<ApiDocument>(base, 'GET', '/api/docs-json', { headers });
   const resolved = (schema: Schema | undefined): Schema | undefined =>
     schema?.$ref === undefined ? schema : body.components.schemas[schema.$ref.split('/').at(-1) as string];
   return Object.entries(body.paths).flatMap(([path, operations]) =>

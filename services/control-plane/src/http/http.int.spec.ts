@@ -14,7 +14,7 @@ import {
   type TestDatabase,
 } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { call, newMessaging, TestAgent, testConfig, unregister } from '../for-specs.ts';
+import { ADMIN_TOKEN, call, newMessaging, TestAgent, testConfig, unregister } from '../for-specs.ts';
 import { INVENTORY } from '../intake/ports.ts';
 import { PostgresDeferrals } from '../intake/postgres-deferrals.ts';
 import { Quarantine } from '../quarantine/quarantine.ts';
@@ -396,7 +396,7 @@ describe('the admin token', () => {
   it('is asked of operators, not of agents or probes', async () => {
     const log = newMessaging();
     const other = await startControlPlane(
-      await testConfig(database.url, { FLEET_ROLES: 'api', FLEET_ADMIN_TOKEN: 'a-long-admin-token' }),
+      await testConfig(database.url, { FLEET_ROLES: 'api', FLEET_ADMIN_TOKEN: ADMIN_TOKEN }),
       { messaging: log },
     );
     try {
@@ -407,7 +407,7 @@ describe('the admin token', () => {
         body: { type: 'urn:eci-fleet:problem:unauthorized' },
       });
       expect((await ask('/api/v1/clusters', 'a-wrong-admin-token')).status).toBe(401);
-      expect((await ask('/api/v1/clusters', 'a-long-admin-token')).status).toBe(200);
+      expect((await ask('/api/v1/clusters', ADMIN_TOKEN)).status).toBe(200);
       expect((await ask('/metrics')).status).toBe(401);
       expect((await ask('/health/ready')).status).toBe(200);
       expect(await call(other.url, 'POST', '/api/v1/agent/join', { body: { token: 't' } })).toMatchObject({
@@ -448,7 +448,7 @@ describe('TLS', () => {
     const authority = await createCertificateAuthority('spec');
     const { key, certificate } = await authority.issue({ commonName: 'control-plane', ips: ['127.0.0.1'] });
     const log = newMessaging();
-    const config = await testConfig(database.url, { FLEET_ROLES: 'api', FLEET_ADMIN_TOKEN: 'a-long-admin-token' });
+    const config = await testConfig(database.url, { FLEET_ROLES: 'api', FLEET_ADMIN_TOKEN: ADMIN_TOKEN });
     const other = await startControlPlane(
       { ...config, http: { ...config.http, tls: { cert: certificate, key } } },
       { messaging: log },
@@ -458,7 +458,7 @@ describe('TLS', () => {
       const status = await new Promise<number | undefined>((resolve, reject) => {
         httpsRequest(
           `${other.url}/api/v1/clusters`,
-          { ca: authority.certificate, headers: { authorization: 'Bearer a-long-admin-token' } },
+          { ca: authority.certificate, headers: { authorization: `Bearer ${ADMIN_TOKEN}` } },
           (response) => {
             response.resume();
             resolve(response.statusCode);

@@ -10,9 +10,11 @@ import type { ControlPlaneConfig } from '../config.ts';
 import { AdminGuard } from './admin.guard.ts';
 import { requireStrictSchemas } from './declared.ts';
 import type { IdempotencyInterceptor } from './idempotency.ts';
+import type { Operators } from './operators.ts';
 import { ProblemFilter } from './problem-filter.ts';
 import { JSON_BODY, readableRequest } from './readable-request.ts';
 import { RequestGuard } from './request.guard.ts';
+import { DOCS_PATH, responseHeaders } from './response-headers.ts';
 import type { ShedReads } from './shed-reads.ts';
 import { RequestValidationPipe } from './validation.ts';
 
@@ -26,6 +28,7 @@ export interface ServerOptions {
   readonly module: DynamicModule;
   readonly http: ControlPlaneConfig['http'];
   readonly logger: Logger;
+  readonly operators: Operators;
   readonly idempotency: IdempotencyInterceptor;
   readonly shedReads: ShedReads;
 }
@@ -35,6 +38,7 @@ export async function startServer({
   module,
   http,
   logger,
+  operators,
   idempotency,
   shedReads,
 }: ServerOptions): Promise<RunningServer> {
@@ -49,9 +53,11 @@ export async function startServer({
   app.disable('x-powered-by');
   // Entity tags are ours, or none: Express's own would make every list look cacheable.
   app.disable('etag');
+  app.use(responseHeaders({ tls: http.tls !== undefined }));
+  app.use(operators.guardDocs);
   app.use(readableRequest);
   app.useBodyParser('json', JSON_BODY);
-  app.useGlobalGuards(new AdminGuard(http.adminToken), new RequestGuard());
+  app.useGlobalGuards(new AdminGuard(operators), new RequestGuard());
   app.useGlobalPipes(new RequestValidationPipe());
   app.useGlobalFilters(new ProblemFilter(logger));
   app.useGlobalInterceptors(shedReads, idempotency);
@@ -81,7 +87,7 @@ function documentApi(app: NestExpressApplication, secured: boolean): void {
     .setOpenAPIVersion('3.0.3');
   if (secured)
     builder.addBearerAuth({ type: 'http', description: 'The admin token' }).addSecurityRequirements('bearer');
-  SwaggerModule.setup('api/docs', app, () => SwaggerModule.createDocument(app, builder.build()));
+  SwaggerModule.setup(DOCS_PATH, app, () => SwaggerModule.createDocument(app, builder.build()));
 }
 
 /** Nest tells a start in twenty lines; only what is wrong is worth one. */
