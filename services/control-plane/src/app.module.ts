@@ -38,6 +38,7 @@ import { QuarantineController } from './quarantine/quarantine.controller.ts';
 import { AgentController } from './sessions/agent.controller.ts';
 import { AgentJoin } from './sessions/join.ts';
 import { AgentSessions } from './sessions/session.ts';
+import { StrangersLimit } from './sessions/strangers-limit.ts';
 import { EventStore } from '#libs/event-store';
 import { DataSource } from 'typeorm';
 
@@ -58,6 +59,7 @@ export interface Services {
   readonly sealReader: SealReader;
   readonly join: AgentJoin;
   readonly sessions: AgentSessions;
+  readonly strangersLimit: StrangersLimit;
   readonly fleetMetrics: FleetMetrics;
   readonly readiness: Readiness;
   readonly operators: Operators;
@@ -83,6 +85,7 @@ export class AppModule {
       { provide: SealReader, useValue: services.sealReader },
       { provide: AgentJoin, useValue: services.join },
       { provide: AgentSessions, useValue: services.sessions },
+      { provide: StrangersLimit, useValue: services.strangersLimit },
       { provide: FleetMetrics, useValue: services.fleetMetrics },
       { provide: Readiness, useValue: services.readiness },
       { provide: Operators, useValue: services.operators },

@@ -17,7 +17,8 @@ export const VARIABLES: readonly Variable[] = [
   },
   {
     name: 'DATABASE_POOL_SIZE',
-    meaning: 'most connections of this process, 4–200',
+    meaning:
+      'most connections to PostgreSQL for the work of this process, 4–200; lists and agents’ calls have a quarter as many each besides',
     default: '20',
     unit: 'connections',
   },

@@ -29,7 +29,7 @@ export type TokenKey = z.infer<typeof TokenKey>;
 
 export interface ControlPlaneConfig {
   readonly databaseUrl: string;
-  /** Largest number of connections of one process. */
+  /** Largest number of connections for the work of one process; lists and agents' calls have a quarter as many each besides. */
   readonly databasePoolSize: number;
   /** Bring the database to the newest schema at start. */
   readonly migrate: boolean;

@@ -56,6 +56,7 @@ import { ROLE_STARTERS } from './roles.ts';
 import { AccessTokens } from './sessions/access-tokens.ts';
 import { AgentJoin } from './sessions/join.ts';
 import { AgentSessions } from './sessions/session.ts';
+import { StrangersLimit } from './sessions/strangers-limit.ts';
 import { StreamCommands } from './streams/stream-commands.ts';
 import { databaseMayCome, waitFor } from './wait-for.ts';
 
@@ -103,21 +104,17 @@ export async function startControlPlane(
     if (config.migrate)
       await waitFor(() => migrate(config.databaseUrl), { ...waiting, what: 'PostgreSQL', passing: databaseMayCome });
 
-    const pool = createPool(config.databaseUrl, {
-      max: config.databasePoolSize,
-      // Loops that miss the database say so; a server that restarted takes twenty of these with it.
-      onIdleError: (error) => logger.debug('an idle connection to PostgreSQL was lost', { error }),
-    });
+    // Loops that miss the database say so; a server that restarted takes twenty of these with it.
+    const onIdleError = (error: Error): void => logger.debug('an idle connection to PostgreSQL was lost', { error });
+    const pool = createPool(config.databaseUrl, { max: config.databasePoolSize, onIdleError });
+    const quarter = Math.max(2, Math.ceil(config.databasePoolSize / 4));
     undo.push(() => pool.end());
     await waitFor(() => pool.query('select 1 from fleet.cluster limit 1'), {
       ...waiting,
       what: 'PostgreSQL',
       passing: databaseMayCome,
     });
-    const dataSource = await readModelDataSource(
-      config.databaseUrl,
-      Math.max(2, Math.ceil(config.databasePoolSize / 4)),
-    ).initialize();
+    const dataSource = await readModelDataSource(config.databaseUrl, quarter).initialize();
     undo.push(() => dataSource.destroy());
 
     const jitter = (): number => random.next();
@@ -207,8 +204,15 @@ export async function startControlPlane(
       statuses,
     };
 
+    // Anybody may call for a session, and wait for connections: nobody else's.
+    const agentPool = createPool(config.databaseUrl, {
+      max: quarter,
+      applicationName: 'eci-fleet agents',
+      onIdleError,
+    });
+    undo.push(() => agentPool.end());
     const sessions = new AgentSessions({
-      pool,
+      pool: agentPool,
       clock,
       fleet: config.fleet,
       logger,
@@ -251,7 +255,7 @@ export async function startControlPlane(
           orphanDecisions: new OrphanDecisions({ reader: orphanReader, streams: new OrphanStreams(parts) }),
           sealReader: new SealReader({ pool, key: config.auditKey && publicAuditKey(config.auditKey) }),
           join: new AgentJoin({
-            pool,
+            pool: agentPool,
             clock,
             fleet: config.fleet,
             logger,
@@ -260,6 +264,7 @@ export async function startControlPlane(
             directory: clusters,
           }),
           sessions,
+          strangersLimit: new StrangersLimit({ clock, logger, metrics }),
           fleetMetrics: new FleetMetrics({
             metrics,
             clock,

@@ -110,9 +110,9 @@ export class ClusterRegistration {
           extra: { now: { registeredAt: now.registeredAt, joinedAt: now.joinedAt } },
         });
       }
+      // The public key stays, so that who holds the private half, and nobody else, is told that the cluster was unregistered.
       await client.query(
-        `update fleet.cluster set unregistered_at = coalesce(unregistered_at, $2), public_key = null, key_thumbprint = null, session_agent_id = null
-         where id = $1`,
+        `update fleet.cluster set unregistered_at = coalesce(unregistered_at, $2), session_agent_id = null where id = $1`,
         [clusterId, new Date(this.clock.now())],
       );
       await client.query('delete from fleet.join_token where cluster_id = $1', [clusterId]);

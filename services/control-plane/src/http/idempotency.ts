@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import { from, lastValueFrom, type Observable } from 'rxjs';
 import type { Clock } from '#libs/runtime';
 import type { MasterKey } from '../keys/master-key.ts';
+import { authenticatesItself } from './admin.guard.ts';
 import { invalid, Problem, problemType } from './problem.ts';
 
 const DAY_MS = 86_400_000;
@@ -44,7 +45,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<Request>();
     const key = request.headers['idempotency-key'];
-    if (request.method !== 'POST' || key === undefined) return next.handle();
+    // Whoever proves who he is does so each time: a repeated answer would outlive the proof, and go to whoever has the request.
+    if (request.method !== 'POST' || key === undefined || authenticatesItself(context)) return next.handle();
     return from(this.once(request, context.switchToHttp().getResponse<Response>(), String(key), next));
   }
 

@@ -119,7 +119,7 @@ describe('wrong tokens', () => {
     expect(statuses.slice(0, 10)).toEqual(Array<number>(10).fill(401));
     expect(statuses.slice(11)).toEqual(Array<number>(19).fill(429));
     const throttled = await ask('/health/ready', bearer(wrong));
-    expect(throttled).toMatchObject({ status: 429, body: { type: 'urn:eci-fleet:problem:too-many-refusals' } });
+    expect(throttled).toMatchObject({ status: 429, body: { type: 'urn:eci-fleet:problem:refused-too-often' } });
     expect(Number(throttled.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(await statusOf('/api/docs', basic(`x:${wrong}`))).toBe(429);
 

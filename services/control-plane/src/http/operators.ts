@@ -5,10 +5,10 @@ import type { Clock } from '#libs/runtime';
 import { isLoopback } from '../config.ts';
 import { callerAddress } from './caller-address.ts';
 import { FailureLimit } from './failure-limit.ts';
-import { Problem, problemType } from './problem.ts';
+import { Problem, problemType, tooOften } from './problem.ts';
 import { isDocs } from './response-headers.ts';
 
-/** Wrong tokens of one address in a minute; more are not told apart from a broken clock that knocks. */
+/** Wrong tokens of one address in a minute; whoever has more of them is guessing. */
 const WRONG_PER_MINUTE = 10;
 
 /**
@@ -74,7 +74,8 @@ export class Operators {
       this.said.failed(address);
       this.logger.warn('refuse a wrong admin token; more of this address are said once a minute', { address });
     }
-    if (wait !== undefined) throw tooOften(wait);
+    if (wait !== undefined)
+      throw tooOften('wrong tokens came from your address too often; the right one is let in at any time', wait);
     this.limit.failed(address);
     throw unauthorized('this is not the admin token of this control plane', 'Bearer error="invalid_token"');
   }
@@ -116,16 +117,6 @@ const unauthorized = (detail: string, challenge: string): Problem =>
     title: 'Unauthorized',
     detail,
     headers: { 'WWW-Authenticate': challenge },
-  });
-
-/** A limit was reached; who waits as long may try again. */
-const tooOften = (seconds: number): Problem =>
-  new Problem({
-    status: 429,
-    type: problemType('too-many-refusals'),
-    title: 'Refused too often',
-    detail: `wrong tokens came from your address too often: try again in ${seconds} s; the right one is let in at any time`,
-    headers: { 'Retry-After': String(seconds) },
   });
 
 function hostOf(url: string): URL | undefined {

@@ -55,6 +55,16 @@ export const notFound = (what: string): Problem =>
 export const conflict = (detail: string): Problem =>
   new Problem({ status: 409, type: problemType('conflict'), title: 'Conflict', detail });
 
+/** A limit was reached; who waits as long may try again. */
+export const tooOften = (why: string, seconds: number): Problem =>
+  new Problem({
+    status: 429,
+    type: problemType('refused-too-often'),
+    title: 'Refused too often',
+    detail: `${why}: try again in ${seconds} s`,
+    headers: { 'Retry-After': String(seconds) },
+  });
+
 export function invalid(faults: readonly FieldFault[]): Problem {
   const errors = faults.slice(0, MAX_FAULTS);
   const more = faults.length - errors.length;

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { decodeJwt, errors, importJWK, jwtVerify, type JWK } from 'jose';
 import { identifier } from '#libs/contracts';
 import { Problem, problemType } from '../http/problem.ts';
@@ -18,6 +19,18 @@ export interface ProvenAssertion {
 export const notAuthenticated = (detail: string): Problem =>
   new Problem({ status: 401, type: problemType('agent-not-authenticated'), title: 'Agent not authenticated', detail });
 
+/**
+ * What strangers are told, whether the cluster is not there, has not joined, was unregistered, or joined with another key: nobody learns by asking
+ * which clusters there are.
+ */
+const stranger = (): Problem =>
+  notAuthenticated(
+    'the assertion is not signed (ES256) with the key of a cluster that has joined: a cluster joins with a token of POST /api/v1/clusters/{id}/join-token',
+  );
+
+/** Nobody has its private half: what no cluster signed is checked all the same, and takes as long. */
+const NOBODYS_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }) as JWK;
+
 /** The cluster that an assertion names; nothing is proven yet. */
 export function claimedCluster(assertion: string): string {
   try {
@@ -30,13 +43,21 @@ export function claimedCluster(assertion: string): string {
   throw notAuthenticated('`assertion` is not a JWT with the cluster id as `iss`');
 }
 
-/** Proves that the holder of the cluster's key made the assertion, for us, now. Throws a problem that says what is wrong with it. */
+/**
+ * Proves that the holder of the cluster's key made the assertion, for us, now. Throws a problem that says what is wrong with it, to that holder;
+ * to anybody else always the same. `publicKey` is null where no cluster of the name has one.
+ */
 export async function proveAssertion(
   assertion: string,
-  expected: { readonly clusterId: string; readonly publicKey: JWK; readonly audience: string; readonly now: number },
+  expected: {
+    readonly clusterId: string;
+    readonly publicKey: JWK | null;
+    readonly audience: string;
+    readonly now: number;
+  },
 ): Promise<ProvenAssertion> {
   try {
-    const { payload } = await jwtVerify(assertion, await importJWK(expected.publicKey, 'ES256'), {
+    const { payload } = await jwtVerify(assertion, await importJWK(expected.publicKey ?? NOBODYS_KEY, 'ES256'), {
       algorithms: ['ES256'],
       issuer: expected.clusterId,
       subject: expected.clusterId,
@@ -64,9 +85,7 @@ export async function proveAssertion(
     }
     if (error instanceof errors.JWTClaimValidationFailed)
       throw notAuthenticated(`the assertion's claim \`${error.claim}\` is wrong or missing`);
-    if (error instanceof errors.JOSEError) {
-      throw notAuthenticated('the assertion is not signed (ES256) with the key that this cluster joined with');
-    }
+    if (error instanceof errors.JOSEError) throw stranger();
     throw error;
   }
 }

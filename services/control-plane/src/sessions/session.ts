@@ -1,7 +1,6 @@
-import type { JWK } from 'jose';
 import type { Pool, PoolClient } from 'pg';
 import { SESSION_PROBLEMS, type SessionRequest, type SessionResponse } from '#libs/contracts';
-import type { Logger, Metrics } from '#libs/observability';
+import { errorMessage, type Logger, type Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { ClusterDirectory } from '../clusters/cluster-directory.ts';
 import type { ClusterRow } from '../clusters/cluster-row.ts';
@@ -87,17 +86,33 @@ export class AgentSessions {
   ): Promise<{ row: ClusterRow; proof: ProvenAssertion }> {
     const { rows } = await this.parts.pool.query<ClusterRow>('select * from fleet.cluster where id = $1', [clusterId]);
     const [row] = rows;
-    if (row === undefined) throw notAuthenticated(`there is no cluster ${clusterId}: join first`);
-    if (row.unregistered_at !== null) throw revoked(clusterId);
-    if (row.public_key === null) throw notAuthenticated(`cluster ${clusterId} has not joined: join first`);
     const proof = await proveAssertion(request.assertion, {
       clusterId,
-      publicKey: row.public_key satisfies JWK,
+      publicKey: row?.public_key ?? null,
       audience: audienceOf(this.parts.fleet),
       now: this.parts.clock.now(),
+    }).catch((error: unknown) => {
+      this.sayWhy(clusterId, row, error);
+      throw error;
     });
+    // Only now is anything told of the cluster.
+    if (row === undefined) throw new Error(`cluster ${clusterId} was proven, and is not there`);
+    if (row.unregistered_at !== null) throw revoked(clusterId);
     if (row.fingerprint !== request.clusterFingerprint) throw fingerprintMismatch(clusterId);
     return { row, proof };
+  }
+
+  /** Operators are told what strangers are not. */
+  private sayWhy(clusterId: string, row: ClusterRow | undefined, error: unknown): void {
+    const why =
+      row === undefined
+        ? 'it is not there'
+        : row.unregistered_at !== null
+          ? 'it was unregistered'
+          : row.public_key === null
+            ? 'it has not joined'
+            : errorMessage(error);
+    this.parts.logger.warn('refuse a session of a cluster', { clusterId, why });
   }
 
   private async take(
