@@ -85,6 +85,11 @@ export const VARIABLES: readonly Variable[] = [
     default: 'none: seals are chained, not signed',
   },
   { name: 'FLEET_AUDIT_KEY_FILE', meaning: 'file with the audit key' },
+  {
+    name: 'FLEET_AUDIT_ACCEPT_FROM',
+    meaning: 'digest of the one seal that the audit key may follow though another key or none has signed it',
+    default: 'none: nothing is sealed on top of such a seal',
+  },
   { name: 'FLEET_TOKEN_ISSUER', meaning: '`iss` of access tokens, as brokers expect it', default: 'FLEET_NAME' },
   { name: 'FLEET_TOKEN_AUDIENCE', meaning: '`aud` of access tokens, as brokers expect it', default: 'FLEET_NAME' },
   {

@@ -58,6 +58,8 @@ export interface ControlPlaneConfig {
   readonly tokenKey: TokenKey;
   /** Signs the seals of the audit trail; absent: they are chained, not signed. */
   readonly auditKey?: AuditKey;
+  /** Digest of the seal that the audit key may follow though it has not signed it. */
+  readonly auditAcceptFrom?: string;
   /** `iss` and `aud` of access tokens, as brokers expect them. */
   readonly tokenIssuer: string;
   readonly tokenAudience: string;
@@ -140,6 +142,10 @@ const Schema = z.object({
   FLEET_TOKEN_KEY_FILE: z.string().optional(),
   FLEET_AUDIT_KEY: z.string().optional(),
   FLEET_AUDIT_KEY_FILE: z.string().optional(),
+  FLEET_AUDIT_ACCEPT_FROM: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'must be the digest of a seal, 64 hexadecimal digits, as the log and the API print it')
+    .optional(),
   FLEET_TOKEN_ISSUER: z.string().optional(),
   FLEET_TOKEN_AUDIENCE: z.string().optional(),
   FLEET_ACCOUNTS: z.string().optional(),
@@ -223,6 +229,7 @@ export function readConfig(
     masterKey,
     tokenKey,
     ...(auditKey === undefined ? {} : { auditKey }),
+    ...(v.FLEET_AUDIT_ACCEPT_FROM === undefined ? {} : { auditAcceptFrom: v.FLEET_AUDIT_ACCEPT_FROM }),
     tokenIssuer: v.FLEET_TOKEN_ISSUER ?? v.FLEET_NAME,
     tokenAudience: v.FLEET_TOKEN_AUDIENCE ?? v.FLEET_NAME,
     accounts,

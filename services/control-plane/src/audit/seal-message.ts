@@ -32,6 +32,8 @@ export const SealView = z
     keyId: z.string().optional(),
     /** Compact JWS (EdDSA) over what the digest is taken of. */
     signature: z.string().optional(),
+    /** Whoever configured the key said that the seal before, which bears no signature of it, is to be followed. */
+    accepted: z.literal(true).optional(),
   })
   .meta({ id: 'Seal' });
 export type SealView = z.infer<typeof SealView>;
@@ -59,6 +61,7 @@ export function sealView(seal: Seal): SealView {
     digest: seal.digest,
     ...(seal.keyId !== undefined && { keyId: seal.keyId }),
     ...(seal.signature !== undefined && { signature: seal.signature }),
+    ...(seal.accepted && { accepted: true }),
   };
 }
 
@@ -91,13 +94,14 @@ export function sealFromEvent(event: unknown): FullSeal | undefined {
     const [issue] = parsed.error.issues;
     throw new Error(`a seal of the feed breaks its schema at ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
   }
-  const { entries, from, through, keyId, signature, ...data } = parsed.data.data;
+  const { entries, from, through, keyId, signature, accepted, ...data } = parsed.data.data;
   return {
     ...data,
     from: decodeCursor(from),
     through: decodeCursor(through),
     ...(keyId !== undefined && { keyId }),
     ...(signature !== undefined && { signature }),
+    ...(accepted && { accepted }),
     entries: entries.map(([streamId, version, type, recordedAt, digest]) => ({
       streamId,
       version,

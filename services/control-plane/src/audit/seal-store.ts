@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import { CursorOfAnotherLog, type Cursor } from '#libs/event-store';
 import type { NamedAuditKey } from './audit-key.ts';
-import { entryText, type FullSeal, type Seal, type SealEntry } from './seal.ts';
+import { entryText, formatOf, type FullSeal, type Seal, type SealEntry } from './seal.ts';
 
 /** The subscription under which seals are made: its checkpoint moves with each seal. */
 export const SEALER = 'audit-seal';
@@ -34,7 +34,7 @@ export interface SealStore {
 
 export const RECORDED_AT = `to_char(e.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
-export const SEAL_COLUMNS = `s.sequence, s.fleet, encode(s.previous, 'hex') as previous, encode(s.merkle_root, 'hex') as merkle_root, s.events, s.generation,
+export const SEAL_COLUMNS = `s.sequence, s.format, s.fleet, encode(s.previous, 'hex') as previous, encode(s.merkle_root, 'hex') as merkle_root, s.events, s.generation,
   s.from_transaction_id::text, s.from_position::text, s.through_transaction_id::text, s.through_position::text,
   to_char(s.recorded_from at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as recorded_from,
   to_char(s.recorded_to at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as recorded_to,
@@ -43,6 +43,7 @@ export const SEAL_COLUMNS = `s.sequence, s.fleet, encode(s.previous, 'hex') as p
 
 export interface SealRow {
   readonly sequence: string;
+  readonly format: number;
   readonly fleet: string;
   readonly previous: string;
   readonly merkle_root: string;
@@ -76,6 +77,7 @@ export function sealOf(row: SealRow): Seal {
     digest: row.digest,
     ...(row.key_id !== null && { keyId: row.key_id }),
     ...(row.signature !== null && { signature: row.signature }),
+    ...(row.format === 2 && { accepted: true }),
   };
 }
 
@@ -192,7 +194,7 @@ export class PostgresSealStore implements SealStore {
       owner,
       JSON.stringify({
         sequence: seal.sequence,
-        format: 1,
+        format: formatOf(seal),
         fleet: seal.fleet,
         previous: `\\x${seal.previous}`,
         merkle_root: `\\x${seal.merkleRoot}`,

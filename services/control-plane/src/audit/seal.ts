@@ -35,6 +35,11 @@ export interface SealContent {
   readonly sealedAt: string;
   /** RFC 7638 thumbprint (or configured `kid`) of the key that signs it; absent: unsigned. */
   readonly keyId?: string;
+  /**
+   * The seal before bears no signature of this key, and whoever configured the key said by its digest that it is to be followed all the same: the
+   * record of a new key, or of a time without one.
+   */
+  readonly accepted?: true;
 }
 
 export interface Seal extends SealContent {
@@ -52,7 +57,8 @@ export interface FullSeal extends Seal {
 /** What the first seal calls the one before it. */
 export const NO_SEAL = '0'.repeat(64);
 
-const FORMAT = 'eci-fleet.seal.v1';
+/** Version 2 has one member more, and is used for the seals that have it alone: others stay readable for whoever knows version 1. */
+export const formatOf = ({ accepted }: Pick<SealContent, 'accepted'>): 1 | 2 => (accepted ? 2 : 1);
 
 /** The text of a leaf; JSON of strings and one whole number, so any JSON writer makes the same bytes. */
 export function entryText({ streamId, version, type, recordedAt, digest }: SealEntry): string {
@@ -72,7 +78,7 @@ export function rootOf(entries: readonly SealEntry[]): string {
 /** What is hashed and signed: RFC 8785 JSON. Cursors are the opaque texts that pages and events carry. */
 export function sealText(seal: SealContent): string {
   return canonicalize({
-    format: FORMAT,
+    format: `eci-fleet.seal.v${formatOf(seal)}`,
     fleet: seal.fleet,
     sequence: seal.sequence,
     previous: seal.previous,
@@ -84,6 +90,7 @@ export function sealText(seal: SealContent): string {
     recordedTo: seal.recordedTo,
     sealedAt: seal.sealedAt,
     keyId: seal.keyId,
+    accepted: seal.accepted,
   })!;
 }
 
@@ -107,8 +114,10 @@ export function makeSeal(parts: {
   readonly entries: readonly SealEntry[];
   readonly sealedAt: string;
   readonly signer: SealSigner | undefined;
+  /** See {@link SealContent.accepted}. */
+  readonly accepted?: boolean;
 }): FullSeal {
-  const { fleet, previous, from, through, entries, sealedAt, signer } = parts;
+  const { fleet, previous, from, through, entries, sealedAt, signer, accepted = false } = parts;
   const times = entries.map((entry) => entry.recordedAt);
   const content: SealContent = {
     fleet,
@@ -122,6 +131,7 @@ export function makeSeal(parts: {
     recordedTo: times.reduce((a, b) => (a > b ? a : b)),
     sealedAt,
     ...(signer && { keyId: signer.keyId }),
+    ...(accepted && { accepted }),
   };
   const text = sealText(content);
   return {

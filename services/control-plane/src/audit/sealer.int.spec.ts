@@ -183,19 +183,63 @@ describe('the sealer', () => {
     expect(crashes).toBeGreaterThan(7);
   });
 
-  it('seals on when the key is taken away, given back or changed, and tells each public key', async () => {
+  it('puts no key under a seal of no key or of another, unless it is told which seal, and records that', async () => {
     const other = new AuditSigner(AuditKey.parse(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })));
-    for (const key of [undefined, signer, other]) {
+    await append(2);
+    const first = sealer('first', { signer: undefined });
+    await sealAll(first);
+    await first.leave();
+    for (const key of [signer, other]) {
       await append(2);
-      const by = sealer('one', { signer: key });
-      await sealAll(by);
-      await by.leave();
+      const before = (await new PostgresSealStore(pool).newest())!;
+      const metrics = new Metrics();
+      for (const acceptFrom of [undefined, '22'.repeat(32)]) {
+        const refusing = sealer('refusing', { signer: key, acceptFrom, metrics });
+        await expect(refusing.step()).rejects.toThrow(`FLEET_AUDIT_ACCEPT_FROM=${before.digest}`);
+        await expect(refusing.step()).rejects.toThrow(ChainChanged);
+        await refusing.leave();
+      }
+      expect(await metrics.text()).toContain('eci_fleet_audit_chain_changed 1');
+      // A crash between looking and writing forgets nothing: the next try says it again.
+      const store = new PostgresSealStore(pool);
+      let crashes = 1;
+      const told = sealer('told', {
+        signer: key,
+        acceptFrom: before.digest,
+        store: Object.assign(Object.create(store) as PostgresSealStore, {
+          append: (by: string, seal: FullSeal) =>
+            crashes-- > 0 ? Promise.reject(new Error('killed before the commit')) : store.append(by, seal),
+        }),
+      });
+      await expect(told.step()).rejects.toThrow('killed');
+      await sealAll(told);
+      await append(1);
+      await sealAll(told);
+      await told.leave();
+      const [accepting, after] = await Promise.all([store.seal(before.sequence + 1), store.newest()]);
+      expect([before.accepted, accepting!.accepted, after!.accepted]).toEqual([undefined, true, undefined]);
     }
+    expect((await keysInPostgres(pool)).map(({ kid }) => kid)).toEqual([signer.keyId, other.keyId]);
+    expect(await verified([signer.publicKey, other.publicKey])).toMatchObject({
+      findings: [],
+      sealedEvents: 8,
+      signatures: { good: 4, unsigned: 1, accepted: [{ first: 1, last: 1 }] },
+    });
+    // Who has the newer key alone sees seals that it was told to follow.
     expect(await verified([other.publicKey])).toMatchObject({
       findings: [],
-      signatures: { good: 1, unsigned: 1, vouchedLate: { seals: 2 } },
+      signatures: { good: 2, accepted: [{ first: 1, last: 3 }] },
     });
-    expect((await keysInPostgres(pool)).map(({ kid }) => kid)).toEqual([signer.keyId, other.keyId]);
+  });
+
+  it('goes on without a key where it is taken away', async () => {
+    await append(2);
+    const one = sealer('one');
+    await sealAll(one);
+    await one.leave();
+    await append(2);
+    await sealAll(sealer('two', { signer: undefined }));
+    expect((await verified()).findings).toMatchObject([{ kind: 'unsigned', seal: 2 }]);
   });
 
   it('says once that nobody signs', async () => {

@@ -34,6 +34,8 @@ export class Sealer {
     readonly fleet: string;
     /** Absent: seals are chained, and nobody signs them. */
     readonly signer: AuditSigner | undefined;
+    /** Digest of the one seal that we may follow though it bears no signature of ours. */
+    readonly acceptFrom?: string | undefined;
     /** New at every start. */
     readonly owner: string;
     readonly leaseMs: number;
@@ -70,7 +72,8 @@ export class Sealer {
     if (unsealed.entries.length === 0) return 'idle';
     const previous = await this.checked(await store.newest(), from);
     await this.announceKey();
-    const seal = makeSeal({ fleet, signer, previous, ...unsealed, sealedAt: unsealed.now });
+    const accepted = previous !== undefined && signer !== undefined && previous.keyId !== signer.keyId;
+    const seal = makeSeal({ fleet, signer, previous, accepted, ...unsealed, sealedAt: unsealed.now });
     if (!(await store.append(owner, seal))) return 'idle';
     this.known = seal;
     this.sealed.inc({ signed: String(signer !== undefined) });
@@ -107,8 +110,16 @@ export class Sealer {
   private check(newest: Seal, isOurs: boolean): void {
     if (sealDigest(newest) !== newest.digest)
       throw new ChainChanged(`seal ${newest.sequence} does not hash to its digest: ${ADVICE}`);
-    const { signer } = this.parts;
-    if (isOurs || !signer || newest.keyId !== signer.keyId) return;
+    const { signer, acceptFrom } = this.parts;
+    if (isOurs || !signer) return;
+    if (newest.keyId !== signer.keyId) {
+      // A signature vouches for all before it. Ours under a chain that anybody can have made would make a true history of whatever it says.
+      if (newest.digest === acceptFrom) return;
+      const by = newest.keyId === undefined ? 'bears no signature' : `is signed by key ${newest.keyId}, not by ours`;
+      throw new ChainChanged(
+        `seal ${newest.sequence} ${by}: ${ADVICE}; if it finds nothing, and the key is new or was away, start once with FLEET_AUDIT_ACCEPT_FROM=${newest.digest}`,
+      );
+    }
     const ring = new AuditKeyRing([publicAuditKey(signer.publicKey)]);
     if (newest.signature === undefined || ring.check(sealText(newest), newest.keyId, newest.signature) !== 'good')
       throw new ChainChanged(`seal ${newest.sequence} bears a signature of our key that is not ours: ${ADVICE}`);

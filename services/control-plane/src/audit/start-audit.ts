@@ -19,8 +19,9 @@ export function startAudit(
   const store = new PostgresSealStore(pool);
   const owner = ids.uuid();
   const signer = config.auditKey && new AuditSigner(config.auditKey);
-  const sealer = new Sealer({ store, fleet: config.fleet, signer, owner, leaseMs: LEASE_MS, logger, metrics });
-  const publisher = new SealPublisher({ store, messaging, fleet: config.fleet, owner });
+  const { fleet, auditAcceptFrom: acceptFrom } = config;
+  const sealer = new Sealer({ store, fleet, signer, acceptFrom, owner, leaseMs: LEASE_MS, logger, metrics });
+  const publisher = new SealPublisher({ store, messaging, fleet, owner });
   const loop = (name: string, step: () => ReturnType<Sealer['step']>): SupervisedLoop =>
     new SupervisedLoop({ name, clock, random, logger, metrics, idleMs: SEAL_EVERY_MS, step });
   const telling = loop('audit-publish', () => publisher.step());

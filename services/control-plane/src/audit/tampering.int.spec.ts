@@ -166,10 +166,16 @@ const CHANGE = `update es.event set data = jsonb_set(data, '{containerGroupId}',
 const DELETE = `delete from es.event where stream_id = '${streams[1]}' and version = 3`;
 // A place of its own in the order: two events at one place have no order, and a seal over them no certain digest.
 const INSERT = `insert into es.event select recorded_at, position / 2, transaction_id, 'container_group:audited:forged', 1, gen_random_uuid(), type, schema_version, data, metadata, digest
-   from es.event where stream_id = '${streams[1]}' and version = 3`;
+   from es.event where stream_id = '${streams[1]}' and version = 3;
+   insert into es.stream select 'container_group:audited:forged', 1, last_transaction_id, last_recorded_at, opened_at, closed_at
+   from es.stream where stream_id = '${streams[1]}'`;
+/** With its head, so that nothing within PostgreSQL tells of it. */
+const CUT_OFF = `delete from es.event where stream_id = '${streams[1]}' and version = 4;
+   update es.stream s set version = 3, last_recorded_at = (select max(recorded_at) from es.event e where e.stream_id = s.stream_id) where stream_id = '${streams[1]}'`;
 const NAMED = {
   change: 'changed-event b 3 ContainerGroupCreated',
   delete: 'missing-event b 3 ContainerGroupCreated',
+  cutOff: 'missing-event b 4 ContainerGroupLanded',
   insert: 'inserted-event forged 1 ContainerGroupCreated',
 };
 
@@ -193,7 +199,11 @@ async function recomputeDigests(db: pg.Client): Promise<void> {
 }
 
 /** Every seal anew over what is stored now, with the same bounds, signed by `signer`. */
-async function recomputeSeals(db: pg.Client, signer: SealSigner | undefined, through = Infinity): Promise<void> {
+async function recomputeSeals(
+  db: pg.Client,
+  signer: SealSigner | undefined | ((sequence: number) => SealSigner | undefined),
+  through = Infinity,
+): Promise<void> {
   const old = (
     await db.query<{
       sequence: string;
@@ -238,7 +248,7 @@ async function recomputeSeals(db: pg.Client, signer: SealSigner | undefined, thr
         digest: e.digest,
       })),
       sealedAt: row.sealed_at.toISOString(),
-      signer,
+      signer: typeof signer === 'function' ? signer(Number(row.sequence)) : signer,
     });
     previous = seal;
     await db.query(
@@ -304,8 +314,206 @@ describe('audit verify on PostgreSQL', () => {
         db.query(
           `update es.event set recorded_at = recorded_at + interval '1 microsecond' where stream_id = '${streams[1]}' and version = 2`,
         ),
-      async (database) => expect(named(await audited(database))).toEqual(['changed-event b 2 PlacementChosen']),
+      // Nobody comes upon it any more: it lies outside of the times that its stream's head gives.
+      async (database) =>
+        expect(named(await audited(database))).toEqual([
+          'changed-event b 2 PlacementChosen',
+          'hidden-event b 2 PlacementChosen',
+        ]),
     ));
+
+  describe('for an event of the far future (T1)', () => {
+    /** One more event at the end of stream b, as an appender would have written it, but for the number of its transaction. */
+    const append = async (db: pg.Client, transaction: string): Promise<void> => {
+      await db.query(`
+        insert into es.event select recorded_at, position + 1000, ${transaction}, stream_id, 5, gen_random_uuid(), type, schema_version, data, metadata, digest
+          from es.event where stream_id = '${streams[1]}' and version = 4;
+        update es.stream set version = 5 where stream_id = '${streams[1]}'`);
+      await recomputeDigests(db);
+    };
+
+    it.each([
+      ['of a number that no server will ever reach', `'9000000000000000000'`],
+      ['that has not begun yet', `(pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1000)::text::xid8`],
+    ])('names one with a transaction %s', (_, transaction) =>
+      tampered(
+        (db) => append(db, transaction),
+        async (database) => {
+          const pool = createPool(database.url, { max: 1 });
+          const decided = (await new PostgresEventStore(pool).loadMany([streams[1]!])).get(streams[1]!);
+          await pool.end();
+          expect(decided, 'deciders read it').toHaveLength(5);
+          const report = await audited(database, '--public-keys', publicKeys);
+          expect(named(report)).toEqual(['impossible-event b 5 ContainerGroupLanded']);
+          expect(report.code).toBe(1);
+        },
+      ),
+    );
+
+    it('lets an honest event wait that an older transaction keeps from being sealed', () =>
+      tampered(
+        (db) => db.query('select 1'),
+        async (database) => {
+          const [old, pool] = [new pg.Client({ connectionString: database.url }), createPool(database.url, { max: 2 })];
+          await old.connect();
+          try {
+            await old.query('begin; select pg_current_xact_id()');
+            await record(
+              new PostgresEventStore(pool),
+              streamIdOf('audited', 'late'),
+              story([accepted('audited', 'late')]),
+            );
+            const { code, out } = await fleet(database, auditVerifyCommand, ['--public-keys', publicKeys]);
+            expect(out).toContain('Not sealed  1 event since');
+            expect(code).toBe(0);
+          } finally {
+            await Promise.all([old.end(), pool.end()]);
+          }
+        },
+      ));
+  });
+
+  it('finds a chain that was made anew without the key and signed again after it (T2)', () =>
+    tampered(
+      async (db) => {
+        const { rows } = await db.query<{ newest: number }>('select max(sequence)::int as newest from es.seal');
+        await db.query(CHANGE);
+        await recomputeDigests(db);
+        // What a sealer did at its next start that took any chain for a good one.
+        const signer = new AuditSigner(AuditKey.parse(JSON.parse(key)));
+        await recomputeSeals(db, (sequence) => (sequence === 1 || sequence === rows[0]!.newest ? signer : undefined));
+      },
+      async (database) => {
+        const report = await audited(database, '--public-keys', publicKeys);
+        expect(report.findings).toMatchObject([{ kind: 'unsigned', seal: 2 }]);
+        expect(report.code).toBe(1);
+      },
+    ));
+
+  it('finds it from the first seal on where signatures are required since then (T2)', () =>
+    tampered(
+      async (db) => {
+        await db.query(CHANGE);
+        await recomputeDigests(db);
+        const signer = new AuditSigner(AuditKey.parse(JSON.parse(key)));
+        await recomputeSeals(db, (sequence) => (sequence > 2 ? signer : undefined));
+      },
+      async (database) => {
+        const required = ['--public-keys', publicKeys, '--require-signed-since'];
+        for (const since of ['1', '2026-01-01'])
+          expect(await audited(database, ...required, since)).toMatchObject({
+            code: 1,
+            findings: [{ kind: 'unsigned', seal: 1 }],
+          });
+        expect((await audited(database, ...required, '3')).code).toBe(0);
+      },
+    ));
+
+  it('does not seal on such a chain after a restart (T2)', () =>
+    tampered(
+      async (db) => {
+        await db.query(CHANGE);
+        await recomputeDigests(db);
+        await recomputeSeals(db, undefined);
+        await db.query(
+          `update es.subscription set (last_transaction_id, last_position) = (select through_transaction_id, through_position from es.seal order by sequence desc limit 1), owner = null where name = 'audit-seal'`,
+        );
+      },
+      async (database) => {
+        const messaging = newMessaging();
+        const config = await testConfig(database.url, { FLEET_ROLES: 'publish', FLEET_AUDIT_KEY: key });
+        const plane = await startControlPlane(config, { messaging });
+        const pool = createPool(database.url, { max: 2 });
+        try {
+          await record(
+            new PostgresEventStore(pool),
+            streamIdOf('audited', 'after'),
+            story([accepted('audited', 'after')]),
+          );
+          await eventually(
+            async () =>
+              (await (await fetch(`${plane.url}/metrics`)).text()).includes('eci_fleet_audit_chain_changed 1'),
+            { what: 'the sealer refuses', deadlineMs: 30_000 },
+          );
+          expect((await audited(database, '--public-keys', publicKeys)).findings).toMatchObject([
+            { kind: 'unsigned', seal: 1 },
+          ]);
+        } finally {
+          await plane.stop();
+          await Promise.all([messaging.close(), pool.end()]);
+        }
+      },
+    ));
+
+  describe('for a store with two faces (T3)', () => {
+    const forge = async (db: pg.Client): Promise<void> => {
+      await db.query(INSERT);
+      await recomputeDigests(db);
+      await db.query(`create role "auditor_${base.name}" login password 'audit' in role eci_fleet_auditor`);
+    };
+    const asAuditor = async (database: TestDatabase): Promise<Report & { code: number }> => {
+      const url = new URL(database.url);
+      url.username = `auditor_${base.name}`;
+      url.password = 'audit';
+      try {
+        return await audited({ ...database, url: url.href }, '--public-keys', publicKeys);
+      } finally {
+        const client = new pg.Client({ connectionString: database.url });
+        await client.connect();
+        await client
+          .query(`drop owned by "auditor_${base.name}"; drop role "auditor_${base.name}"`)
+          .finally(() => client.end());
+      }
+    };
+    const hide = (table: string): string =>
+      `alter table es.${table} enable row level security;
+       create policy face on es.${table} using (pg_has_role(current_user, 'eci_fleet_app', 'member') or stream_id not like '%forged')`;
+
+    it.each([
+      ['row security', 'es.event', `${hide('event')}; ${hide('stream')}`],
+      [
+        'a view in place of a table',
+        'es.stream',
+        `alter table es.stream rename to stream_2;
+         create view es.stream as select * from es.stream_2 where stream_id not like '%forged';
+         grant select on es.stream to eci_fleet_auditor`,
+      ],
+      ['a rule', 'es.event', `create rule face as on insert to es.event do instead nothing`],
+      ['an heir', 'es.seal', 'create table es.seal_2 () inherits (es.seal)'],
+    ])('names the table that hides an event by %s', (_, table, statement) =>
+      tampered(
+        async (db) => {
+          await forge(db);
+          await db.query(statement);
+        },
+        async (database) => {
+          const report = await asAuditor(database);
+          expect(report.code).toBe(1);
+          expect(report.findings).toContainEqual(expect.objectContaining({ kind: 'changed-table', table }));
+        },
+      ),
+    );
+
+    it('lets no search path or setting of its login put other functions or rows in the place of the true ones', () =>
+      tampered(
+        async (db) => {
+          await forge(db);
+          await db.query(`
+            create schema face;
+            grant usage on schema face to public;
+            create function face.encode(bytea, text) returns text language sql immutable as $$ select repeat('0', 64) $$;
+            create function face.hidden(text, text) returns boolean language sql immutable as $$ select $1 operator(pg_catalog.=) $2 and $1 not like '%forged' $$;
+            create operator face.= (leftarg = text, rightarg = text, function = face.hidden);
+            alter role "auditor_${base.name}" set search_path = face, pg_catalog;
+            alter role "auditor_${base.name}" set row_security = on`);
+        },
+        async (database) => {
+          const report = await asAuditor(database);
+          expect(named(report)).toEqual([NAMED.insert]);
+          expect(report.code).toBe(1);
+        },
+      ));
+  });
 
   it.each([
     ['changed', CHANGE, NAMED.change],
@@ -327,7 +535,7 @@ describe('audit verify on PostgreSQL', () => {
   ])('when every digest and seal was computed anew %s', (_, signer) => {
     it.each([
       ['changed', CHANGE, NAMED.change],
-      ['deleted', DELETE, NAMED.delete],
+      ['deleted', CUT_OFF, NAMED.cutOff],
       ['inserted', INSERT, NAMED.insert],
     ])('finds by the key that something is wrong, and by the feed which event was %s', (_how, statement, expected) =>
       tampered(

@@ -16,6 +16,7 @@ import { keysInPostgres, PostgresHistory } from './verify/postgres-history.ts';
 import { PublishedCopy } from './verify/published-copy.ts';
 import { readFeed } from './verify/read-feed.ts';
 import { reportJson, reportLines } from './verify/report.ts';
+import type { SignedSince } from './verify/signature-check.ts';
 import { verify } from './verify/verify.ts';
 
 const HELP = `Checks that the log is as it was sealed, and names every event that is not. Reads only; may run beside a live fleet, or on a restored copy.
@@ -27,6 +28,8 @@ const HELP = `Checks that the log is as it was sealed, and names every event tha
   --feed                 compare with the seals and events that the feed on Kafka holds (KAFKA_BROKERS)
   --roots <file>         compare with seals (and events) taken from the feed before: JSON lines of CloudEvents
   --save-roots <file>    with --feed: keep the seals that were read, for --roots later; the file must not exist
+  --require-signed-since <seal|time>
+                         a seal from this number or time on without a signature of a trusted key is a finding
   --public-keys <file>   keys to trust: what \`audit keys\` printed when nothing was wrong (JWKS)
   --json                 one JSON object instead of lines
 
@@ -42,6 +45,7 @@ interface Options {
   readonly roots?: string;
   readonly saveRoots?: string;
   readonly publicKeys?: string;
+  readonly signedSince?: SignedSince;
   readonly json: boolean;
 }
 
@@ -56,6 +60,8 @@ export const auditVerifyCommand: FleetCommand = {
     if (options.feed && config.kafka.brokers.length === 0)
       throw new WrongUsage('--feed needs KAFKA_BROKERS; give --roots <file> instead');
     const trusted = await trustedKeys(options.publicKeys, config.auditKey);
+    if (options.signedSince && trusted.length === 0)
+      throw new WrongUsage('--require-signed-since needs a key to trust: give --public-keys, or FLEET_AUDIT_KEY');
     const clock = new SystemClock();
     const started = clock.now();
     const pool = readOnlyPool(config.databaseUrl);
@@ -75,6 +81,7 @@ export const auditVerifyCommand: FleetCommand = {
         ...(copy && { published: copy }),
         ...(options.from && { from: options.from }),
         ...(options.to && { to: options.to }),
+        ...(options.signedSince && { signedSince: options.signedSince }),
         onProgress: (events) => {
           if (events % 100_000 === 0) context.complain(`${events.toLocaleString('en')} events checked`);
         },
@@ -141,6 +148,7 @@ function optionsOf(args: readonly string[]): Options {
     ...(values.roots !== undefined && { roots: values.roots }),
     ...(values['save-roots'] !== undefined && { saveRoots: values['save-roots'] }),
     ...(values['public-keys'] !== undefined && { publicKeys: values['public-keys'] }),
+    ...(values['require-signed-since'] !== undefined && { signedSince: signedSince(values['require-signed-since']) }),
   };
 }
 
@@ -155,12 +163,23 @@ function parsed(args: readonly string[]) {
         roots: { type: 'string' },
         'save-roots': { type: 'string' },
         'public-keys': { type: 'string' },
+        'require-signed-since': { type: 'string' },
         json: { type: 'boolean' },
       },
     }).values;
   } catch (error) {
     throw new WrongUsage((error as Error).message);
   }
+}
+
+function signedSince(text: string): SignedSince {
+  if (/^[1-9]\d{0,15}$/.test(text)) return { sequence: Number(text) };
+  const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : NaN;
+  if (Number.isNaN(at))
+    throw new WrongUsage(
+      `--require-signed-since: ${text} is neither the number of a seal nor a time (2026-03-01T10:00:00Z)`,
+    );
+  return { time: new Date(at).toISOString().replace('Z', '000Z') };
 }
 
 /** A time begins with its year; a cursor never does. */

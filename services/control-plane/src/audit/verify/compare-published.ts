@@ -2,7 +2,7 @@ import { compareCursors } from '#libs/event-store';
 import { keyOf } from './compare-entries.ts';
 import type { Findings } from './finding.ts';
 import type { Bound, HistoricEvent, History } from './history.ts';
-import type { PublishedEvent } from './published-copy.ts';
+import type { PublishedEvent, PublishedSeals } from './published-copy.ts';
 
 /** Events looked up at a time. */
 const BATCH = 500;
@@ -55,6 +55,16 @@ export class PublishedEvents {
     const { from, to } = this.range;
     return (!from || !isBefore(from, recordedAt, cursor, false)) && (!to || isBefore(to, recordedAt, cursor, true));
   }
+}
+
+/** Published copies that contradict each other or themselves prove nothing, and that is said. */
+export function nameWhatIsNoEvidence({ forked, unsound, unreadable }: PublishedSeals, findings: Findings): void {
+  for (const seal of forked)
+    findings.add({ kind: 'published-copy', seal }, 'two different seals of this number were published');
+  for (const seal of unsound)
+    findings.add({ kind: 'published-copy', seal }, 'the published copy does not hash to its own digest: no evidence');
+  if (unreadable > 0)
+    findings.add({ kind: 'published-copy' }, `${unreadable} published seals break their schema: no evidence`);
 }
 
 /** Whether an event lies before a bound (or at it, when it is included); an event without a cursor lies everywhere. */

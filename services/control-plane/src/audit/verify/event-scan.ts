@@ -1,5 +1,5 @@
 import { BEGINNING, compareCursors, type Cursor } from '#libs/event-store';
-import type { HistoricEvent, History } from './history.ts';
+import type { HistoricEvent, History, UnsettledEvent } from './history.ts';
 
 /** Events read at a time. */
 const PAGE = 1_000;
@@ -27,6 +27,17 @@ export class EventScan {
     ) {
       this.at += 1;
       yield event;
+    }
+  }
+
+  /** What lies behind the settled events, which have all been given. */
+  async *unsettled(): AsyncGenerator<UnsettledEvent> {
+    for (let after = this.last; ;) {
+      const page = await this.history.unsettled(after, PAGE);
+      yield* page;
+      const end = page.at(-1);
+      if (!end || page.length < PAGE) return;
+      after = end.cursor;
     }
   }
 

@@ -12,12 +12,15 @@ export type FindingKind =
   | 'missing-event'
   | 'inserted-event'
   | 'moved-event'
+  | 'impossible-event'
+  | 'hidden-event'
   | 'changed-seal'
   | 'missing-seal'
   | 'broken-chain'
   | 'bad-signature'
   | 'unsigned'
-  | 'published-copy';
+  | 'published-copy'
+  | 'changed-table';
 
 export interface Finding {
   readonly kind: FindingKind;
@@ -25,6 +28,8 @@ export interface Finding {
   readonly event?: NamedEvent;
   /** Sequence of the seal that covers it. */
   readonly seal?: number;
+  /** With its schema. */
+  readonly table?: string;
   /** What did not fit, each a sentence. */
   readonly checks: readonly string[];
 }
@@ -38,12 +43,14 @@ export class Findings {
   private more = 0;
 
   add(finding: Omit<Finding, 'checks'>, check: string): void {
-    const { kind, event, seal } = finding;
+    const { kind, event, seal, table } = finding;
     // An event that does not belong here may be false in itself as well: that is one finding, the graver one.
     const isExtra = kind === 'changed-event' || kind === 'inserted-event';
     const key = event
       ? `${isExtra ? 'stored' : kind} ${event.version} ${event.streamId}`
-      : `${kind} seal ${seal ?? '-'} ${check}`;
+      : table === undefined
+        ? `${kind} seal ${seal ?? '-'} ${check}`
+        : `${kind} ${table}`;
     const known = this.named.get(key);
     if (known) {
       if (!known.checks.includes(check)) known.checks.push(check);

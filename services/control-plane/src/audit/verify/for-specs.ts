@@ -2,7 +2,7 @@
 import { compareCursors, digestOf, type Cursor, type NewEvent } from '#libs/event-store';
 import { BEGINNING } from '#libs/event-store';
 import { makeSeal, type FullSeal, type SealEntry, type SealSigner } from '../seal.ts';
-import type { Bound, HistoricEvent, History } from './history.ts';
+import type { Bound, HistoricEvent, History, StreamFace, TwoFacedTable, UnsettledEvent } from './history.ts';
 import type { PublishedSeals } from './published-copy.ts';
 
 export interface StoredEvent {
@@ -12,6 +12,8 @@ export interface StoredEvent {
   event: NewEvent;
   storedDigest: string;
   cursor: Cursor;
+  /** Its transaction is none that has ended. */
+  impossible?: true;
 }
 
 const digestHex = ({ streamId, version, event }: Pick<StoredEvent, 'streamId' | 'version' | 'event'>): string =>
@@ -57,6 +59,7 @@ export function sealsOf(
   events: readonly StoredEvent[],
   sizes: readonly number[],
   signer: SealSigner | undefined | ((sequence: number) => SealSigner | undefined),
+  accepted: readonly number[] = [],
 ): FullSeal[] {
   const seals: FullSeal[] = [];
   let at = 0;
@@ -73,6 +76,7 @@ export function sealsOf(
         entries: batch.map(entryOf),
         sealedAt: batch.at(-1)!.recordedAt.replace(/\d{3}Z$/, 'Z'),
         signer: typeof signer === 'function' ? signer(seals.length + 1) : signer,
+        accepted: accepted.includes(seals.length + 1),
       }),
     );
   }
@@ -84,6 +88,7 @@ const BEGINNING_OF_ONE: Cursor = { ...BEGINNING, generation: 1 };
 export class MemoryHistory implements History {
   readonly events_: StoredEvent[];
   readonly seals_: FullSeal[];
+  readonly tables: TwoFacedTable[] = [];
   private readonly heads: Map<string, number>;
 
   constructor(events: readonly StoredEvent[], seals: readonly FullSeal[], heads = headsOf(events)) {
@@ -111,9 +116,18 @@ export class MemoryHistory implements History {
     const sorted = this.events_.toSorted((a, b) => compareCursors(a.cursor, b.cursor));
     return Promise.resolve(
       sorted
-        .filter(({ cursor }) => compareCursors(cursor, after) > 0)
+        .filter(({ cursor, impossible }) => !impossible && compareCursors(cursor, after) > 0)
         .slice(0, limit)
         .map(historic),
+    );
+  }
+
+  unsettled(after: Cursor, limit: number): Promise<readonly UnsettledEvent[]> {
+    return Promise.resolve(
+      this.events_
+        .filter(({ cursor, impossible }) => impossible && compareCursors(cursor, after) > 0)
+        .slice(0, limit)
+        .map((event) => ({ ...historic(event), isImpossible: true })),
     );
   }
 
@@ -125,13 +139,24 @@ export class MemoryHistory implements History {
     );
   }
 
-  headsAstray(): Promise<readonly { streamId: string; head: number; last: number }[]> {
-    const now = headsOf(this.events_);
+  /** All streams: whether they are astray is for whoever asks to find out again. */
+  streamsAstray(since: string | undefined): Promise<readonly StreamFace[]> {
+    const ids = new Set([...this.heads.keys(), ...this.events_.map(({ streamId }) => streamId)]);
+    const faces = [...ids].map((streamId): StreamFace => {
+      const head = this.heads.get(streamId);
+      const events = this.events_
+        .filter((e) => e.streamId === streamId)
+        .map((e) => ({ ...entryOf(e), isHidden: head === undefined || e.version > head }))
+        .toSorted((a, b) => a.version - b.version);
+      return { streamId, head, events };
+    });
     return Promise.resolve(
-      [...this.heads]
-        .map(([streamId, head]) => ({ streamId, head, last: now.get(streamId) ?? 0 }))
-        .filter(({ head, last }) => head !== last),
+      faces.filter(({ events }) => since === undefined || events.some((e) => e.recordedAt >= since)),
     );
+  }
+
+  twoFacedTables(): Promise<readonly TwoFacedTable[]> {
+    return Promise.resolve(this.tables);
   }
 }
 

@@ -4,7 +4,9 @@ import type { NamedAuditKey } from '../audit-key.ts';
 import { PublicAuditKey, publicAuditKey } from '../audit-key.ts';
 import type { Seal, SealEntry } from '../seal.ts';
 import { entriesOf, RECORDED_AT, SEAL_COLUMNS, sealOf, type SealRow } from '../seal-store.ts';
-import type { Bound, HistoricEvent, History } from './history.ts';
+import type { Bound, HistoricEvent, History, StreamFace, TwoFacedTable, UnsettledEvent } from './history.ts';
+import { streamsAstray } from './streams-astray.ts';
+import { twoFacedTables } from './table-faces.ts';
 
 interface EventRow {
   readonly transaction_id: string;
@@ -35,7 +37,12 @@ export class PostgresHistory implements History {
 
   static async open(pool: Pool): Promise<PostgresHistory> {
     const { rows } = await pool.query<{ generation: number }>('select generation from es.log');
-    return new PostgresHistory(pool, rows[0]!.generation);
+    const [log] = rows;
+    if (!log)
+      throw new Error(
+        'table es.log is empty: somebody has removed its only row, which tells old cursors from new ones',
+      );
+    return new PostgresHistory(pool, log.generation);
   }
 
   async firstSealFor(bound: Bound): Promise<number | undefined> {
@@ -97,19 +104,23 @@ export class PostgresHistory implements History {
     return rows.map((row) => this.historic(row));
   }
 
-  async headsAstray(
-    after: Cursor,
-  ): Promise<readonly { readonly streamId: string; readonly head: number; readonly last: number }[]> {
-    const { rows } = await this.pool.query<{ stream_id: string; head: string; last: string }>(
-      `select s.stream_id, s.version as head,
-              coalesce((select max(e.version) from es.event e where e.stream_id = s.stream_id), 0) as last
-         from es.stream s
-        where s.last_transaction_id >= $1::xid8 and s.last_transaction_id < pg_snapshot_xmin(pg_current_snapshot())
-          and not exists (select 1 from es.event e where e.stream_id = s.stream_id and e.version = s.version)
-        order by s.stream_id limit 1000`,
-      [after.transactionId],
+  async unsettled(after: Cursor, limit: number): Promise<readonly UnsettledEvent[]> {
+    // Whoever sees a row sees a transaction that has ended, so its number must be one that this very snapshot calls ended.
+    const { rows } = await this.pool.query<EventRow & { readonly impossible: boolean }>(
+      `select ${EVENT_COLUMNS}, not pg_visible_in_snapshot(e.transaction_id, pg_current_snapshot()) as impossible from es.event e
+        where (e.transaction_id, e.position) > ($1::xid8, $2::bigint)
+        order by e.transaction_id, e.position limit $3`,
+      [after.transactionId, after.position, limit],
     );
-    return rows.map((row) => ({ streamId: row.stream_id, head: Number(row.head), last: Number(row.last) }));
+    return rows.map((row) => ({ ...this.historic(row), isImpossible: row.impossible }));
+  }
+
+  streamsAstray(since: string | undefined): Promise<readonly StreamFace[]> {
+    return streamsAstray(this.pool, since);
+  }
+
+  twoFacedTables(): Promise<readonly TwoFacedTable[]> {
+    return twoFacedTables(this.pool);
   }
 
   private historic(row: EventRow): HistoricEvent {

@@ -18,12 +18,15 @@ const KINDS: Readonly<Record<FindingKind, string>> = {
   'missing-event': 'MISSING EVENT',
   'inserted-event': 'INSERTED EVENT',
   'moved-event': 'MOVED EVENT',
+  'impossible-event': 'IMPOSSIBLE EVENT',
+  'hidden-event': 'HIDDEN EVENT',
   'changed-seal': 'CHANGED SEAL',
   'missing-seal': 'MISSING SEAL',
   'broken-chain': 'BROKEN CHAIN',
   'bad-signature': 'BAD SIGNATURE',
   unsigned: 'NOT SIGNED',
   'published-copy': 'PUBLISHED COPY',
+  'changed-table': 'CHANGED TABLE',
 };
 
 /** Findings printed; all that are kept are in the JSON. */
@@ -47,11 +50,11 @@ export function reportLines(facts: ReportFacts): readonly string[] {
   ];
 }
 
-function findingLines({ kind, event, seal, checks }: Finding): string[] {
+function findingLines({ kind, event, seal, table, checks }: Finding): string[] {
   const sealed = seal === undefined ? '' : `, seal ${seal}`;
   const head = event
     ? `${KINDS[kind]}  ${event.streamId} version ${event.version}, ${event.type}, recorded ${event.recordedAt}${sealed}`
-    : `${KINDS[kind]}${seal === undefined ? '' : `  seal ${seal}`}`;
+    : `${KINDS[kind]}${table === undefined ? '' : `  ${table}`}${seal === undefined ? '' : `  seal ${seal}`}`;
   return [head, ...checks.map((check) => `  - ${check}`)];
 }
 
@@ -93,7 +96,7 @@ function provenLines(facts: ReportFacts): string[] {
 }
 
 function signatureLines({ verified, trusted }: ReportFacts): string[] {
-  const { good, last, keys, unsigned, vouchedLate } = verified.signatures;
+  const { good, last, keys, unsigned, vouchedLate, accepted } = verified.signatures;
   const lines: string[] = [];
   if (trusted.length === 0)
     lines.push('Signatures  no trusted key: give --public-keys (kept outside PostgreSQL) or FLEET_AUDIT_KEY');
@@ -102,9 +105,13 @@ function signatureLines({ verified, trusted }: ReportFacts): string[] {
     lines.push(`Signatures  ${good} of ${count(verified.seals, 'seal')} by trusted keys; trusted: ${names}`);
     if (last) lines.push(`            they prove everything up to seal ${last.sequence}, made ${last.sealedAt}`);
   }
-  if (vouchedLate)
+  if (vouchedLate && accepted[0]?.first !== verified.firstSeal?.sequence)
     lines.push(
       `            ${count(vouchedLate.seals, 'seal')} before the first of them bear none: proven unchanged only since ${vouchedLate.since}`,
+    );
+  for (const { first, last: end, since } of accepted)
+    lines.push(
+      `            seals ${first} to ${end} bear none and were accepted by whoever holds the key: proven unchanged only since ${since}`,
     );
   for (const key of keys.filter((each) => !each.trusted))
     lines.push(
@@ -126,7 +133,7 @@ export function reportJson(facts: ReportFacts): object {
   return {
     fleet,
     sound: verified.findings.length === 0,
-    findings: verified.findings.map(({ kind, event, seal, checks }) => ({
+    findings: verified.findings.map(({ kind, event, seal, table, checks }) => ({
       kind,
       ...(event && {
         event: {
@@ -137,6 +144,7 @@ export function reportJson(facts: ReportFacts): object {
         },
       }),
       ...(seal !== undefined && { seal }),
+      ...(table !== undefined && { table }),
       checks,
     })),
     findingsNotListed: verified.unnamed,
@@ -158,6 +166,7 @@ export function reportJson(facts: ReportFacts): object {
       }),
       unsigned: signatures.unsigned,
       ...(signatures.vouchedLate && { vouchedLate: signatures.vouchedLate }),
+      accepted: signatures.accepted,
       keys: signatures.keys,
     },
     published: published ? { ...published, seals: verified.compared } : null,

@@ -6,6 +6,7 @@ import { AuditKey, AuditKeyRing, AuditSigner } from '../audit-key.ts';
 import { makeSeal, type FullSeal } from '../seal.ts';
 import type { Finding } from './finding.ts';
 import { headsOf, logOf, MemoryHistory, publishedSeals, sealsOf, storedEvent, type StoredEvent } from './for-specs.ts';
+import type { SignedSince } from './signature-check.ts';
 import { verify, type VerifyOptions } from './verify.ts';
 
 const newSigner = (): AuditSigner =>
@@ -152,7 +153,9 @@ describe('audit verify', () => {
           (sequence) => (sequence < seal || who === 'old' ? signer : who === 'mallory' ? mallory : undefined),
         ).map((made, i) => (who === 'old' ? { ...made, signature: seals[i]!.signature! } : made));
         const { findings } = await run(events, forged);
-        expect(findings[0]).toMatchObject({ kind: who === 'old' ? 'bad-signature' : 'unsigned', seal });
+        // An event that was taken out of the middle of its stream is missed as well.
+        const bySeal = findings.filter(({ event }) => event === undefined);
+        expect(bySeal[0]).toMatchObject({ kind: who === 'old' ? 'bad-signature' : 'unsigned', seal });
       }),
       { numRuns: 30 },
     ));
@@ -242,6 +245,68 @@ describe('audit verify', () => {
     const { findings, signatures } = await run(events, seals);
     expect(findings).toEqual([]);
     expect(signatures).toMatchObject({ good: 1, unsigned: 2, vouchedLate: { seals: 2, since: seals[2]!.sealedAt } });
+  });
+
+  it('finds seals of no trusted key between two of one, unless the one that follows them says so', async () => {
+    const events = logOf(25);
+    const sizes = [5, 5, 5, 5, 5];
+    const away = sealsOf(events, sizes, (sequence) => (sequence === 2 || sequence === 3 ? undefined : signer));
+    const { findings } = await run(events, away);
+    expect(findings).toMatchObject([{ kind: 'unsigned', seal: 2 }]);
+    expect(findings[0]?.checks[0]).toContain('seals 2 to 3 are signed by no trusted key, between seal 1 and seal 4');
+    const foreign = sealsOf(events, sizes, (sequence) => (sequence === 2 ? mallory : signer));
+    expect((await run(events, foreign)).findings).toMatchObject([{ kind: 'unsigned', seal: 2 }]);
+
+    const told = sealsOf(events, sizes, (sequence) => (sequence === 2 || sequence === 3 ? undefined : signer), [4]);
+    const accepted = await run(events, told);
+    expect(accepted.findings).toEqual([]);
+    expect(accepted.signatures.accepted).toEqual([{ first: 2, last: 3, since: told[3]!.sealedAt }]);
+    // The word is under the signature: who adds it to a seal, or takes it away, breaks both.
+    const { accepted: _, ...silent } = told[3]!;
+    expect((await run(events, told.with(3, silent))).findings).toContainEqual(
+      expect.objectContaining({ kind: 'bad-signature', seal: 4 }),
+    );
+    expect((await run(events, away.with(3, { ...away[3]!, accepted: true }))).findings).toContainEqual(
+      expect.objectContaining({ kind: 'bad-signature', seal: 4 }),
+    );
+  });
+
+  it.each<[SignedSince, number | undefined]>([
+    [{ sequence: 4 }, undefined],
+    [{ sequence: 3 }, 3],
+    [{ sequence: 1 }, 1],
+    [{ time: '2026-03-01T10:00:15.000000Z' }, undefined],
+    [{ time: '2026-03-01T10:00:14.000000Z' }, 3],
+  ])('finds seals without a trusted signature from %j on', async (signedSince, seal) => {
+    const events = logOf(20);
+    const seals = sealsOf(events, [5, 5, 5, 5], (sequence) => (sequence > 3 ? signer : undefined), [4]);
+    const { findings } = await run(events, seals, { signedSince });
+    expect(findings).toMatchObject(seal === undefined ? [] : [{ kind: 'unsigned', seal }]);
+  });
+
+  it('names an event that no transaction can have written, wherever its number puts it', async () => {
+    const events = logOf(10);
+    const seals = sealsOf(events, [5, 5], signer);
+    const cursor = { generation: 1, transactionId: '9000000000000000000', position: '11' };
+    const future = [1, 2].map((n) => ({ ...storedEvent(10 + n, 's:0', 4 + n, cursor), impossible: true as const }));
+    const { findings, unsealed } = await run([...events, ...future], seals);
+    expect(namedIn(findings)).toEqual(['impossible-event s:0@5', 'impossible-event s:0@6']);
+    expect(unsealed.events).toBe(0);
+  });
+
+  it('names a table with two faces, and takes it for the reason when nothing more can be read', async () => {
+    const events = logOf(5);
+    const history = new MemoryHistory(events, sealsOf(events, [5], signer));
+    const failing = Object.assign(history, { seals: () => Promise.reject(new Error('no rows for you')) });
+    await expect(verify({ history: failing, trusted, untrusted })).rejects.toThrow('no rows for you');
+    history.tables.push({ table: 'es.seal', fault: 'it is a view, not a table' });
+    expect((await verify({ history: failing, trusted, untrusted })).findings).toEqual([
+      {
+        kind: 'changed-table',
+        table: 'es.seal',
+        checks: ['it is a view, not a table', 'nothing more could be read: Error: no rows for you'],
+      },
+    ]);
   });
 
   it('keeps a changed key apart from a forged one', async () => {

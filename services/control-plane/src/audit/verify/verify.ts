@@ -1,10 +1,12 @@
-import { compareCursors, BEGINNING, type Cursor } from '#libs/event-store';
-import { SignatureCheck, type Signatures } from './signature-check.ts';
+import { compareCursors, BEGINNING } from '#libs/event-store';
+import { SignatureCheck, type Signatures, type SignedSince } from './signature-check.ts';
 import { isWhole } from '../seal-message.ts';
 import { NO_SEAL, rootOf, type FullSeal, type Seal, type SealEntry } from '../seal.ts';
 import type { AuditKeyRing } from '../audit-key.ts';
 import { compareEntries } from './compare-entries.ts';
 import { EventScan } from './event-scan.ts';
+import { checkStream } from './stream-check.ts';
+import { nameWhatIsNoEvidence } from './compare-published.ts';
 import { Findings, type Finding } from './finding.ts';
 import type { Bound, HistoricEvent, History } from './history.ts';
 import type { PublishedSeals } from './published-copy.ts';
@@ -26,6 +28,8 @@ export interface VerifyOptions {
   readonly published?: PublishedSeals;
   readonly from?: Bound;
   readonly to?: Bound;
+  /** From here on a seal without a trusted signature is a finding, whatever comes after it. */
+  readonly signedSince?: SignedSince;
   /** Time of the check, ISO; with it an old log without any seal is a finding, when there are keys to trust. */
   readonly now?: string;
   readonly signal?: AbortSignal;
@@ -82,28 +86,25 @@ class Walk {
   constructor(options: VerifyOptions) {
     this.options = options;
     this.findings = options.findings ?? new Findings();
-    this.signatures = new SignatureCheck(options.trusted, options.untrusted, this.findings);
+    this.signatures = new SignatureCheck({ ...options, findings: this.findings });
   }
 
   async run(): Promise<Verified> {
-    const { published } = this.options;
-    for (const seal of published?.forked ?? [])
-      this.findings.add({ kind: 'published-copy', seal }, 'the feed holds two different seals of this number');
-    for (const seal of published?.unsound ?? [])
-      this.findings.add(
-        { kind: 'published-copy', seal },
-        'the published copy does not hash to its own digest: no evidence',
-      );
-
-    if (published && published.unreadable > 0)
-      this.findings.add(
-        { kind: 'published-copy' },
-        `${published.unreadable} published seals break their schema: no evidence`,
-      );
-
-    const begin = await this.begin();
-    if (begin !== undefined) await this.walk(begin);
-    const unsealed = await this.tail(begin !== undefined || this.options.from === undefined);
+    const { published, history } = this.options;
+    if (published) nameWhatIsNoEvidence(published, this.findings);
+    const tables = await history.twoFacedTables();
+    for (const { table, fault } of tables) this.findings.add({ kind: 'changed-table', table }, fault);
+    let unsealed: Verified['unsealed'] = { events: 0, since: undefined };
+    try {
+      const begin = await this.begin();
+      if (begin !== undefined) await this.walk(begin);
+      unsealed = await this.tail(begin !== undefined || this.options.from === undefined);
+    } catch (error) {
+      // What cannot be read any more through a table that was changed is no news; anything else is.
+      const [first] = tables;
+      if (!first) throw error;
+      this.findings.add({ kind: 'changed-table', table: first.table }, `nothing more could be read: ${String(error)}`);
+    }
     const signatures = this.signatures.result(this.options.to === undefined);
     return {
       findings: this.findings.list,
@@ -267,7 +268,7 @@ class Walk {
     return 'time' in to ? recordedFrom > to.time : compareCursors(from, to.cursor) >= 0;
   }
 
-  /** What is not sealed yet can only be hashed, and heads of streams compared with where their events end. */
+  /** What is not sealed yet can only be hashed; and every stream is looked at as readers find it. */
   private async tail(hasRange: boolean): Promise<Verified['unsealed']> {
     if (this.options.to !== undefined || !hasRange) return { events: 0, since: undefined };
     let events = 0;
@@ -277,13 +278,21 @@ class Walk {
       events += 1;
       since ??= event.recordedAt;
     }
-    const after: Cursor = this.previous?.through ?? BEGINNING;
-    for (const { streamId, head, last } of await this.options.history.headsAstray(after))
-      for (let version = last + 1; version <= Math.min(head, last + 10); version++)
+    for await (const event of this.scan.unsettled()) {
+      this.see(event, undefined);
+      if (event.isImpossible)
         this.findings.add(
-          { kind: 'missing-event', event: { streamId, version, type: 'unknown', recordedAt: 'unknown' } },
-          `the head of its stream says ${head} events, and they end at ${last}`,
+          { kind: 'impossible-event', event },
+          `it bears transaction ${event.cursor.transactionId}, which has not ended or not begun: whoever reads its stream comes upon it, and it is never sealed nor told on the feed`,
         );
+      else {
+        events += 1;
+        since ??= event.recordedAt;
+      }
+    }
+    const recordedSince = this.options.from && this.first?.recordedFrom;
+    for (const face of await this.options.history.streamsAstray(recordedSince))
+      checkStream(face, { isWhole: recordedSince === undefined, findings: this.findings });
     if (this.seals === 0 && since !== undefined && this.options.trusted.size > 0) this.noSeal(since);
     return { events, since };
   }
