@@ -1,3 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createCertificateAuthority } from '#libs/testing';
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError, helpText, loadAgentConfig, VARIABLES } from './config.ts';
 
@@ -71,6 +76,37 @@ describe('configuration', () => {
     );
     expect(faults.join('\n')).not.toContain('canary');
     expect(faults).toContain('ECI_REGION: is required');
+  });
+
+  it('refuses a key of the webhook that is weak or belongs to another certificate, without repeating it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'eci-fleet-agent-config-'));
+    const write = async (name: string, content: string): Promise<string> => {
+      await writeFile(join(folder, name), content);
+      return join(folder, name);
+    };
+    const authority = await createCertificateAuthority('webhook');
+    const { certificate, key } = await authority.issue({ commonName: 'webhook' });
+    const files = {
+      WEBHOOK_CERT_FILE: await write('tls.crt', certificate),
+      WEBHOOK_CA_FILE: await write('ca.crt', authority.certificate),
+    };
+    const faultsWith = async (pem: string): Promise<readonly string[]> =>
+      faultsOf({ ...minimal, ...files, WEBHOOK_KEY_FILE: await write('tls.key', pem) });
+    try {
+      expect(await faultsWith(key)).toEqual([]);
+      const small = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey.export({
+        format: 'pem',
+        type: 'pkcs8',
+      });
+      expect(await faultsWith(String(small))).toEqual([
+        expect.stringMatching(/^WEBHOOK_KEY_FILE: is an RSA key of 1024/),
+      ]);
+      expect(await faultsWith(authority.key)).toEqual([
+        expect.stringMatching(/^WEBHOOK_KEY_FILE: is not the key of the/),
+      ]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('explains every variable', () => {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { pemKeyFault } from '#libs/keys';
 import { fileGiven, notGiven } from '#libs/runtime';
 import { z } from 'zod';
 
@@ -238,6 +239,10 @@ export function loadAgentConfig(environment: Readonly<Record<string, string | un
   const controlPlaneCa = file('CONTROL_PLANE_CA_FILE');
   const kafkaCa = file('KAFKA_CA_FILE');
   const [cert, key, ca] = [file('WEBHOOK_CERT_FILE'), file('WEBHOOK_KEY_FILE'), file('WEBHOOK_CA_FILE')];
+  if (cert !== undefined && key !== undefined) {
+    const fault = pemKeyFault(key, cert);
+    if (fault !== undefined) faults.push(`WEBHOOK_KEY_FILE: ${fault}`);
+  }
   file('KUBECONFIG');
   if (faults.length > 0 || !parsed.success) throw new ConfigurationError(faults);
   const env = parsed.data;

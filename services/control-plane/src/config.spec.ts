@@ -1,16 +1,24 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { createCertificateAuthority, type KeyAndCertificate } from '#libs/testing';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { helpText, VARIABLES } from './config-variables.ts';
 import { ConfigurationError, isLoopback, readAuditConfig, readConfig, type Environment } from './config.ts';
 
 const ADMIN_TOKEN = randomBytes(32).toString('base64');
-const tokenKey = JSON.stringify({ kty: 'EC', crv: 'P-256', x: 'xx', y: 'yy', d: 'canary-private' });
+const newKey = (): object => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
+const tokenKey = JSON.stringify(newKey());
 const sound: Environment = {
   DATABASE_URL: 'postgres://u:canary-password@localhost/db',
   KAFKA_BROKERS: 'a:9092, b:9092',
-  FLEET_MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
+  FLEET_MASTER_KEY: randomBytes(32).toString('base64'),
   FLEET_TOKEN_KEY: tokenKey,
 };
+
+let tls: KeyAndCertificate;
+
+beforeAll(async () => {
+  tls = await (await createCertificateAuthority('spec')).issue({ commonName: 'fleet.example' });
+});
 
 function faultsOf(environment: Environment, files: Record<string, string> = {}): readonly string[] {
   try {
@@ -190,7 +198,7 @@ describe('configuration', () => {
   });
 
   it('listens to the network with TLS and a token, and not with half of it', () => {
-    const files = { '/c': 'cert', '/k': 'key' };
+    const files = { '/c': tls.certificate, '/k': tls.key };
     const open = { ...sound, HTTP_HOST: '0.0.0.0' };
     expect(
       faultsOf({ ...open, TLS_CERT_FILE: '/c', TLS_KEY_FILE: '/k', FLEET_ADMIN_TOKEN: ADMIN_TOKEN }, files),
@@ -199,6 +207,32 @@ describe('configuration', () => {
     expect(faultsOf({ ...open, FLEET_ADMIN_TOKEN: ADMIN_TOKEN }, files)).toHaveLength(1);
     expect(faultsOf({ ...sound, TLS_CERT_FILE: '/c' }, files)).toEqual([
       expect.stringContaining('TLS_KEY_FILE: is missing'),
+    ]);
+  });
+
+  const weak = (name: string, value: string): Environment => ({ ...sound, [name]: value });
+  it.each<readonly [string, Environment]>([
+    ['FLEET_MASTER_KEY', weak('FLEET_MASTER_KEY', Buffer.alloc(32).toString('base64'))],
+    ['FLEET_MASTER_KEY', weak('FLEET_MASTER_KEY', Buffer.from('changeme-changeme-please-change-').toString('base64'))],
+    ['FLEET_MASTER_KEY', weak('FLEET_MASTER_KEY', randomBytes(22).toString('hex').slice(0, 43))],
+    ['FLEET_TOKEN_KEY', weak('FLEET_TOKEN_KEY', JSON.stringify({ ...newKey(), d: undefined }))],
+    [
+      'FLEET_TOKEN_KEY',
+      weak('FLEET_TOKEN_KEY', JSON.stringify({ ...newKey(), d: Buffer.alloc(32, 1).toString('base64url') })),
+    ],
+    ['FLEET_AUDIT_KEY', weak('FLEET_AUDIT_KEY', tokenKey)],
+  ])('refuses a weak %s with the command that makes a good one, and does not repeat it', (name, environment) => {
+    const faults = faultsOf(environment);
+    expect(faults).toEqual([expect.stringMatching(new RegExp(`^${name}: .*make one with \`(openssl|npm run)`))]);
+    const value = environment[name]!;
+    for (const part of value.match(/[A-Za-z0-9+/_-]{20,}/g) ?? [value]) expect(faults[0]).not.toContain(part);
+  });
+
+  it('refuses a key of TLS that is not that of its certificate', async () => {
+    const other = await (await createCertificateAuthority('other')).issue({ commonName: 'other' });
+    const files = { '/c': tls.certificate, '/k': other.key };
+    expect(faultsOf({ ...sound, TLS_CERT_FILE: '/c', TLS_KEY_FILE: '/k' }, files)).toEqual([
+      expect.stringMatching(/^TLS_KEY_FILE: is not the key of the certificate.*openssl/),
     ]);
   });
 

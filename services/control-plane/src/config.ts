@@ -5,27 +5,17 @@ import type { LogLevel } from '#libs/observability';
 import { notGiven } from '#libs/runtime';
 import { z } from 'zod';
 import { AccountSettings } from './accounts/account-settings.ts';
-import { AuditKey, auditKeyFault } from './audit/audit-key.ts';
+import type { AuditKey } from './audit/audit-key.ts';
 import { VARIABLES } from './config-variables.ts';
 import { FileValues, readText, type ReadFile } from './file-values.ts';
 import { Duration, OrphanPolicySetting, PricesSetting, type OrphanPolicy } from './fleet-settings.ts';
 import { adminTokenFault } from './http/admin-token.ts';
+import { parseJson, readAuditKey, readMasterKey, readTls, readTokenKey, type TokenKey } from './key-settings.ts';
 import { DEFAULT_CLUSTER_BUDGET, type ClusterBudget } from './intake/cluster-budgets.ts';
 import { DEFAULT_QUARANTINE_LIMITS, type QuarantineLimits } from './quarantine/quarantine-limits.ts';
 
 export const ROLES = ['api', 'intake', 'effects', 'observe', 'publish', 'project'] as const;
 export type Role = (typeof ROLES)[number];
-
-/** Private EC P-256 key as a JWK. */
-export const TokenKey = z.object({
-  kty: z.literal('EC'),
-  crv: z.literal('P-256'),
-  x: z.string().min(1),
-  y: z.string().min(1),
-  d: z.string().min(1),
-  kid: z.string().min(1).optional(),
-});
-export type TokenKey = z.infer<typeof TokenKey>;
 
 export interface ControlPlaneConfig {
   readonly databaseUrl: string;
@@ -330,54 +320,6 @@ function hint(name: string): string {
   return variable ? ` (${variable.meaning})` : '';
 }
 
-function readMasterKey(values: FileValues, faults: string[]): Uint8Array | undefined {
-  const text = values.get('FLEET_MASTER_KEY');
-  if (text === null) return undefined;
-  if (text === undefined) {
-    faults.push(
-      'FLEET_MASTER_KEY: is missing: set it or FLEET_MASTER_KEY_FILE to 32 random bytes in base64 (for example `openssl rand -base64 32`)',
-    );
-    return undefined;
-  }
-  const bytes = /^[A-Za-z0-9+/_-]+={0,2}$/.test(text) ? Buffer.from(text, 'base64') : Buffer.alloc(0);
-  if (bytes.length !== 32) {
-    faults.push('FLEET_MASTER_KEY: must be exactly 32 bytes in base64 (44 characters)');
-    return undefined;
-  }
-  return new Uint8Array(bytes);
-}
-
-function readTokenKey(values: FileValues, faults: string[]): TokenKey | undefined {
-  const text = values.get('FLEET_TOKEN_KEY');
-  if (text === null) return undefined;
-  if (text === undefined) {
-    faults.push(
-      'FLEET_TOKEN_KEY: is missing: set it or FLEET_TOKEN_KEY_FILE to a private EC P-256 key as a JWK, the same for every replica',
-    );
-    return undefined;
-  }
-  const key = TokenKey.safeParse(parseJson(text));
-  if (!key.success) {
-    // Parts of a private key must not be in a message, so only the names of what is wrong are said.
-    const parts = [...new Set(key.error.issues.map((i) => i.path.join('.') || 'the whole value'))].join(', ');
-    faults.push(`FLEET_TOKEN_KEY: is not a private EC P-256 JWK (look at ${parts})`);
-    return undefined;
-  }
-  return key.data;
-}
-
-function readAuditKey(values: FileValues, faults: string[]): AuditKey | undefined {
-  const text = values.get('FLEET_AUDIT_KEY');
-  if (text === null || text === undefined) return undefined;
-  const key = parseJson(text);
-  const fault = auditKeyFault(key);
-  if (fault !== undefined) {
-    faults.push(`FLEET_AUDIT_KEY: ${fault}`);
-    return undefined;
-  }
-  return AuditKey.parse(key);
-}
-
 function readAccounts(values: FileValues, raw: Readonly<Record<string, string>>, faults: string[]): AccountSettings[] {
   const text = values.get('FLEET_ACCOUNTS');
   if (text === null) return [];
@@ -414,28 +356,4 @@ function defaultAccount(raw: Readonly<Record<string, string>>, faults: string[])
       regions: [],
     },
   ];
-}
-
-function readTls(
-  values: FileValues,
-  raw: Readonly<Record<string, string>>,
-  faults: string[],
-): { cert: string; key: string } | undefined {
-  const cert = values.file('TLS_CERT_FILE');
-  const key = values.file('TLS_KEY_FILE');
-  for (const [name, other] of [
-    ['TLS_CERT_FILE', 'TLS_KEY_FILE'],
-    ['TLS_KEY_FILE', 'TLS_CERT_FILE'],
-  ] as const) {
-    if (raw[name] !== undefined && raw[other] === undefined) faults.push(`${other}: is missing, while ${name} is set`);
-  }
-  return cert && key ? { cert, key } : undefined;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -21,7 +21,7 @@ export async function testConfig(databaseUrl: string, over: Environment = {}): P
       DATABASE_URL: databaseUrl,
       DATABASE_POOL_SIZE: '8',
       DATABASE_MIGRATE: 'false',
-      FLEET_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+      FLEET_MASTER_KEY: MASTER_KEY,
       FLEET_TOKEN_KEY: await newTokenKey(),
       ECI_ACCESS_KEY: 'LTAItest',
       ECI_SECRET_KEY: 'canary-access-key-secret',
@@ -32,6 +32,9 @@ export async function testConfig(databaseUrl: string, over: Environment = {}): P
     { needsKafka: false },
   );
 }
+
+/** The same for all control planes of one spec file, as for replicas. */
+export const MASTER_KEY = randomBytes(32).toString('base64');
 
 /** One that nobody guesses. */
 export const ADMIN_TOKEN = randomBytes(32).toString('base64url');

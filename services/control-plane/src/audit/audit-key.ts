@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, createHash, sign, verify, type KeyObject } from 'node:crypto';
+import { privateJwkFault } from '#libs/keys';
 import { z } from 'zod';
 import type { SealSigner } from './seal.ts';
 
@@ -38,17 +39,9 @@ const JWS_TYPE = 'eci-fleet-seal+jws';
 
 /** What keeps this JWK from signing; undefined: nothing. Never repeats the key. */
 export function auditKeyFault(value: unknown): string | undefined {
-  const parsed = AuditKey.safeParse(value);
-  if (!parsed.success) {
-    const parts = [...new Set(parsed.error.issues.map((i) => i.path.join('.') || 'the whole value'))].join(', ');
-    return `is not a private Ed25519 JWK (look at ${parts})`;
-  }
-  try {
-    const { x } = createPublicKey(privateKeyOf(parsed.data)).export({ format: 'jwk' });
-    return x === parsed.data.x ? undefined : 'is not a key: x is not the public half of d';
-  } catch {
-    return 'is not a key: d is not 32 bytes in base64url';
-  }
+  const fault = privateJwkFault(value, 'Ed25519');
+  if (fault !== undefined) return fault;
+  return AuditKey.safeParse(value).success ? undefined : 'is not a private Ed25519 JWK (look at kid)';
 }
 
 /** With its name: the `kid` it came with, or its RFC 7638 thumbprint. */

@@ -13,6 +13,7 @@ import {
   created,
   landed,
   newMessaging,
+  MASTER_KEY,
   newTokenKey,
   placed,
   record,
@@ -40,7 +41,7 @@ beforeAll(async () => {
   plane = await startControlPlane(await testConfig(database.url, { FLEET_ROLES: 'api,project' }), { messaging });
   environment = {
     DATABASE_URL: database.url,
-    FLEET_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+    FLEET_MASTER_KEY: MASTER_KEY,
     FLEET_TOKEN_KEY: await newTokenKey(),
     ECI_ACCESS_KEY: 'LTAItest',
     ECI_SECRET_KEY: 'canary-access-key-secret',

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../command-line/commands.ts';
 import { runCommand } from '../command-line/run-command.ts';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { call, callOnState, newMessaging, newTokenKey, testConfig } from '../for-specs.ts';
+import { call, callOnState, newMessaging, MASTER_KEY, newTokenKey, testConfig } from '../for-specs.ts';
 import { PostgresOrphans } from '../observe/postgres-orphans.ts';
 import { PostgresHeldStops } from '../holds/postgres-held-stops.ts';
 import { OrphanStreams } from './orphan-streams.ts';
@@ -78,7 +78,7 @@ beforeAll(async () => {
   plane = await startControlPlane(await testConfig(database.url, { FLEET_ROLES: 'api' }), { messaging });
   environment = {
     DATABASE_URL: database.url,
-    FLEET_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+    FLEET_MASTER_KEY: MASTER_KEY,
     FLEET_TOKEN_KEY: await newTokenKey(),
     USER: 'jo',
   };

@@ -1,6 +1,6 @@
 import { calculateJwkThumbprint, exportJWK, importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK } from 'jose';
 import type { Clock } from '#libs/runtime';
-import type { TokenKey } from '../config.ts';
+import type { TokenKey } from '../key-settings.ts';
 
 /** How long an access token is good; agents renew every few minutes. */
 export const ACCESS_TOKEN_MS = 3_600_000;
