@@ -59,6 +59,18 @@ export const VARIABLES: readonly Variable[] = [
   },
   { name: 'HTTP_PORT', meaning: 'port to listen on; 0 = any free one', default: '8080', unit: 'port' },
   {
+    name: 'HTTP_REQUEST_SECONDS',
+    meaning: 'a request that has not come whole within this is not waited for, 1–300',
+    default: '30',
+    unit: 'seconds',
+  },
+  {
+    name: 'HTTP_CONNECTIONS',
+    meaning: 'connections to the API at a time, 16–60000; of one address half of them',
+    default: '1000',
+    unit: 'connections',
+  },
+  {
     name: 'FLEET_ADMIN_TOKEN',
     secret: true,
     meaning: 'bearer token of operators, as random as `openssl rand -base64 32`; one that can be guessed is refused',

@@ -249,6 +249,8 @@ describe('configuration', () => {
     expect(readConfig({ ...sound, HTTP_PORT: '', FLEET_ADMIN_TOKEN: '' }).http).toEqual({
       host: '127.0.0.1',
       port: 8080,
+      requestMs: 30_000,
+      connections: 1_000,
     });
   });
 

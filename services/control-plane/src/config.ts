@@ -41,6 +41,10 @@ export interface ControlPlaneConfig {
     /** 0 = any free port. */
     readonly port: number;
     readonly adminToken?: string;
+    /** A request must have come whole within this. */
+    readonly requestMs: number;
+    /** Connections at a time. */
+    readonly connections: number;
     readonly tls?: { readonly cert: string; readonly key: string };
   };
   /** 256 bits. */
@@ -117,6 +121,8 @@ const Schema = z.object({
     .default([...ROLES]),
   HTTP_HOST: z.string().default('127.0.0.1'),
   HTTP_PORT: port.default(8080),
+  HTTP_REQUEST_SECONDS: z.coerce.number().int().min(1).max(300).default(30),
+  HTTP_CONNECTIONS: z.coerce.number().int().min(16).max(60_000).default(1_000),
   FLEET_ADMIN_TOKEN: z
     .string()
     .superRefine((token, context) => {
@@ -213,6 +219,8 @@ export function readConfig(
     http: {
       host: v.HTTP_HOST,
       port: v.HTTP_PORT,
+      requestMs: v.HTTP_REQUEST_SECONDS * 1_000,
+      connections: v.HTTP_CONNECTIONS,
       ...(v.FLEET_ADMIN_TOKEN === undefined ? {} : { adminToken: v.FLEET_ADMIN_TOKEN }),
       ...(tls === undefined ? {} : { tls }),
     },

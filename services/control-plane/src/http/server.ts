@@ -2,11 +2,14 @@ import 'reflect-metadata';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { DynamicModule, LoggerService } from '@nestjs/common';
+import type { HttpsOptions } from '@nestjs/common/interfaces/external/https-options.interface.js';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import type { Logger } from '#libs/observability';
+import type { Logger, Metrics } from '#libs/observability';
+import type { Clock } from '#libs/runtime';
 import type { ControlPlaneConfig } from '../config.ts';
+import { limitConnections, lookEveryMs } from './connections.ts';
 import { AdminGuard } from './admin.guard.ts';
 import { requireStrictSchemas } from './declared.ts';
 import type { IdempotencyInterceptor } from './idempotency.ts';
@@ -27,7 +30,9 @@ export interface RunningServer {
 export interface ServerOptions {
   readonly module: DynamicModule;
   readonly http: ControlPlaneConfig['http'];
+  readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly operators: Operators;
   readonly idempotency: IdempotencyInterceptor;
   readonly shedReads: ShedReads;
@@ -37,7 +42,9 @@ export interface ServerOptions {
 export async function startServer({
   module,
   http,
+  clock,
   logger,
+  metrics,
   operators,
   idempotency,
   shedReads,
@@ -48,8 +55,9 @@ export async function startServer({
     abortOnError: false,
     bodyParser: false,
     forceCloseConnections: true,
-    ...(http.tls === undefined ? {} : { httpsOptions: { cert: http.tls.cert, key: http.tls.key } }),
+    ...(http.tls === undefined ? {} : { httpsOptions: httpsOptions(http.tls, http.requestMs) }),
   });
+  limitConnections(app.getHttpServer() as Server, http, { clock, logger, metrics });
   app.disable('x-powered-by');
   // Entity tags are ours, or none: Express's own would make every list look cacheable.
   app.disable('etag');
@@ -75,6 +83,12 @@ export async function startServer({
   const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
   const host = http.host.includes(':') ? `[${http.host}]` : http.host;
   return { url: `${http.tls === undefined ? 'http' : 'https'}://${host}:${port}`, close: () => app.close() };
+}
+
+/** The handshake is a part of the first request. */
+function httpsOptions({ cert, key }: { readonly cert: string; readonly key: string }, requestMs: number): HttpsOptions {
+  const options = { cert, key, handshakeTimeout: requestMs - lookEveryMs(requestMs) };
+  return options;
 }
 
 function documentApi(app: NestExpressApplication, secured: boolean): void {
