@@ -1,0 +1,178 @@
+import { topics } from '#libs/contracts';
+import { streamIdOf } from '#libs/domain';
+import { PostgresCheckpoints, PostgresTransactions, type EventStore, type RecordedEvent } from '#libs/event-store';
+import type { Messaging } from '#libs/messaging';
+import { AsideItems } from '#libs/observability';
+import { ClusterDirectory } from '../../../services/control-plane/src/clusters/cluster-directory.ts';
+import { PostgresDeferrals } from '../../../services/control-plane/src/intake/postgres-deferrals.ts';
+import type { Parts } from '../../../services/control-plane/src/parts.ts';
+import { ClusterTopics } from '../../../services/control-plane/src/publish/cluster-topics.ts';
+import { EventPublisher } from '../../../services/control-plane/src/publish/event-publisher.ts';
+import { PodStatusPublisher } from '../../../services/control-plane/src/publish/pod-status.ts';
+import { PreparedClusters } from '../../../services/control-plane/src/publish/prepared-clusters.ts';
+import { startPublisherLoop } from '../../../services/control-plane/src/publish/publisher-loop.ts';
+import { startTopicKeeper } from '../../../services/control-plane/src/publish/topic-keeper.ts';
+import { sqlClientOf } from '../../../services/control-plane/src/transaction.ts';
+import { CLUSTER, FLEET } from '../names.ts';
+import type { Row } from './scene.ts';
+import { BAD, GOOD, OTHER, PODS, wasAsked, type Stage } from './stage.ts';
+
+/** Sends the inventory of a cluster that has these pods. */
+const inventoryOf =
+  ({ rig }: Stage, uids: readonly string[]) =>
+  (): Promise<void> =>
+    rig.send({
+      kind: 'Inventory',
+      inventoryId: crypto.randomUUID(),
+      chunk: 0,
+      chunks: 1,
+      pods: uids.map((uid) => ({ uid, resourceVersion: '1', phase: 'Running' })),
+    });
+
+/** A second cluster, whose topic is not there yet. */
+async function join(stage: Stage, clusterId: string): Promise<void> {
+  await stage.rig.addCluster(clusterId);
+  await stage.rig.messaging.deleteTopic(topics(FLEET).cluster(clusterId));
+}
+
+/** The publisher's loop, with the poison on its store, its topics and its broker; answers what starts it. */
+async function publisher(stage: Stage): Promise<() => Promise<void>> {
+  const { rig, poison } = stage;
+  await rig.messaging.ensureTopics([{ name: topics(FLEET).events, partitions: 1 }]);
+  return stage.role((base) => {
+    const store = poison.tap(rig.store() as EventStore, 'store', 'publish');
+    const messaging = poison.tap(rig.messaging as Messaging, 'messaging', 'publish clusters');
+    const clusters = new ClusterDirectory(base);
+    const aside = new AsideItems({ ...base, loop: 'statuses' });
+    const statuses = new PodStatusPublisher({ store, messaging, directory: clusters, fleet: FLEET, aside });
+    const clusterTopics = new ClusterTopics({
+      messaging,
+      fleet: FLEET,
+      refill: (id) => statuses.publish(PODS.map((uid) => streamIdOf(id, uid))),
+    });
+    const prepared = new PreparedClusters({
+      ...base,
+      loop: 'publish clusters',
+      clusters,
+      prepare: (id) => clusterTopics.prepare(id),
+      fill: (id) => clusterTopics.fill(id),
+    });
+    const events = new EventPublisher({ ...base, store, messaging, statuses, reach: prepared, fleet: FLEET });
+    return startPublisherLoop({
+      ...base,
+      store,
+      checkpoints: new PostgresCheckpoints(sqlClientOf(rig.pool), new PostgresTransactions(rig.pool)),
+      publish: (all: readonly RecordedEvent[]) => events.publish(all),
+      prepareTopics: () => prepared.all(),
+      clusters: prepared,
+      appended: { on: () => () => undefined },
+      owner: crypto.randomUUID(),
+    });
+  });
+}
+
+/** What clusters are told and asked. */
+export const TOLD: readonly Row[] = [
+  {
+    loop: 'inventories',
+    poisons: 'intake',
+    item: 'the stream of a pod that a cluster does not have',
+    scene: async (stage) => {
+      stage.startLoops();
+      await stage.allRun();
+      const send = inventoryOf(stage, []);
+      // The agent is asked about the bad one all the same; it is compared by the next inventory.
+      return { begin: send, again: send, isDone: (uid) => wasAsked(stage, 'Recheck', uid) };
+    },
+  },
+  {
+    loop: 'statuses',
+    item: 'a status that a cluster lacks',
+    scene: async (stage) => {
+      stage.startLoops();
+      await stage.allRun();
+      const send = inventoryOf(stage, PODS);
+      return { begin: send, again: send, isDone: async (uid) => (await stage.toldTo(CLUSTER)).has(uid) };
+    },
+  },
+  {
+    loop: 'ask-again',
+    item: 'a cluster that cannot be asked for what was over its budget',
+    stepMs: 10_000,
+    scene: async (stage) => {
+      await stage.rig.addCluster(OTHER);
+      const asked = await stage.askedOf([CLUSTER, OTHER], 'Recheck');
+      stage.startLoops();
+      const deferrals = new PostgresDeferrals(stage.base);
+      return {
+        mentions: [topics(FLEET).cluster(CLUSTER)],
+        begin: async () => {
+          await deferrals.defer(CLUSTER, [BAD]);
+          await deferrals.defer(OTHER, [GOOD]);
+        },
+        isDone: (uid) => asked.has(uid),
+      };
+    },
+  },
+  {
+    loop: 'publish',
+    item: 'a stream whose status cannot be said',
+    scene: async (stage) => {
+      const start = await publisher(stage);
+      return {
+        begin: async () => {
+          await stage.accept([CLUSTER, BAD], [CLUSTER, GOOD]);
+          await start();
+        },
+        isDone: async (uid) => (await stage.toldTo(CLUSTER)).has(uid),
+      };
+    },
+  },
+  {
+    loop: 'publish clusters',
+    poisons: 'publish clusters',
+    item: 'a cluster whose topic cannot be made',
+    scene: async (stage) => {
+      const start = await publisher(stage);
+      await join(stage, OTHER);
+      const clusterOf = (uid: string): string => (uid === BAD ? OTHER : CLUSTER);
+      return {
+        mentions: [topics(FLEET).cluster(OTHER)],
+        begin: async () => {
+          await stage.accept([OTHER, BAD], [CLUSTER, GOOD]);
+          await start();
+        },
+        isDone: async (uid) => (await stage.toldTo(clusterOf(uid))).has(uid),
+      };
+    },
+  },
+  {
+    loop: 'topics',
+    item: 'a cluster whose topic cannot be made again',
+    scene: async (stage) => {
+      const { rig, poison } = stage;
+      await join(stage, OTHER);
+      await rig.messaging.deleteTopic(topics(FLEET).cluster(CLUSTER));
+      const filled = new Set<string>();
+      const messaging = poison.tap(rig.messaging as Messaging, 'messaging', 'topics');
+      return {
+        items: { bad: OTHER, good: CLUSTER },
+        mentions: [topics(FLEET).cluster(OTHER)],
+        begin: stage.role((base) =>
+          startTopicKeeper({
+            ...base,
+            config: { fleet: FLEET, kafka: { intentPartitions: 4 } },
+            messaging,
+            clusters: new ClusterDirectory(base),
+            topics: new ClusterTopics({
+              messaging,
+              fleet: FLEET,
+              refill: (id) => Promise.resolve(void filled.add(id)),
+            }),
+          } as unknown as Parts),
+        ),
+        isDone: (cluster) => filled.has(cluster),
+      };
+    },
+  },
+];
