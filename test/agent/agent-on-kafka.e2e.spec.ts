@@ -60,10 +60,6 @@ afterAll(async () => {
 
 it('sends intents and takes statuses with the identity of its cluster', async () => {
   const { name: ns } = await cluster.createNamespace();
-  await eventually(
-    async () => (await cluster.api.ask('GET', `/api/v1/namespaces/${ns}/serviceaccounts/default`)).status === 200,
-    { what: 'the namespace has its service account' },
-  );
   await cluster.api.call('POST', `/api/v1/namespaces/${ns}/pods`, {
     metadata: { name: 'p' },
     spec: { nodeName: node, containers: [{ name: 'app', image: 'nginx' }] },

@@ -80,12 +80,7 @@ export class AgentWorld {
   }
 
   async namespace(labels: Record<string, string> = {}): Promise<string> {
-    const { name } = await this.cluster.createNamespace(labels);
-    const account = `/api/v1/namespaces/${name}/serviceaccounts/default`;
-    await eventually(async () => (await this.cluster.api.ask('GET', account)).status === 200, {
-      what: `namespace ${name} has its service account`,
-    });
-    return name;
+    return (await this.cluster.createNamespace(labels)).name;
   }
 
   async apply(manifest: unknown): Promise<void> {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { podStatusOf, type PodObject, type Stored } from '#libs/kubernetes';
-import { eventually, type KubernetesCluster, sharedKubernetes } from '#libs/testing';
+import { PodsWithoutKubelet, sharedKubernetes } from '#libs/testing';
 import {
   accepted,
   chosen,
@@ -25,21 +25,12 @@ interface Condition {
 }
 type Status = Readonly<Record<string, unknown>> & { readonly conditions: readonly Condition[] };
 
-let cluster: KubernetesCluster;
-let namespace: { name: string; drop(): Promise<void> };
-let pods = 0;
+let pods: PodsWithoutKubelet;
 
 beforeAll(async () => {
-  cluster = await sharedKubernetes();
-  namespace = await cluster.createNamespace();
-  await eventually(() => cluster.api.call('GET', `/api/v1/namespaces/${namespace.name}/serviceaccounts/default`), {
-    what: 'the namespace has its service account',
-  });
+  pods = await PodsWithoutKubelet.in(await sharedKubernetes());
 });
-afterAll(async () => {
-  await namespace?.drop();
-  await cluster?.close();
-});
+afterAll(() => pods?.close());
 
 const intent = accepted({ init: true });
 const story = [intent, chosen(), created(), seen('Pending'), landed, running()];
@@ -90,37 +81,28 @@ const MOMENTS: Readonly<Record<string, Status>> = Object.fromEntries(
 );
 
 class LivePod {
+  private static count = 0;
   private readonly path: string;
 
   private constructor(name: string) {
-    this.path = `/api/v1/namespaces/${namespace.name}/pods/${name}`;
+    this.path = pods.pathOf(name);
   }
 
   static async create(): Promise<LivePod> {
-    const name = `moments-${++pods}`;
+    const name = `moments-${++LivePod.count}`;
     const of = (each: string) => ({ name: each, image: 'nginx' });
-    await cluster.api.call('POST', `/api/v1/namespaces/${namespace.name}/pods`, {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name },
-      spec: {
-        nodeName: 'virtual-kubelet-of-this-test',
-        terminationGracePeriodSeconds: 0,
-        initContainers: [of('init')],
-        containers: [of('web'), of('side')],
-      },
-    });
+    await pods.create(name, { initContainers: [of('init')], containers: [of('web'), of('side')] });
     return new LivePod(name);
   }
 
   read(): Promise<Stored<PodObject>> {
-    return cluster.api.call('GET', this.path) as Promise<Stored<PodObject>>;
+    return pods.api.call('GET', this.path) as Promise<Stored<PodObject>>;
   }
 
   /** What `kubectl debug` asks of the API server. */
   async debug(name: string): Promise<void> {
     const ephemeralContainers = [{ name, image: 'busybox' }];
-    const answer = await cluster.api.ask('PATCH', `${this.path}/ephemeralcontainers`, {
+    const answer = await pods.api.ask('PATCH', `${this.path}/ephemeralcontainers`, {
       spec: { ephemeralContainers },
     });
     expect(answer.status).toBe(200);
@@ -130,7 +112,7 @@ class LivePod {
   async show(status: Status): Promise<Status> {
     const patch = statusPatch(await this.read(), { status, annotations: {} });
     if (patch) {
-      const answer = await cluster.api.ask('PATCH', `${this.path}/status`, patch);
+      const answer = await pods.api.ask('PATCH', `${this.path}/status`, patch, { patch: 'strategic-merge' });
       expect(answer.body.message).toBeUndefined();
     }
     return (await this.read()).status as unknown as Status;

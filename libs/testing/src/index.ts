@@ -26,6 +26,7 @@ export {
   type ServiceAccountKubeconfig,
 } from './kubernetes/cluster.ts';
 export type { HealthyNode, HealthyNodeOptions } from './kubernetes/healthy-node.ts';
+export { PodsWithoutKubelet } from './kubernetes/pods-without-kubelet.ts';
 export { kubernetesIsPrepared, prepareKubernetes } from './kubernetes/prepare.ts';
 export { startKubernetes, type KubernetesOptions, type KubernetesRig } from './kubernetes/start.ts';
 export { createDatabase, createMigratedTemplate, migrate, type TestDatabase } from './postgres/databases.ts';

@@ -176,10 +176,19 @@ function merged(status: Json, patch: Json): Json {
   for (const [field, value] of Object.entries(patch)) {
     if (value === null) delete result[field];
     else if (field === 'conditions') result[field] = mergedConditions(status[field], value as Json[]);
-    else if (Array.isArray(value)) result[field] = value.filter((item) => (item as Json)['$patch'] === undefined);
+    else if (field === 'podIPs' || field === 'hostIPs') result[field] = mergedAddresses(status[field], value as Json[]);
     else result[field] = value;
   }
   return result;
+}
+
+/** By address, unless the list is marked as the whole of it; two of one family are refused. */
+function mergedAddresses(known: unknown, patch: readonly Json[]): Json[] {
+  const given = patch.filter(({ $patch }) => $patch === undefined);
+  const all = given.length < patch.length || !Array.isArray(known) ? given : [...(known as Json[]), ...given];
+  const addresses = new Set(all.map(({ ip }) => ip));
+  if (addresses.size > 1) throw refused('PATCH', 422, 'Invalid');
+  return [...addresses].map((ip) => ({ ip }));
 }
 
 function mergedConditions(known: unknown, patch: readonly Json[]): Json[] {

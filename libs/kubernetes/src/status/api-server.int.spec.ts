@@ -1,7 +1,7 @@
 /** The statuses that we write, before a real API server and its validation; and pods as it gives them, before the mapping. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fold, type JsonObject, type NewContainerGroupEvent } from '#libs/domain';
-import { eventually, type KubernetesCluster, sharedKubernetes } from '#libs/testing';
+import { PodsWithoutKubelet, sharedKubernetes } from '#libs/testing';
 import { mapPod, podFactsOf } from '../mapping/index.ts';
 import { base64, resolvedOf, sealedOf } from '../mapping/samples.ts';
 import type { RunPod } from '#libs/contracts';
@@ -20,38 +20,17 @@ import {
   stream,
 } from './samples.ts';
 
-let cluster: KubernetesCluster;
-let namespace: { name: string; drop(): Promise<void> };
+let pods: PodsWithoutKubelet;
 
 beforeAll(async () => {
-  cluster = await sharedKubernetes();
-  namespace = await cluster.createNamespace();
-  await eventually(() => cluster.api.call('GET', `/api/v1/namespaces/${namespace.name}/serviceaccounts/default`), {
-    what: 'the namespace has its service account',
-  });
+  pods = await PodsWithoutKubelet.in(await sharedKubernetes());
 });
-afterAll(async () => {
-  await namespace?.drop();
-  await cluster?.close();
-});
+afterAll(() => pods?.close());
 
 async function createPod(name: string, spec: object): Promise<RunPod['pod']> {
-  const body = await cluster.api.call('POST', `/api/v1/namespaces/${namespace.name}/pods`, {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, labels: { app: name } },
-    spec: { nodeName: 'virtual-kubelet-of-this-test', terminationGracePeriodSeconds: 0, ...spec },
-  });
-  const { uid, resourceVersion } = body.metadata;
-  return {
-    uid,
-    namespace: namespace.name,
-    name,
-    resourceVersion,
-    phase: 'Pending',
-    metadata: body.metadata,
-    spec: body.spec,
-  };
+  const { metadata, spec: completed } = await pods.create(name, spec);
+  const { uid, resourceVersion } = metadata;
+  return { uid, namespace: pods.namespace, name, resourceVersion, phase: 'Pending', metadata, spec: completed };
 }
 
 const exit = (exitCode: number) =>
@@ -147,17 +126,17 @@ describe('a real API server', () => {
         { name: 'side', image: 'busybox', resources },
       ],
     });
-    const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}/status`;
+    const path = `${pods.pathOf(pod.name)}/status`;
     const intent = accepted({ pod: podFactsOf(pod), clearPod: { spec: pod.spec as JsonObject } });
     for (let length = 1; length <= events.length + 1; length++) {
       const status = podStatusOf(fold(stream(intent, ...events).slice(0, length))) as unknown as PodStatus;
-      const answer = await cluster.api.ask('PATCH', path, { metadata: { uid: pod.uid }, status });
+      const answer = await pods.api.ask('PATCH', path, { metadata: { uid: pod.uid }, status });
       expect(answer.body.message).toBeUndefined();
       expect(answer.status).toBe(200);
       // What is read back is what was written: no field is unknown, rounded or corrected.
       expect(answer.body.status).toMatchObject(status);
     }
-    expect((await cluster.api.call('GET', path)).status.qosClass).toBe('Guaranteed');
+    expect((await pods.api.call('GET', path)).status.qosClass).toBe('Guaranteed');
   });
 
   it('gives pods that the mapping understands, with the token volume it injects', async () => {
@@ -181,7 +160,7 @@ describe('a real API server', () => {
             files: [
               { path: 'token', content: base64('T') },
               { path: 'ca.crt' },
-              { path: 'namespace', content: base64(namespace.name) },
+              { path: 'namespace', content: base64(pods.namespace) },
             ],
           },
         ],

@@ -29,9 +29,14 @@ export class KubernetesApi {
     this.#agent = new Agent({ connect: { ca: access.authority, cert: access.certificate, key: access.key } });
   }
 
-  /** The answer, whatever its status. `body` is sent as JSON; a PATCH as a merge patch. */
-  async ask(method: Method, path: string, body?: unknown): Promise<ApiAnswer> {
-    const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  /** The answer, whatever its status. `body` is sent as JSON; a PATCH as a merge patch, unless it is a strategic one. */
+  async ask(
+    method: Method,
+    path: string,
+    body?: unknown,
+    { patch = 'merge' }: { readonly patch?: 'merge' | 'strategic-merge' } = {},
+  ): Promise<ApiAnswer> {
+    const type = method === 'PATCH' ? `application/${patch}-patch+json` : 'application/json';
     const answer = await request(`${this.#server}${path}`, {
       method,
       dispatcher: this.#agent,

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { eventually } from '../eventually.ts';
 import { temporaryFolder, type TemporaryFolder } from '../processes/temporary-folder.ts';
 import { KubernetesApi, type KubernetesAccess } from './api.ts';
 import { addHealthyNode, type HealthyNode, type HealthyNodeOptions } from './healthy-node.ts';
@@ -102,7 +103,7 @@ export class KubernetesCluster {
     return path;
   }
 
-  /** A namespace with a name of its own, for one spec file. `drop` asks for its removal and does not wait for it. */
+  /** A namespace with a name of its own, for one spec file, in which pods can be made. `drop` asks for its removal and does not wait for it. */
   async createNamespace(
     labels: Readonly<Record<string, string>> = {},
   ): Promise<{ name: string; drop(): Promise<void> }> {
@@ -112,6 +113,10 @@ export class KubernetesCluster {
       kind: 'Namespace',
       metadata: { name, labels },
     });
+    await eventually(
+      async () => (await this.api.ask('GET', `/api/v1/namespaces/${name}/serviceaccounts/default`)).status === 200,
+      { what: `namespace ${name} has its service account`, deadlineMs: 30_000 },
+    );
     return { name, drop: async () => void (await this.api.ask('DELETE', `/api/v1/namespaces/${name}`)) };
   }
 

@@ -21,11 +21,6 @@ describe('the control plane of a run', () => {
   beforeAll(async () => {
     cluster = await sharedKubernetes();
     ({ name: namespace, drop } = await cluster.createNamespace({ 'eci-fleet-spec': 'kubernetes' }));
-    await eventually(
-      async () =>
-        (await cluster.api.ask('GET', `/api/v1/namespaces/${namespace}/serviceaccounts/default`)).status === 200,
-      { what: 'the namespace has its default service account', deadlineMs: 30_000 },
-    );
   });
   afterAll(async () => {
     await drop();

@@ -68,8 +68,9 @@ function patchOf(pod: PodObject, wanted: Json): Json {
   for (const field of OWNED_FIELDS) {
     if (wanted[field] === undefined && pod.status?.[field] !== undefined) patch[field] = null;
   }
-  // This list would be merged by address, so that a pod would keep an old one beside the new; that of the host's addresses is replaced as it is.
-  if (Array.isArray(wanted.podIPs)) patch.podIPs = [{ $patch: 'replace' }, ...(wanted.podIPs as unknown[])];
+  // These lists would be merged by address: a pod would keep an old one beside the new, which the API server does not even take.
+  for (const field of ['podIPs', 'hostIPs'])
+    if (Array.isArray(wanted[field])) patch[field] = [{ $patch: 'replace' }, ...(wanted[field] as unknown[])];
   const conditions = wanted.conditions as Condition[];
   const obsolete = conditionsOf(pod.status).filter(
     (c) => OWNED_CONDITIONS.includes(c.type) && !conditions.some((w) => w.type === c.type),

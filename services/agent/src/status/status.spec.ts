@@ -103,6 +103,8 @@ describe('the status patch', () => {
   });
   const running = {
     phase: 'Running',
+    hostIP: '10.0.0.1',
+    hostIPs: [{ ip: '10.0.0.1' }],
     podIP: '10.0.0.1',
     podIPs: [{ ip: '10.0.0.1' }],
     startTime: '2026-01-01T00:00:00.123Z',
@@ -131,7 +133,8 @@ describe('the status patch', () => {
     const { status } = statusPatch(pod(before), message(1, { status: running })) as { status: Record<string, unknown> };
 
     expect(status.reason).toBeNull();
-    expect(status.podIPs).toEqual([{ $patch: 'replace' }, { ip: '10.0.0.1' }]);
+    for (const field of ['podIPs', 'hostIPs'])
+      expect(status[field]).toEqual([{ $patch: 'replace' }, { ip: '10.0.0.1' }]);
     expect(status.conditions).toEqual([
       { type: 'Ready', status: 'True' },
       { type: 'Initialized', $patch: 'delete' },

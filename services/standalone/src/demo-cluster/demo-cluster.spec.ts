@@ -98,6 +98,13 @@ describe('patches', () => {
     expect(strategicMergePatch(target, { conditions: [{ $patch: 'replace' }, { type: 'C' }] })).toMatchObject({
       conditions: [{ type: 'C' }],
     });
+    for (const field of ['podIPs', 'hostIPs'])
+      expect(
+        strategicMergePatch(
+          { [field]: [{ ip: '10.0.0.1' }] },
+          { [field]: [{ $patch: 'replace' }, { ip: '10.0.0.2' }] },
+        ),
+      ).toEqual({ [field]: [{ ip: '10.0.0.2' }] });
   });
 
   it('of operations add, replace, remove and test', () => {

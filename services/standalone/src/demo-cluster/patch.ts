@@ -21,6 +21,7 @@ const MERGE_KEYS: Record<string, string> = {
   taints: 'key',
   addresses: 'type',
   podIPs: 'ip',
+  hostIPs: 'ip',
 };
 
 export function strategicMergePatch(target: JsonValue, patch: JsonValue, name = ''): JsonValue {
