@@ -1,5 +1,5 @@
-/** What callers switch on. `unavailable`: repeat later. `refused`: who we are, or what we may do. `no-topic`, `too-large`: the call itself. */
-export type MessagingErrorCode = 'unavailable' | 'refused' | 'no-topic' | 'too-large' | 'closed';
+/** What callers switch on. `unavailable`: repeat later. `refused`: who we are, or what we may do. `no-topic`, `too-large`: the call itself. `unsupported`: this broker never will. */
+export type MessagingErrorCode = 'unavailable' | 'refused' | 'no-topic' | 'too-large' | 'unsupported' | 'closed';
 
 export class MessagingError extends Error {
   readonly code: MessagingErrorCode;

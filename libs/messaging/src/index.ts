@@ -6,6 +6,7 @@
  * that cannot be understood (handlers do, see `deadLetter`), or keep the in-process log over a restart.
  */
 export * from './messaging.ts';
+export type { ProduceQuotas, ProduceQuotasRead } from './produce-quotas.ts';
 export { MAX_MESSAGE_BYTES, MessagingError, type MessagingErrorCode } from './errors.ts';
 export { InProcessLog, type InProcessLogOptions } from './in-process-log.ts';
 export { InProcessMessaging } from './in-process-messaging.ts';

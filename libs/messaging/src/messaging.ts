@@ -1,3 +1,5 @@
+import type { ProduceQuotas } from './produce-quotas.ts';
+
 /** One port for the log between agents and the control plane; adapters: Kafka, and an in-process log. One contract suite holds for both. */
 
 export interface OutgoingMessage {
@@ -105,6 +107,10 @@ export abstract class Messaging {
     topics: { readonly write: readonly string[]; readonly read: readonly string[]; readonly group: string },
   ): Promise<void>;
   abstract revokeCluster(principal: string): Promise<void>;
+  /** What the log lets each principal write; undefined where it has no identities. */
+  produceQuotas(): ProduceQuotas | undefined {
+    return undefined;
+  }
   abstract healthy(): boolean;
   /** Why it is not healthy, for people; undefined when it is. */
   trouble(): string | undefined {

@@ -8,6 +8,7 @@
  */
 export { eventually, GiveUp, type EventuallyOptions } from './eventually.ts';
 export { startEciSimulator, type EciSimulatorOptions, type EciSimulatorRig } from './eci-simulator.ts';
+export { kafkaConfigs } from './kafka/configs-tool.ts';
 export { prepareKafka } from './kafka/prepare.ts';
 export { rawKafka } from './kafka/raw-kafka.ts';
 export { startKafka, type KafkaOptions, type KafkaRig } from './kafka/start.ts';

@@ -43,6 +43,13 @@ export const VARIABLES: readonly Variable[] = [
     unit: 'partitions',
   },
   {
+    name: 'KAFKA_PRODUCE_BYTES_FOR_AGENTS',
+    meaning:
+      'what Kafka lets the agent of one cluster write at each broker, as a quota of its principal; 0 = no quota; needs oauthbearer for agents',
+    default: 'FLEET_CLUSTER_BYTES',
+    unit: 'bytes a second',
+  },
+  {
     name: 'FLEET_NAME',
     meaning: 'prefix of topics, principals and tags; never change it while groups run',
     default: 'eci-fleet',

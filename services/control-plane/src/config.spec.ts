@@ -45,6 +45,7 @@ describe('configuration', () => {
         security: 'plaintext',
         tls: false,
         intentPartitions: 12,
+        produceBytesForAgents: 4_194_304,
       },
       fleet: 'eci-fleet',
       roles: ['api', 'intake', 'effects', 'observe', 'publish', 'project'],

@@ -32,6 +32,8 @@ export interface ControlPlaneConfig {
     readonly securityForAgents: 'plaintext' | 'oauthbearer';
     readonly tls: boolean;
     readonly intentPartitions: number;
+    /** What Kafka lets one agent write at each broker, bytes a second; 0: no bound. */
+    readonly produceBytesForAgents: number;
   };
   /** Prefix of topics, principals and tags. */
   readonly fleet: string;
@@ -112,6 +114,13 @@ const Schema = z.object({
   KAFKA_SECURITY_FOR_AGENTS: z.enum(['plaintext', 'oauthbearer']).optional(),
   KAFKA_TLS: z.enum(['true', 'false']).default('false'),
   KAFKA_INTENT_PARTITIONS: z.coerce.number().int().min(1).max(1000).default(12),
+  KAFKA_PRODUCE_BYTES_FOR_AGENTS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .refine((bytes) => bytes === 0 || bytes >= 65_536, 'use 65536 or more, or 0 for no quota')
+    .optional(),
   FLEET_NAME: z
     .string()
     .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'use 1–40 of a-z, 0-9 and -, not at its ends')
@@ -297,6 +306,7 @@ function kafkaSettings(v: z.infer<typeof Schema>): ControlPlaneConfig['kafka'] {
     securityForAgents: v.KAFKA_SECURITY_FOR_AGENTS ?? v.KAFKA_SECURITY,
     tls: v.KAFKA_TLS === 'true',
     intentPartitions: v.KAFKA_INTENT_PARTITIONS,
+    produceBytesForAgents: v.KAFKA_PRODUCE_BYTES_FOR_AGENTS ?? v.FLEET_CLUSTER_BYTES,
   };
 }
 

@@ -47,6 +47,7 @@ import { ClusterCommands } from './publish/cluster-commands.ts';
 import { fleetTopics } from './publish/fleet-topics.ts';
 import { ClusterTopicRefill } from './publish/refill.ts';
 import { ClusterTopics } from './publish/cluster-topics.ts';
+import { AgentQuotas, quotaOfAgents, startQuotaKeeper } from './publish/agent-quotas.ts';
 import { startTopicKeeper } from './publish/topic-keeper.ts';
 import { PodStatusPublisher } from './publish/pod-status.ts';
 import { PostgresInventories } from './intake/postgres-inventories.ts';
@@ -168,6 +169,13 @@ export async function startControlPlane(
       aside: new AsideItems({ loop: 'statuses', clock, logger, metrics }),
     });
     const refill = new ClusterTopicRefill({ pool, statuses });
+    const quotas = new AgentQuotas({
+      pool,
+      messaging,
+      fleet: config.fleet,
+      wanted: quotaOfAgents(config.kafka),
+      logger,
+    });
     const clusterTopics = new ClusterTopics({
       messaging,
       fleet: config.fleet,
@@ -175,6 +183,7 @@ export async function startControlPlane(
         const count = await refill.refill(clusterId);
         if (count > 0) logger.info('fill a new topic of a cluster done', { clusterId, statuses: count });
       },
+      quotas,
     });
     const parts: Parts = {
       config,
@@ -313,6 +322,7 @@ export async function startControlPlane(
       ]),
     );
     running.set('topics', startTopicKeeper(parts));
+    running.set('quotas', startQuotaKeeper({ ...parts, quotas }));
     readiness.started(running);
     logger.info('the control plane runs', {
       url: server.url,

@@ -59,6 +59,8 @@ export function explain(error: unknown): Explanation {
       return { code: 'refused', reason: 'Kafka does not allow this principal to use the consumer group' };
     case 'CLUSTER_AUTHORIZATION_FAILED':
       return { code: 'refused', reason: 'Kafka does not allow this principal to change the cluster' };
+    case 'UNSUPPORTED_VERSION':
+      return { code: 'unsupported', reason: 'this Kafka does not serve the request' };
     case 'UNKNOWN_TOPIC_OR_PARTITION':
       return { code: 'no-topic', reason: 'the topic does not exist' };
     case 'MESSAGE_TOO_LARGE':

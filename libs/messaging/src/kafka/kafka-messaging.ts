@@ -3,10 +3,12 @@ import { silentLogger, type Logger } from '#libs/observability';
 import { SystemClock, SystemIds, SystemRandom, type Clock, type Ids, type Random } from '#libs/runtime';
 import { MessagingError } from '../errors.ts';
 import { Messaging, type Consumer, type Consumption, type OutgoingMessage, type TopicSpec } from '../messaging.ts';
+import type { ProduceQuotas } from '../produce-quotas.ts';
 import { Administrator } from './administrator.ts';
 import { BrokerVoice, BrokerWatch } from './broker-watch.ts';
 import { connectTo, type KafkaConnection } from './client.ts';
 import { KafkaConsumer } from './consumer.ts';
+import { KafkaProduceQuotas } from './produce-quotas.ts';
 import { Publisher } from './publisher.ts';
 
 export interface KafkaOptions extends KafkaConnection {
@@ -98,6 +100,10 @@ export class KafkaMessaging extends Messaging {
 
   revokeCluster(principal: string): Promise<void> {
     return this.administrator.revoke(principal);
+  }
+
+  override produceQuotas(): ProduceQuotas {
+    return new KafkaProduceQuotas(this.kafka);
   }
 
   /** False while any part that was used cannot reach Kafka. */

@@ -29,13 +29,15 @@ export interface ClusterRow {
 }
 
 /**
- * Joins to `fleet.cluster c` what the mass-delete guard holds of each cluster, and what it sent over its budget. An inventory that waits a minute for
- * its turn is no offence: agents send two in a row when they start.
+ * What `fleet.cluster c` sent over its budget. An inventory that waits a minute for its turn is no offence: agents send two in a row when they start.
  */
+export const OVER_BUDGET = `
+  select count(*) as deferred, min(deferred_at) as deferred_since from fleet.deferred_intent d where d.cluster_id = c.id
+     and (d.subject <> 'inventory' or d.deferred_at < now() - interval '2 minutes')`;
+
+/** Joins to `fleet.cluster c` what the mass-delete guard holds of each cluster, and what it sent over its budget. */
 export const WITH_HOLDS = `
-  left join lateral (
-    select count(*) as deferred, min(deferred_at) as deferred_since from fleet.deferred_intent d where d.cluster_id = c.id
-       and (d.subject <> 'inventory' or d.deferred_at < now() - interval '2 minutes')) over_budget on true
+  left join lateral (${OVER_BUDGET}) over_budget on true
   left join lateral (
     select count(*) filter (where denied_at is null) as held, count(*) filter (where denied_at is not null) as denied, min(since) as held_since
       from fleet.held_stop s where s.cluster_id = c.id) held on true

@@ -102,6 +102,26 @@ describe('fleet doctor', () => {
     expect(await fleet(['doctor', '--fast'])).toMatchObject({ code: 2 });
   });
 
+  it('finds a cluster that sends more than it may: which, how much waits, and since when', async () => {
+    const since = new Date(Date.now() - 3_600_000);
+    await admin.query(
+      `insert into fleet.cluster (id, name, account_id, registered_at) values ('loud', 'loud', 'default', now()), ('fair', 'fair', 'default', now())`,
+    );
+    await admin.query(
+      `insert into fleet.deferred_intent (cluster_id, subject, deferred_at)
+       values ('loud', 'u1', $1), ('loud', 'u2', now()), ('loud', 'inventory', now()), ('fair', 'inventory', now())`,
+      [since],
+    );
+    const { code, out } = await fleet(['doctor', '--quiet-seconds', '0', '--only', 'O14']);
+    expect(code).toBe(1);
+    expect(out).toMatch(
+      /^O14: the cluster sends more than it may; 2 of its pods and inventories wait .*\(cluster loud\)/,
+    );
+    expect(out).toContain(`since ${since.toISOString()}. Next: `);
+    await admin.query('delete from fleet.deferred_intent');
+    expect(await fleet(['doctor', '--quiet-seconds', '0', '--only', 'O14'])).toMatchObject({ code: 0 });
+  });
+
   it('finds an event that somebody changed, with 1', async () => {
     await admin.query('alter table es.event disable trigger user');
     await admin.query(`update es.event set data = data || '{"zone": "zone-x"}' where stream_id = $1 and version = 4`, [

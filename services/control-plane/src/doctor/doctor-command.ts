@@ -9,6 +9,7 @@ import { readConfig, type ControlPlaneConfig } from '../config.ts';
 import { canariesOf } from './canaries.ts';
 import { examine, type Examination } from './examine.ts';
 import { lineOf, ORACLE_IDS, ORACLES, type OracleId } from './finding.ts';
+import { quotasAtKafka } from './quotas-at-kafka.ts';
 import { verifyChain } from './verify-chain.ts';
 
 const HELP = `Looks at a live fleet and says what disagrees, and what to do. Reads only.
@@ -52,14 +53,16 @@ async function examineFleet(
       credentials: new Credentials({ variable: config.variable, now: () => clock.now() }),
       ...(config.eciEndpoint !== undefined && { endpoint: config.eciEndpoint }),
     });
+    const random = new SystemRandom();
     const patient = {
       pool,
       clients: new AlibabaEciClients((id) => accounts.find(id)),
       fleet: config.fleet,
       clock,
-      random: new SystemRandom(),
+      random,
       canaries: canariesOf(config),
       chain: (stopping?: AbortSignal) => verifyChain(config, clock.now(), stopping),
+      quotas: (clusters: readonly string[]) => quotasAtKafka(config, clusters, { clock, random }),
     };
     return await examine(patient, { ...options, signal, ...(!json && { progress: complain }) });
   } finally {

@@ -10,6 +10,7 @@ import {
   databaseNow,
   existingStreams,
   lanesOf,
+  overBudget,
   overdueWork,
   readersOf,
   readModelFacts,
@@ -25,6 +26,8 @@ import { callsStayWithinQuota, slowedLanes } from './oracles/o6-quota.ts';
 import { streamHoldsNoSecret, type Canaries } from './oracles/o7-secrets.ts';
 import { causesComeFirst } from './oracles/o8-causes.ts';
 import { inventoriesAndStreamsAgree, readersKeepUp, whySilent } from './oracles/o9-inventories.ts';
+import { clustersStayWithinBudget } from './oracles/o14-senders.ts';
+import type { QuotaReport } from './quotas-at-kafka.ts';
 import { Survey } from './survey.ts';
 import type { ChainReport } from './verify-chain.ts';
 
@@ -40,6 +43,8 @@ export interface Patient {
   readonly canaries: Canaries;
   /** Verifies the chain of seals over the log; absent: only digests are checked. */
   readonly chain?: (signal?: AbortSignal) => Promise<ChainReport>;
+  /** What Kafka lets the agents of these clusters write; absent: only the budgets of intake are looked at. */
+  readonly quotas?: (clusters: readonly string[]) => Promise<QuotaReport>;
 }
 
 export interface ExamineOptions {
@@ -209,6 +214,17 @@ async function look(
         if (why !== undefined) unchecked.push({ oracle: 'O9', why: `cluster ${cluster.clusterId}: ${why}` });
       }
       looked.push({ oracle: 'O9', at: `last inventories of ${clusters.length} clusters, and how far readers are` });
+    });
+  if (has('O14'))
+    await check('O14', async () => {
+      const clusters = (await clustersOf(pool)).map(({ clusterId }) => clusterId);
+      findings.push(...clustersStayWithinBudget(await overBudget(pool), now));
+      looked.push({ oracle: 'O14', at: `what waits of ${clusters.length} clusters` });
+      const report = await patient.quotas?.(clusters);
+      if (report === undefined) return;
+      findings.push(...report.findings);
+      if ('looked' in report) looked.push({ oracle: 'O14', at: report.looked });
+      else unchecked.push({ oracle: 'O14', why: report.unchecked });
     });
   return { findings: findings.sort(inOrder), unchecked, looked: looked.sort(inOrder) };
 }

@@ -117,3 +117,12 @@ export interface MinuteOfCalls {
   readonly minute: number;
   readonly calls: number;
 }
+
+/** A cluster that sent more than it may. */
+export interface OverBudget {
+  readonly clusterId: string;
+  /** Pods, and an inventory, that it is yet to be asked for. */
+  readonly waiting: number;
+  /** ISO; of the oldest. */
+  readonly since: string;
+}

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { streamIdOf } from '#libs/domain';
-import type { ClusterFacts, LaneFacts, OverdueWork, ReaderFacts } from './facts.ts';
+import { OVER_BUDGET } from '../clusters/cluster-row.ts';
+import type { ClusterFacts, LaneFacts, OverBudget, OverdueWork, ReaderFacts } from './facts.ts';
 import type { CountFacts } from './oracles/o5-read-models.ts';
 import { OVERDUE_MS } from './oracles/o1-intents.ts';
 import { inSnapshot } from './snapshot.ts';
@@ -100,6 +101,19 @@ export async function clustersOf(pool: Pool): Promise<readonly ClusterFacts[]> {
       };
     }),
   );
+}
+
+/** Clusters that sent more than they may, and are not unregistered. */
+export async function overBudget(pool: Pool): Promise<readonly OverBudget[]> {
+  const { rows } = await pool.query<{ id: string; deferred: string; deferred_since: Date }>(
+    `select c.id, o.deferred, o.deferred_since from fleet.cluster c cross join lateral (${OVER_BUDGET}) o
+      where o.deferred > 0 and c.unregistered_at is null order by c.id`,
+  );
+  return rows.map(({ id, deferred, deferred_since }) => ({
+    clusterId: id,
+    waiting: Number(deferred),
+    since: deferred_since.toISOString(),
+  }));
 }
 
 /** Streams among these that exist. */

@@ -1,4 +1,11 @@
-import { Messaging, type Consumer, type Consumption, type OutgoingMessage, type TopicSpec } from '#libs/messaging';
+import {
+  Messaging,
+  type Consumer,
+  type Consumption,
+  type OutgoingMessage,
+  type ProduceQuotas,
+  type TopicSpec,
+} from '#libs/messaging';
 import type { Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 
@@ -98,6 +105,10 @@ class MeasuredMessaging extends Messaging {
 
   revokeCluster(principal: string): Promise<void> {
     return this.inner.revokeCluster(principal);
+  }
+
+  override produceQuotas(): ProduceQuotas | undefined {
+    return this.inner.produceQuotas();
   }
 
   healthy(): boolean {

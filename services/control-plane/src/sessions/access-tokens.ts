@@ -1,6 +1,7 @@
 import { calculateJwkThumbprint, exportJWK, importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK } from 'jose';
 import type { Clock } from '#libs/runtime';
 import type { TokenKey } from '../key-settings.ts';
+import { agentPrincipal, controlPlanePrincipal } from './principals.ts';
 
 /** How long an access token is good; agents renew every few minutes. */
 export const ACCESS_TOKEN_MS = 3_600_000;
@@ -36,18 +37,13 @@ export class AccessTokens {
     return new AccessTokens(key, await publicHalf(parts.tokenKey), parts);
   }
 
-  /** Name of a cluster's agent on Kafka. */
-  principalOf(clusterId: string): string {
-    return `${this.fleet}.${clusterId}`;
-  }
-
   issueForCluster(clusterId: string): Promise<AccessToken> {
-    return this.issue(this.principalOf(clusterId));
+    return this.issue(agentPrincipal(this.fleet, clusterId));
   }
 
   /** The control plane's own token for Kafka; a broker names this principal among its super users. */
   issueForControlPlane(): Promise<AccessToken> {
-    return this.issue(`${this.fleet}.control-plane`);
+    return this.issue(controlPlanePrincipal(this.fleet));
   }
 
   /** Cluster of a token, or undefined when it is not ours, expired, or not an agent's. Whether the cluster was revoked is another question. */

@@ -23,6 +23,7 @@ import { readModelIsWhole, rowEqualsItsEvents } from './o5-read-models.ts';
 import { callsStayWithinQuota, slowedLanes } from './o6-quota.ts';
 import { streamHoldsNoSecret } from './o7-secrets.ts';
 import { causesComeFirst } from './o8-causes.ts';
+import { clustersStayWithinBudget, quotasBoundAgents, quotasInWords } from './o14-senders.ts';
 import { inventoriesAndStreamsAgree, readersKeepUp, whySilent } from './o9-inventories.ts';
 
 const NOW = Date.parse('2026-03-01T12:00:00.000Z');
@@ -330,5 +331,41 @@ describe('O10: the cost ledger is the sum of lifetimes', () => {
     expect(cloudKnowsTheLifetimes([group(times)], lives)).toEqual([]);
     const late = { ...times, finishedAt: at(lifetime!.to! + 600_000) };
     expect(kinds(cloudKnowsTheLifetimes([group(late)], lives))).toEqual(['ended']);
+  });
+});
+
+describe('O14: what a cluster sends is bounded', () => {
+  const fleet = { name: 'f', clusters: ['c1', 'c2'], controlPlane: 'f.control-plane' };
+  const quotas = (own: Readonly<Record<string, number>>, others?: number) => ({
+    own: new Map(Object.entries(own)),
+    ...(others !== undefined && { others }),
+  });
+  const where = (findings: readonly Finding[]): string[] =>
+    findings.map(({ kind, where: { cluster, place } }) => `${kind} ${cluster ?? place}`);
+
+  it.each([
+    ['nobody has a quota', quotas({}), ['no-quota c1', 'no-quota c2']],
+    ['one agent has one', quotas({ 'f.c1': 5 }), ['no-quota c2']],
+    ['that of another fleet does not count', quotas({ 'g.c1': 5, 'f.c2': 5 }), ['no-quota c1']],
+    ['all have one', quotas({ 'f.c1': 5, 'f.c2': 6 }), []],
+    ["everybody's is the control plane's, too", quotas({}, 5), ['control-plane-bound User:f.control-plane']],
+    ['it has one of its own', quotas({ 'f.control-plane': 1e9 }, 5), []],
+  ])('at Kafka: %s', (_name, read, expected) => {
+    expect(where(quotasBoundAgents(read, fleet))).toEqual(expected);
+  });
+
+  it('says which agents have another quota than the setting', () => {
+    const words = (own: Readonly<Record<string, number>>): string =>
+      quotasInWords(quotas(own), { ...fleet, wanted: 5 });
+    expect(words({ 'f.c1': 5, 'f.c2': 5 })).toBe('produce quotas at Kafka of 2 of 2 agents');
+    expect(words({ 'f.c1': 4 })).toBe('produce quotas at Kafka of 1 of 2 agents; another than 5 bytes/s: c1 4');
+  });
+
+  it('fires for a cluster of which something waits for over a minute, and not for what is asked for again just now', () => {
+    const cluster = { clusterId: 'c1', waiting: 12, since: ago(61_000) };
+    expect(clustersStayWithinBudget([cluster], NOW)).toMatchObject([
+      { kind: 'over-budget', what: expect.stringContaining('12'), where: { cluster: 'c1' }, since: ago(61_000) },
+    ]);
+    expect(clustersStayWithinBudget([{ ...cluster, since: ago(59_000) }], NOW)).toEqual([]);
   });
 });

@@ -1,0 +1,130 @@
+import type { Pool } from 'pg';
+import { MessagingError, type Messaging } from '#libs/messaging';
+import type { Logger } from '#libs/observability';
+import type { ControlPlaneConfig } from '../config.ts';
+import type { Parts, RunningRole } from '../parts.ts';
+import { agentPrincipal } from '../sessions/principals.ts';
+import { SupervisedLoop } from '../supervised-loop.ts';
+
+const EVERY_MS = 60_000;
+
+/** Bytes a second; `undefined`: none. */
+type Quota = number | undefined;
+
+/** What agents may write at each broker: the fleet's setting, and nothing where agents have no names at Kafka. */
+export function quotaOfAgents({ securityForAgents, produceBytesForAgents }: ControlPlaneConfig['kafka']): Quota {
+  return securityForAgents === 'oauthbearer' && produceBytesForAgents > 0 ? produceBytesForAgents : undefined;
+}
+
+/**
+ * What to do about the quota of one agent, and what is ours then. `ours`: what we set last. A quota that is there and not ours is somebody's decision
+ * about this cluster, and is left alone; one that was taken away is set again.
+ */
+export function settled(quota: { readonly wanted: Quota; readonly ours: Quota; readonly found: Quota }): {
+  readonly ours: Quota;
+  readonly write: boolean;
+} {
+  const { wanted, ours, found } = quota;
+  if (found !== undefined && found !== ours && found !== wanted) return { ours: undefined, write: false };
+  return { ours: wanted, write: found !== wanted };
+}
+
+/**
+ * Has Kafka bound what agents write: intake has to read a message to know whose it is, the broker does not. Where Kafka does not let the control plane,
+ * that is said once, and the budgets of intake hold alone; `fleet doctor` says what is missing.
+ */
+export class AgentQuotas {
+  private readonly pool: Pool;
+  private readonly messaging: Messaging;
+  private readonly fleet: string;
+  private readonly wanted: Quota;
+  private readonly logger: Logger;
+  private refused = false;
+
+  constructor(parts: {
+    readonly pool: Pool;
+    readonly messaging: Messaging;
+    readonly fleet: string;
+    /** Bytes a second of each agent at each broker; `undefined`: those that were set are taken away. */
+    readonly wanted: number | undefined;
+    readonly logger: Logger;
+  }) {
+    this.pool = parts.pool;
+    this.messaging = parts.messaging;
+    this.fleet = parts.fleet;
+    this.wanted = parts.wanted;
+    this.logger = parts.logger;
+  }
+
+  /** Brings the quotas of all agents, or of one, to what they should be; returns how many were changed. Repeating it is harmless. */
+  async settle(clusterId?: string): Promise<number> {
+    const quotas = this.messaging.produceQuotas();
+    const rows = await this.rows(clusterId);
+    if (quotas === undefined || rows.length === 0) return 0;
+    try {
+      const { own } = await quotas.read();
+      let changed = 0;
+      for (const { id, wanted, ours } of rows) {
+        const principal = agentPrincipal(this.fleet, id);
+        const next = settled({ wanted, ours, found: own.get(principal) });
+        if (next.write) {
+          await quotas.set(principal, next.ours);
+          changed += 1;
+          this.logger.info('set the quota of an agent done', { clusterId: id, bytesPerSecond: next.ours ?? 'none' });
+        }
+        // After it: whoever dies in between finds what is wanted, and takes it for ours.
+        if (next.ours !== ours)
+          await this.pool.query('update fleet.cluster set produce_quota = $2 where id = $1', [id, next.ours ?? null]);
+      }
+      this.refused = false;
+      return changed;
+    } catch (error) {
+      if (!(error instanceof MessagingError && (error.code === 'refused' || error.code === 'unsupported'))) throw error;
+      if (!this.refused)
+        this.logger.warn(
+          'Kafka does not let the control plane set quotas of agents; the budgets of intake hold alone',
+          {
+            error,
+          },
+        );
+      this.refused = true;
+      return 0;
+    }
+  }
+
+  /** The same for one agent that comes or goes, which must not depend on it: what fails is tried again by the loop. */
+  async settleOne(clusterId: string): Promise<void> {
+    await this.settle(clusterId).catch((error: unknown) =>
+      this.logger.warn('set the quota of an agent failed; trying on', { clusterId, error }),
+    );
+  }
+
+  /** Agents that should have a quota, and those that have one of ours and should not. */
+  private async rows(
+    clusterId: string | undefined,
+  ): Promise<readonly { readonly id: string; readonly wanted: Quota; readonly ours: Quota }[]> {
+    const { rows } = await this.pool.query<{ id: string; gone: boolean; produce_quota: string | null }>(
+      `select id, unregistered_at is not null as gone, produce_quota from fleet.cluster
+        where ($1::text is null or id = $1)
+          and (produce_quota is not null or ($2 and joined_at is not null and unregistered_at is null)) order by id`,
+      [clusterId ?? null, this.wanted !== undefined],
+    );
+    return rows.map(({ id, gone, produce_quota }) => ({
+      id,
+      wanted: gone ? undefined : this.wanted,
+      ours: produce_quota === null ? undefined : Number(produce_quota),
+    }));
+  }
+}
+
+/** Sets quotas that are missing: a setting that changed, brokers that were lost with their data, somebody who removed one. */
+export function startQuotaKeeper(
+  parts: Pick<Parts, 'clock' | 'random' | 'logger' | 'metrics'> & { readonly quotas: Pick<AgentQuotas, 'settle'> },
+): RunningRole {
+  const { quotas, clock, random, logger, metrics } = parts;
+  const step = (): Promise<number> => quotas.settle().then(() => EVERY_MS);
+  const loop = new SupervisedLoop({ name: 'quotas', clock, random, logger, metrics, idleMs: EVERY_MS, step });
+  loop.start();
+  // A broker that is away is told by messaging itself.
+  return { stop: () => loop.stop(), trouble: () => undefined, setAside: () => [] };
+}
