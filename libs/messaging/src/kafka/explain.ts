@@ -58,7 +58,7 @@ export function explain(error: unknown): Explanation {
     case 'GROUP_AUTHORIZATION_FAILED':
       return { code: 'refused', reason: 'Kafka does not allow this principal to use the consumer group' };
     case 'CLUSTER_AUTHORIZATION_FAILED':
-      return { code: 'refused', reason: 'Kafka does not allow this principal to change the cluster' };
+      return { code: 'refused', reason: 'Kafka does not allow this principal to administer the cluster' };
     case 'UNSUPPORTED_VERSION':
       return { code: 'unsupported', reason: 'this Kafka does not serve the request' };
     case 'UNKNOWN_TOPIC_OR_PARTITION':

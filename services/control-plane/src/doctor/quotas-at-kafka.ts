@@ -51,7 +51,7 @@ export async function quotasAtKafka(
     if (error.code === 'unavailable') return { findings: [], unchecked: `quotas at Kafka: ${error.message}` };
     return {
       findings: [],
-      looked: `quotas at Kafka cannot be read, because of ${error.message}; the budgets of intake hold alone`,
+      looked: `quotas at Kafka cannot be read (${error.message}); the budgets of intake hold alone`,
     };
   } finally {
     await messaging.close();
