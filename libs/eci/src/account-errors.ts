@@ -13,7 +13,10 @@ export class RegionNotAllowed extends Error {
   override readonly name = 'RegionNotAllowed';
 }
 
-/** The account's reference to its key leads nowhere. The message names the variable or the file, never what is in it. */
+/**
+ * The account's reference to its key leads nowhere. The message is for operators alone: it names the variable or the file, never what is in it,
+ * and whoever calls the cloud answers without it.
+ */
 export class CredentialMissing extends Error {
   override readonly name = 'CredentialMissing';
 }

@@ -195,23 +195,26 @@ export class AlibabaEciClient extends EciClient {
    * its last words itself, and they may hold anything.
    */
   private async call<T>(
-    send: (sdk: SdkClient) => Promise<{ readonly body?: T }>,
+    send: (sdk: SdkClient) => Promise<{ readonly body?: T; readonly statusCode?: number }>,
     secrets: readonly string[] = [],
   ): Promise<Called<T | undefined>> {
     let key: AccessKey | undefined;
     try {
       key = await this.options.credential();
     } catch (error) {
-      // Not a word of the cloud, and nothing was sent.
+      // Not a word of the cloud, and nothing was sent. Answers reach whoever sees a pod or an account: they must not tell which files there are.
       const missing = error instanceof CredentialMissing;
-      const message = `${missing ? 'no credential' : 'the credential could not be read'}: ${failureOf(error, secrets).message}`;
+      const message = missing ? NO_CREDENTIAL : 'the credential could not be read just now';
       return {
         ok: false,
         failure: { class: 'TRANSIENT', message, neverSent: true, ...(missing && { noCredential: true }) },
       };
     }
     try {
-      return { ok: true, body: cleanJson((await send(this.clientFor(key))).body) };
+      const { body, statusCode } = await send(this.clientFor(key));
+      // The SDK follows no redirect, and takes it for success; what comes with one is not the cloud's answer.
+      if (statusCode !== undefined && statusCode >= 300) return { ok: false, failure: notAnAnswer(statusCode) };
+      return { ok: true, body: cleanJson(body) };
     } catch (error) {
       const keys = [key.accessKeyId, key.accessKeySecret, key.securityToken ?? ''].filter((each) => each !== '');
       return { ok: false, failure: failureOf(error, [...secrets, ...keys]) };
@@ -246,6 +249,15 @@ export class AlibabaEciClient extends EciClient {
     );
   }
 }
+
+const NO_CREDENTIAL = "no credential: the account's cannot be used; the control plane's log and the doctor say why";
+
+const notAnAnswer = (status: number): Failure => ({
+  class: 'TRANSIENT',
+  status,
+  message: `HTTP ${status} instead of an answer of the cloud`,
+  neverSent: false,
+});
 
 const notAList = { kind: 'unknown', reason: 'the cloud answered 200 without a list' } as const;
 const rowWithoutId = { kind: 'unknown', reason: 'the cloud answered a container group without an id' } as const;

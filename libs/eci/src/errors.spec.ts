@@ -159,8 +159,8 @@ describe('what a failed create came to', () => {
       new Error('type of cpu is mismatch, expect number, but string'),
       'the answer breaks its schema: type of cpu is mismatch, expect number, but string',
     ],
-    [sdkError(undefined, 403, 'blocked by a proxy'), 'blocked by a proxy'],
-    [sdkError(undefined, 400), 'said the cloud'],
+    [sdkError(undefined, 403, 'blocked by a proxy'), 'HTTP 403 without a code of the cloud'],
+    [sdkError(undefined, 400), 'HTTP 400 without a code of the cloud'],
     ['thrown text', 'no usable answer: thrown text'],
     [undefined, 'no usable answer: undefined'],
   ])('%s is unknown', (error, reason) => {

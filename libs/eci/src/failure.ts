@@ -41,7 +41,8 @@ export function failureOf(error: unknown, secrets: readonly string[] = []): Fail
       ...(code === undefined ? {} : { code }),
       status,
       ...(requestId === undefined ? {} : { requestId: name(requestId) }),
-      message: clean(said ?? `HTTP ${status} without a code of the cloud`, secrets),
+      // Without a code the text is somebody else's, and none of our business to repeat.
+      message: clean((code === undefined ? undefined : said) ?? `HTTP ${status} without a code of the cloud`, secrets),
       neverSent: false,
     };
   }

@@ -122,18 +122,3 @@ describe('tags', () => {
     });
   });
 });
-
-describe('endpoint', () => {
-  it.each([
-    [undefined, { host: 'eci.cn-hangzhou.aliyuncs.com', protocol: 'https' }],
-    ['http://127.0.0.1:18080', { host: '127.0.0.1:18080', protocol: 'http' }],
-    ['https://eci.example/', { host: 'eci.example', protocol: 'https' }],
-    ['eci.example:8443', { host: 'eci.example:8443', protocol: 'https' }],
-  ])('%s', (override, expected) => {
-    expect(endpointOf('cn-hangzhou', override)).toEqual(expected);
-  });
-
-  it.each(['ftp://x', 'http://x/path', 'http://user:pw@x', 'http://x?y', 'http://'])('refuses %s', (override) => {
-    expect(() => endpointOf('cn-hangzhou', override)).toThrow(/want http:\/\/host:port/);
-  });
-});

@@ -3,7 +3,14 @@ import { AlibabaEciClient, AlibabaEciClients, CredentialMissing, type AccessKey,
 import { json, localCloud, type Reply } from './local-cloud.ts';
 import { identity, maximalSpec, placement } from './maximal-spec.ts';
 
-const CANARIES = ['env-canary', 'init-env-canary', 'registry-canary', 'ZmlsZS1jYW5hcnk', 'secret-key-canary'];
+const CANARIES = [
+  'env-canary',
+  'init-env-canary',
+  'registry-canary',
+  'ZmlsZS1jYW5hcnk',
+  'secret-key-canary',
+  'stranger-canary',
+];
 const group = (id: string, more: object = {}) => ({ ContainerGroupId: id, Status: 'Running', ...more });
 
 let cloud: Awaited<ReturnType<typeof localCloud>>;
@@ -84,7 +91,11 @@ describe('when the cloud does not answer as it should', () => {
     ],
     ['null with 200', json(null), { kind: 'unknown' }],
     ['a list with 200', json([]), { kind: 'unknown' }],
-    ['JSON without a code', json({ message: 'proxy says no' }, 403), { kind: 'unknown' }],
+    [
+      'JSON without a code',
+      json({ Message: 'stranger-canary' }, 403),
+      { kind: 'unknown', reason: 'HTTP 403 without a code of the cloud' },
+    ],
     ['200 with an error inside', json({ Code: 'InternalError', RequestId: 'R' }), { kind: 'unknown' }],
     ['the request in its message', echo, { kind: 'refused', code: 'InvalidParameter' }],
     ['values of the request in its message', echoSecrets, { kind: 'refused', code: 'InvalidParameter' }],
@@ -124,6 +135,30 @@ describe('when the cloud does not answer as it should', () => {
     expect(answers.map((answer) => answer.kind)).not.toContain('done');
     expect(JSON.stringify(answers)).not.toContain('127.0.0.1');
     expect(cloud.seen).toHaveLength(4);
+  });
+
+  it.each([301, 302, 303, 307, 308])('a redirect (%i) is neither followed nor taken for an answer', async (status) => {
+    const elsewhere = await localCloud();
+    try {
+      const redirect: Reply = (response) =>
+        response
+          .writeHead(status, { location: `${elsewhere.url}/taken`, 'content-type': 'application/json' })
+          .end(JSON.stringify({ RequestId: 'R', ContainerGroupId: 'eci-stranger-canary', TotalCount: 0 }));
+      cloud.will(redirect, redirect, redirect, redirect, redirect);
+      const quickClient = quick();
+      const answers = [
+        await quickClient.create(quickClient.freeze(maximalSpec, placement, identity)),
+        await quickClient.list({ fleet: 'f' }),
+        await quickClient.changes({ fleet: 'f' }, 60),
+        await quickClient.describe(['eci-1']),
+        await quickClient.delete('eci-1'),
+      ];
+      expect(answers.map(({ kind }) => kind)).toEqual(Array(5).fill('unknown'));
+      expect(JSON.stringify(answers)).not.toContain('canary');
+      expect(elsewhere.seen).toEqual([]);
+    } finally {
+      await elsewhere.close();
+    }
   });
 
   it('a refused connection was never sent', async () => {
