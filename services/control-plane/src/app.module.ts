@@ -1,8 +1,14 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
+import { AccountDesk } from './accounts/account-desk.ts';
 import { AccountDirectory } from './accounts/account-directory.ts';
 import { AccountsController } from './accounts/accounts.controller.ts';
-import { AddAccountHandler, GetAccountHandler, ListAccountsHandler } from './accounts/accounts.ts';
+import {
+  AddAccountHandler,
+  ChangeCredentialHandler,
+  GetAccountHandler,
+  ListAccountsHandler,
+} from './accounts/accounts.ts';
 import { AuditController } from './audit/audit.controller.ts';
 import { SEAL_HANDLERS, SealReader } from './audit/read-seals.ts';
 import {
@@ -47,6 +53,7 @@ export interface Services {
   readonly store: EventStore;
   readonly dataSource: DataSource;
   readonly accounts: AccountDirectory;
+  readonly accountDesk: AccountDesk;
   readonly clusterReader: ClusterReader;
   readonly registration: ClusterRegistration;
   readonly feed: EventFeed;
@@ -73,6 +80,7 @@ export class AppModule {
       { provide: EventStore, useValue: services.store },
       { provide: DataSource, useValue: services.dataSource },
       { provide: AccountDirectory, useValue: services.accounts },
+      { provide: AccountDesk, useValue: services.accountDesk },
       { provide: ClusterReader, useValue: services.clusterReader },
       { provide: ClusterRegistration, useValue: services.registration },
       { provide: EventFeed, useValue: services.feed },
@@ -108,6 +116,7 @@ export class AppModule {
       providers: [
         ...given,
         AddAccountHandler,
+        ChangeCredentialHandler,
         GetAccountHandler,
         ListAccountsHandler,
         RegisterClusterHandler,

@@ -119,6 +119,22 @@ export const VARIABLES: readonly Variable[] = [
   },
   { name: 'FLEET_ACCOUNTS_FILE', meaning: 'file with the accounts' },
   {
+    name: 'FLEET_CREDENTIALS',
+    secret: true,
+    meaning: 'where the AccessKeys are that accounts may name: JSON object of {name: {kind, …}}',
+    default: 'those that FLEET_ACCOUNTS says on the spot',
+  },
+  { name: 'FLEET_CREDENTIALS_FILE', meaning: 'file with the credentials' },
+  {
+    name: 'FLEET_CREDENTIALS_DIR',
+    meaning: 'folder with more of them: <name>.json is the credential <name>, there as soon as the file is',
+  },
+  {
+    name: 'FLEET_ACCOUNT_ENDPOINTS',
+    meaning: "endpoints that accounts of the API may name beside the cloud's own, as https://host,https://host:port",
+    default: "none: the cloud's own only",
+  },
+  {
     name: 'FLEET_MASS_DELETE_PERCENT',
     meaning: "stops that nobody was seen asking for are held when they exceed this part of a cluster's groups, 0–100",
     default: '20',
@@ -176,6 +192,11 @@ export const VARIABLES: readonly Variable[] = [
     name: 'ECI_ENDPOINT',
     meaning: 'endpoint of ECI for all accounts, for example http://127.0.0.1:18080',
     default: "each region's own",
+  },
+  {
+    name: 'ECI_ENDPOINT_INSECURE',
+    meaning: 'keys and Secrets may travel in clear to an endpoint on another machine: true or false',
+    default: 'false',
   },
   { name: 'ECI_ACCESS_KEY', secret: true, meaning: 'AccessKey id of account "default", when FLEET_ACCOUNTS is absent' },
   { name: 'ECI_SECRET_KEY', secret: true, meaning: 'AccessKey secret of account "default"' },

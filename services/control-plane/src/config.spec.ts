@@ -50,7 +50,7 @@ describe('configuration', () => {
       fleet: 'eci-fleet',
       roles: ['api', 'intake', 'effects', 'observe', 'publish', 'project'],
       http: { host: '127.0.0.1', port: 8080 },
-      accounts: [],
+      accounts: { accounts: [], endpoints: [] },
       tokenIssuer: 'eci-fleet',
       migrate: true,
     });
@@ -165,21 +165,6 @@ describe('configuration', () => {
     const withTokens = { DATABASE_URL, KAFKA_BROKERS, KAFKA_SECURITY: 'oauthbearer' };
     expect(() => readAuditConfig(withTokens)).toThrow('FLEET_TOKEN_KEY');
     expect(readAuditConfig({ ...withTokens, FLEET_TOKEN_KEY: tokenKey }).tokenKey).toMatchObject({ kty: 'EC' });
-  });
-
-  it('makes one account of the known variables', () => {
-    expect(readConfig({ ...sound, ECI_ACCESS_KEY: 'k', ECI_SECRET_KEY: 's' }).accounts).toEqual([
-      {
-        id: 'default',
-        name: 'default',
-        credential: {
-          kind: 'environment',
-          accessKeyIdVariable: 'ECI_ACCESS_KEY',
-          accessKeySecretVariable: 'ECI_SECRET_KEY',
-        },
-        regions: [],
-      },
-    ]);
   });
 
   it.each([

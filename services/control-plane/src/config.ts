@@ -4,13 +4,13 @@ import { DEFAULT_MASS_DELETE_LIMITS, DEFAULT_PRICES, type ListPrice, type MassDe
 import type { LogLevel } from '#libs/observability';
 import { notGiven } from '#libs/runtime';
 import { z } from 'zod';
-import { AccountSettings } from './accounts/account-settings.ts';
+import { readAccountsConfig, type AccountsConfig } from './accounts/accounts-config.ts';
 import type { AuditKey } from './audit/audit-key.ts';
 import { VARIABLES } from './config-variables.ts';
 import { FileValues, readText, type ReadFile } from './file-values.ts';
 import { Duration, OrphanPolicySetting, PricesSetting, type OrphanPolicy } from './fleet-settings.ts';
 import { adminTokenFault } from './http/admin-token.ts';
-import { parseJson, readAuditKey, readMasterKey, readTls, readTokenKey, type TokenKey } from './key-settings.ts';
+import { readAuditKey, readMasterKey, readTls, readTokenKey, type TokenKey } from './key-settings.ts';
 import { DEFAULT_CLUSTER_BUDGET, type ClusterBudget } from './intake/cluster-budgets.ts';
 import { DEFAULT_QUARANTINE_LIMITS, type QuarantineLimits } from './quarantine/quarantine-limits.ts';
 
@@ -59,7 +59,7 @@ export interface ControlPlaneConfig {
   /** `iss` and `aud` of access tokens, as brokers expect them. */
   readonly tokenIssuer: string;
   readonly tokenAudience: string;
-  readonly accounts: readonly AccountSettings[];
+  readonly accounts: AccountsConfig;
   /** When stops of a cluster are held for an operator. */
   readonly massDelete: MassDeleteLimits;
   readonly orphanPolicy: OrphanPolicy;
@@ -67,8 +67,6 @@ export interface ControlPlaneConfig {
   /** What one cluster may send to one process of role intake. */
   readonly clusterBudget: ClusterBudget;
   readonly prices: readonly ListPrice[];
-  /** Overrides the endpoint of every account. */
-  readonly eciEndpoint?: string;
   readonly logLevel: LogLevel;
   /** One variable of the environment, for credentials that accounts refer to by name. */
   readonly variable: (name: string) => string | undefined;
@@ -155,10 +153,12 @@ const Schema = z.object({
   FLEET_TOKEN_AUDIENCE: z.string().optional(),
   FLEET_ACCOUNTS: z.string().optional(),
   FLEET_ACCOUNTS_FILE: z.string().optional(),
-  ECI_ENDPOINT: z
-    .string()
-    .regex(/^(https?:\/\/)?[^\s/]+$/, 'must be a host or http(s)://host:port without a path')
-    .optional(),
+  FLEET_CREDENTIALS: z.string().optional(),
+  FLEET_CREDENTIALS_FILE: z.string().optional(),
+  FLEET_CREDENTIALS_DIR: z.string().optional(),
+  FLEET_ACCOUNT_ENDPOINTS: z.string().optional(),
+  ECI_ENDPOINT: z.string().optional(),
+  ECI_ENDPOINT_INSECURE: z.enum(['true', 'false']).default('false'),
   FLEET_MASS_DELETE_PERCENT: z.coerce.number().min(0).max(100).default(DEFAULT_MASS_DELETE_LIMITS.percent),
   FLEET_MASS_DELETE_COUNT: z.coerce.number().int().min(0).default(DEFAULT_MASS_DELETE_LIMITS.count),
   FLEET_MASS_DELETE_WINDOW: Duration.default(DEFAULT_MASS_DELETE_LIMITS.windowMs),
@@ -204,7 +204,7 @@ export function readConfig(
   const masterKey = readMasterKey(fromFile, faults);
   const tokenKey = readTokenKey(fromFile, faults);
   const auditKey = readAuditKey(fromFile, faults);
-  const accounts = readAccounts(fromFile, raw, faults);
+  const accounts = readAccountsConfig(fromFile, raw, faults);
   if (needsKafka && sound.KAFKA_BROKERS === undefined && !flawed.has('KAFKA_BROKERS'))
     faults.push(`KAFKA_BROKERS: is missing${hint('KAFKA_BROKERS')}`);
   const tls = readTls(fromFile, raw, faults);
@@ -249,7 +249,6 @@ export function readConfig(
     clusterBudget: { messagesPerSecond: v.FLEET_CLUSTER_MESSAGES, bytesPerSecond: v.FLEET_CLUSTER_BYTES },
     quarantine: { retentionMs: v.FLEET_QUARANTINE_RETENTION, rows: v.FLEET_QUARANTINE_ROWS },
     prices: v.FLEET_PRICES ?? DEFAULT_PRICES,
-    ...(v.ECI_ENDPOINT === undefined ? {} : { eciEndpoint: v.ECI_ENDPOINT }),
     logLevel: v.LOG_LEVEL,
     variable: (name) => environment[name],
   };
@@ -336,42 +335,4 @@ function notWanted(name: string, raw: Readonly<Record<string, string>>): string 
 function hint(name: string): string {
   const variable = VARIABLES.find((v) => v.name === name);
   return variable ? ` (${variable.meaning})` : '';
-}
-
-function readAccounts(values: FileValues, raw: Readonly<Record<string, string>>, faults: string[]): AccountSettings[] {
-  const text = values.get('FLEET_ACCOUNTS');
-  if (text === null) return [];
-  if (text === undefined) return defaultAccount(raw, faults);
-  const parsed = z.array(AccountSettings).safeParse(parseJson(text));
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues)
-      faults.push(`FLEET_ACCOUNTS: ${['$', ...issue.path].join('.')}: ${issue.message}`);
-    return [];
-  }
-  const seen = new Set<string>();
-  for (const { id } of parsed.data) {
-    if (seen.has(id)) faults.push(`FLEET_ACCOUNTS: two accounts have the id ${id}`);
-    seen.add(id);
-  }
-  return parsed.data;
-}
-
-function defaultAccount(raw: Readonly<Record<string, string>>, faults: string[]): AccountSettings[] {
-  const has = (name: string): boolean => raw[name] !== undefined;
-  if (!has('ECI_ACCESS_KEY') && !has('ECI_SECRET_KEY')) return [];
-  for (const name of ['ECI_ACCESS_KEY', 'ECI_SECRET_KEY']) {
-    if (!has(name)) faults.push(`${name}: is missing, while its other half is set`);
-  }
-  return [
-    {
-      id: 'default',
-      name: 'default',
-      credential: {
-        kind: 'environment',
-        accessKeyIdVariable: 'ECI_ACCESS_KEY',
-        accessKeySecretVariable: 'ECI_SECRET_KEY',
-      },
-      regions: [],
-    },
-  ];
 }

@@ -11,8 +11,10 @@ import { MessagingError, type Messaging } from '#libs/messaging';
 import { AsideItems, createLogger, Metrics, type Logger } from '#libs/observability';
 import { SystemClock, SystemIds, SystemRandom, type Clock } from '#libs/runtime';
 import { migrate } from '#migrations';
+import { AccountDesk } from './accounts/account-desk.ts';
 import { AccountDirectory } from './accounts/account-directory.ts';
-import { Credentials } from './accounts/credential.ts';
+import { AccountEndpoints } from './accounts/account-endpoints.ts';
+import { Credentials } from './accounts/credentials.ts';
 import { ObservedEciClients } from './accounts/observed-eci.ts';
 import { AppModule } from './app.module.ts';
 import { publicAuditKey } from './audit/audit-key.ts';
@@ -147,14 +149,22 @@ export async function startControlPlane(
     const masterKey = new MasterKey(config.masterKey);
     const envelopeKeys = new EnvelopeKeys({ pool, masterKey, clock });
     const clusters = new ClusterDirectory({ pool, clock });
+    const credentials = new Credentials({
+      configured: config.accounts.credentials,
+      variable: config.variable,
+      now: () => clock.now(),
+    });
+    const endpoints = new AccountEndpoints({ override: config.accounts.endpoint, listed: config.accounts.endpoints });
     const accounts = new AccountDirectory({
       pool,
       clock,
       effects,
-      credentials: new Credentials({ variable: config.variable, now: () => clock.now() }),
-      ...(config.eciEndpoint === undefined ? {} : { endpoint: config.eciEndpoint }),
+      credentials,
+      endpoints,
+      configured: config.accounts.accounts,
+      logger,
     });
-    await accounts.configure(config.accounts);
+    await accounts.configure();
     const eci = new ObservedEciClients({
       inner: options.eciClients ?? new AlibabaEciClients((id) => accounts.find(id)),
       metrics,
@@ -247,6 +257,7 @@ export async function startControlPlane(
           store,
           dataSource,
           accounts,
+          accountDesk: new AccountDesk({ pool, clock, accounts, credentials, endpoints, logger }),
           clusterReader: new ClusterReader({ pool, clock }),
           registration: new ClusterRegistration({
             pool,

@@ -1,48 +1,33 @@
 import type { Pool } from 'pg';
-import type { EciAccount } from '#libs/eci';
+import { AccountUnusable, CredentialMissing, type AccessKey, type EciAccount } from '#libs/eci';
 import type { EffectQueue } from '#libs/event-store';
+import { errorMessage, type Logger } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
-import { conflict } from '../http/problem.ts';
-import {
-  AccountSettings,
-  bucketOf,
-  laneBucketOf,
-  LANE_ACTIONS,
-  laneOf,
-  type CredentialReference,
-  type Quotas,
-} from './account-settings.ts';
-import type { Credentials } from './credential.ts';
-
-export interface AccountRow {
-  readonly id: string;
-  readonly name: string;
-  readonly credential: CredentialReference;
-  readonly regions: readonly string[];
-  readonly endpoint: string | null;
-  readonly quotas: Quotas;
-  readonly source: 'configuration' | 'api';
-  readonly auth_state: 'untried' | 'accepted' | 'refused';
-  readonly auth_message: string | null;
-  readonly auth_at: Date | null;
-  readonly created_at: Date;
-  readonly updated_at: Date;
-}
+import type { AccountEndpoints } from './account-endpoints.ts';
+import { referenceOf, type AccountFault, type AccountRow } from './account-row.ts';
+import { bucketOf, laneBucketOf, LANE_ACTIONS, laneOf, type AccountSettings } from './account-settings.ts';
+import type { CredentialReference } from './credential-sources.ts';
+import type { Credentials } from './credentials.ts';
 
 const CACHE_MS = 5_000;
 /** The same word of the cloud is written down again after this, so that people see how fresh it is. */
 const AUTH_REFRESH_MS = 60_000;
 
-/** Cloud accounts: who pays, with which key, where, and how fast. Accounts of the configuration win over those of the API. */
+/**
+ * Cloud accounts: who pays, with which key, where, and how fast. Accounts of the configuration win over those of the API, and are used as the
+ * configuration has them, whatever the database says.
+ */
 export class AccountDirectory {
   private readonly pool: Pool;
   private readonly clock: Clock;
   private readonly effects: EffectQueue;
   private readonly credentials: Credentials;
-  private readonly endpoint: string | undefined;
+  private readonly endpoints: AccountEndpoints;
+  private readonly configured: ReadonlyMap<string, AccountSettings>;
+  private readonly logger: Logger;
   private readonly cache = new Map<
     string,
-    { readonly readAt: number; readonly text: string; readonly account: EciAccount | undefined }
+    { readonly readAt: number; readonly text: string; readonly account: EciAccount | AccountUnusable | undefined }
   >();
   private readonly lanes = new Set<string>();
   private readonly auth = new Map<string, { readonly state: string; readonly at: number }>();
@@ -52,19 +37,22 @@ export class AccountDirectory {
     readonly clock: Clock;
     readonly effects: EffectQueue;
     readonly credentials: Credentials;
-    /** Instead of every account's own endpoint. */
-    readonly endpoint?: string;
+    readonly endpoints: AccountEndpoints;
+    readonly configured: readonly AccountSettings[];
+    readonly logger: Logger;
   }) {
     this.pool = parts.pool;
     this.clock = parts.clock;
     this.effects = parts.effects;
     this.credentials = parts.credentials;
-    this.endpoint = parts.endpoint;
+    this.endpoints = parts.endpoints;
+    this.configured = new Map(parts.configured.map((settings) => [settings.id, settings]));
+    this.logger = parts.logger;
   }
 
   /** Writes the accounts of the configuration, and the quota of every lane that is known. Accounts that left the configuration stay: clusters and history name them. */
-  async configure(accounts: readonly AccountSettings[]): Promise<void> {
-    for (const settings of accounts) {
+  async configure(): Promise<void> {
+    for (const settings of this.configured.values()) {
       await this.pool.query(
         `insert into fleet.account as a (id, name, credential, regions, endpoint, quotas, source, created_at, updated_at)
          values ($1, $2, $3, $4, $5, $6, 'configuration', $7, $7)
@@ -72,37 +60,69 @@ export class AccountDirectory {
            endpoint = excluded.endpoint, quotas = excluded.quotas, source = excluded.source, updated_at = excluded.updated_at
          where (a.name, a.credential, a.regions, a.endpoint, a.quotas, a.source)
            is distinct from (excluded.name, excluded.credential, excluded.regions, excluded.endpoint, excluded.quotas, excluded.source)`,
-        this.columns(settings),
+        columnsOf(settings, this.clock.now()),
       );
     }
     this.cache.clear();
-    for (const row of await this.all()) for (const region of row.regions) await this.ensureLanes(row.id, region);
+    for (const row of await this.all()) {
+      for (const region of row.regions) await this.ensureLanes(row.id, region);
+      const faults = this.faultsOf(row);
+      if (faults.length > 0)
+        this.logger.warn('a cloud account is not set up as it should be; the doctor says what to do', {
+          accountId: row.id,
+          faults,
+        });
+    }
   }
 
-  /** Adds an account; its key is tried by the first call that needs it. */
-  async add(settings: AccountSettings): Promise<AccountRow> {
-    const { rows } = await this.pool.query<AccountRow>(
-      `insert into fleet.account (id, name, credential, regions, endpoint, quotas, source, created_at, updated_at)
-       values ($1, $2, $3, $4, $5, $6, 'api', $7, $7) on conflict (id) do nothing returning *`,
-      this.columns(settings),
-    );
-    const [row] = rows;
-    if (row === undefined) throw conflict(`there is an account ${settings.id} already`);
-    this.cache.delete(settings.id);
-    for (const region of settings.regions) await this.ensureLanes(settings.id, region);
-    return row;
+  isConfigured(accountId: string): boolean {
+    return this.configured.has(accountId);
   }
 
-  /** The account as the cloud's client needs it; the same object for as long as nothing changed. */
+  /** The account as the cloud's client needs it; the same object for as long as nothing changed. Rejects with {@link AccountUnusable} when it must not be used as it is set up. */
   async find(accountId: string): Promise<EciAccount | undefined> {
     const known = this.cache.get(accountId);
-    if (known && this.clock.now() - known.readAt < CACHE_MS) return known.account;
+    if (known && this.clock.now() - known.readAt < CACHE_MS) return usable(known.account);
     const { rows } = await this.pool.query<AccountRow>('select * from fleet.account where id = $1', [accountId]);
     const [row] = rows;
     const text = JSON.stringify(row && [row.credential, row.regions, row.endpoint]);
     const account = known?.text === text ? known.account : row && this.accountOf(row);
     this.cache.set(accountId, { readAt: this.clock.now(), text, account });
-    return account;
+    return usable(account);
+  }
+
+  /** What keeps an account from being set up as is accepted today; accounts of the configuration are as operators want them. */
+  faultsOf(row: AccountRow): readonly AccountFault[] {
+    if (this.configured.has(row.id)) return [];
+    const reference = referenceOf(row);
+    const faults: AccountFault[] = [];
+    if (reference === undefined) faults.push('no-reference');
+    else if (typeof reference !== 'string') faults.push('old-reference');
+    // With an endpoint for all accounts, nobody asks for this one.
+    if (this.endpoints.override === undefined && !this.endpoints.mayBeNamed(row.endpoint, row.regions))
+      faults.push('endpoint-not-allowed');
+    return faults;
+  }
+
+  /** How an account is called with this credential, at this endpoint or each region's own. */
+  called(
+    account: { readonly id: string; readonly regions: readonly string[] },
+    reference: CredentialReference,
+    endpoint: string | null | undefined,
+  ): EciAccount {
+    const where = this.endpoints.override ?? endpoint ?? undefined;
+    return {
+      id: account.id,
+      regions: account.regions,
+      credential: () => this.key(account.id, reference),
+      ...(where === undefined ? {} : { endpoint: where }),
+    };
+  }
+
+  /** Whoever changed an account lets the next call see it. */
+  forget(accountId: string): void {
+    this.cache.delete(accountId);
+    this.auth.delete(accountId);
   }
 
   /** Sets the quota of an account's lanes in a region, once; call it before work is put into a lane. */
@@ -125,7 +145,7 @@ export class AccountDirectory {
     return rows;
   }
 
-  /** What the cloud said to the account's key. `message` must hold no secret. */
+  /** What the cloud said to the account's key. `message` is shown: our own words only. */
   async recordAuth(accountId: string, state: 'accepted' | 'refused', message?: string): Promise<void> {
     const now = this.clock.now();
     const last = this.auth.get(accountId);
@@ -139,25 +159,43 @@ export class AccountDirectory {
     ]);
   }
 
-  private accountOf(row: AccountRow): EciAccount {
-    const endpoint = this.endpoint ?? row.endpoint ?? undefined;
-    return {
-      id: row.id,
-      regions: row.regions,
-      credential: () => this.credentials.read(row.credential),
-      ...(endpoint === undefined ? {} : { endpoint }),
-    };
+  private accountOf(row: AccountRow): EciAccount | AccountUnusable {
+    const configured = this.configured.get(row.id);
+    if (configured) return this.called(configured, configured.credential, configured.endpoint);
+    const reference = referenceOf(row);
+    const mayBeUsed = this.faultsOf(row).every((fault) => fault === 'old-reference');
+    // Pods show it: which of the faults it is, operators find in the API, the log and the doctor.
+    if (reference === undefined || !mayBeUsed)
+      return new AccountUnusable(`cloud account ${row.id} may not be used as it is set up; operators can change it`);
+    return this.called(row, reference, row.endpoint);
   }
 
-  private columns(settings: AccountSettings): unknown[] {
-    return [
-      settings.id,
-      settings.name ?? settings.id,
-      JSON.stringify(settings.credential),
-      settings.regions,
-      settings.endpoint ?? null,
-      JSON.stringify(settings.quotas ?? {}),
-      new Date(this.clock.now()),
-    ];
+  /** Answers never say which variable or file is at fault, so it is said here, to operators. */
+  private async key(accountId: string, reference: CredentialReference): Promise<AccessKey> {
+    try {
+      return await this.credentials.read(reference);
+    } catch (error) {
+      const level = error instanceof CredentialMissing ? 'error' : 'warn';
+      this.logger[level]('the key of a cloud account cannot be read', { accountId, reason: errorMessage(error) });
+      throw error;
+    }
   }
+}
+
+function usable(account: EciAccount | AccountUnusable | undefined): EciAccount | undefined {
+  if (account instanceof AccountUnusable) throw account;
+  return account;
+}
+
+/** Columns of an account in the order id, name, credential, regions, endpoint, quotas, now. */
+export function columnsOf(settings: AccountSettings, now: number): unknown[] {
+  return [
+    settings.id,
+    settings.name ?? settings.id,
+    JSON.stringify(settings.credential),
+    settings.regions,
+    settings.endpoint ?? null,
+    JSON.stringify(settings.quotas ?? {}),
+    new Date(now),
+  ];
 }

@@ -1,31 +1,7 @@
 import { z } from 'zod';
 import { identifier } from '#libs/contracts';
-
-/**
- * Variables that hold this service's own secrets or addresses must not be named by an account: their value would be sent to the cloud as an
- * AccessKey id.
- */
-const ownVariable = /^(FLEET_|DATABASE_|KAFKA_|TLS_|HTTP_)/;
-const variableName = z
-  .string()
-  .regex(/^[A-Z][A-Z0-9_]{0,99}$/, 'must be the name of an environment variable (A-Z, 0-9, _)')
-  .refine(
-    (name) => !ownVariable.test(name),
-    'is a variable of the control plane itself; name one that holds an AccessKey',
-  );
-
-/** Where the AccessKey of an account is; never the key. A file holds JSON `{accessKeyId, accessKeySecret, securityToken?}`. */
-export const CredentialReference = z
-  .discriminatedUnion('kind', [
-    z.strictObject({
-      kind: z.literal('environment'),
-      accessKeyIdVariable: variableName,
-      accessKeySecretVariable: variableName,
-    }),
-    z.strictObject({ kind: z.literal('file'), path: z.string().regex(/^\/[^\0]+$/, 'must be an absolute path') }),
-  ])
-  .meta({ id: 'CredentialReference' });
-export type CredentialReference = z.infer<typeof CredentialReference>;
+import { parseEndpoint } from '#libs/eci';
+import { CredentialName, CredentialSource } from './credential-sources.ts';
 
 /** Calls a minute and how many may come at once. */
 const Bucket = z.strictObject({
@@ -48,21 +24,35 @@ export const AccountId = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'use 1–40 of a-z, 0-9 and -, not at its ends');
 
+export const EndpointText = z
+  .string()
+  .max(300)
+  .refine((text) => parseEndpoint(text) !== undefined, 'must be a host or http(s)://host:port without a path');
+
+/** An account as callers of the API set it up: they choose among what operators have configured. */
 export const AccountSettings = z
   .strictObject({
     id: AccountId,
     name: identifier(100).optional(),
-    credential: CredentialReference,
     /** Regions that the fleet may use; empty = every region. */
     regions: z.array(z.string().regex(/^[a-z]{2}-[a-z0-9-]{2,40}$/, 'must look like cn-hangzhou')).max(60),
-    endpoint: z
-      .string()
-      .regex(/^(https?:\/\/)?[^\s/]+$/, 'must be a host or http(s)://host:port without a path')
-      .optional(),
     quotas: Quotas.optional(),
+    /** Name of a credential of the configuration. */
+    credential: CredentialName,
+    /** Instead of each region's own: another name of the cloud, or one that the configuration lists. */
+    endpoint: EndpointText.optional(),
   })
   .meta({ id: 'AccountSettings' });
 export type AccountSettings = z.infer<typeof AccountSettings>;
+
+/** Where the key of an account comes from and where it is sent are changed together. */
+export const ChangeCredentialBody = AccountSettings.pick({ credential: true, endpoint: true }).meta({
+  id: 'ChangeCredential',
+});
+export type ChangeCredentialBody = z.infer<typeof ChangeCredentialBody>;
+
+/** An account as operators configure it: they may say where its key is on the spot. */
+export const ConfiguredAccount = AccountSettings.extend({ credential: z.union([CredentialName, CredentialSource]) });
 
 export type LaneAction = 'create' | 'delete' | 'describe' | 'status';
 

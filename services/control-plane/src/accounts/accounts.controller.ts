@@ -1,12 +1,12 @@
-import { Body, Controller, Get, Headers, Param, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, Param, Post, Put, Query, Res } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { entityTag, notModified } from '../http/etag.ts';
 import { IDEMPOTENCY_HEADER } from '../http/idempotency.ts';
 import { PageQuery } from '../http/page.ts';
-import { AccountSettings } from './account-settings.ts';
-import { AccountPage, AccountView, AddAccount, GetAccount, ListAccounts } from './accounts.ts';
+import { AccountSettings, ChangeCredentialBody } from './account-settings.ts';
+import { AccountPage, AccountView, AddAccount, ChangeCredential, GetAccount, ListAccounts } from './accounts.ts';
 
 @ApiTags('accounts')
 @Controller('api/v1/accounts')
@@ -37,13 +37,33 @@ export class AccountsController {
 
   @Post()
   @ApiHeader(IDEMPOTENCY_HEADER)
-  @ApiOperation({ summary: 'Add a cloud account by a reference to its key', operationId: 'addAccount' })
+  @ApiOperation({ summary: 'Add a cloud account by the name of its credential', operationId: 'addAccount' })
   @ApiResponse({
     status: 201,
     description: 'Added; its key is tried by the first call that needs it.',
     standardSchema: AccountView,
   })
+  @ApiResponse({ status: 400, description: 'No such credential or endpoint may be used; nothing was done.' })
   add(@Body({ schema: AccountSettings }) settings: AccountSettings): Promise<AccountView> {
     return this.commands.execute(new AddAccount(settings));
+  }
+
+  @Put(':id/credential')
+  @ApiOperation({
+    summary: 'Call a cloud account with another credential, and at which endpoint',
+    operationId: 'changeCredential',
+  })
+  @ApiResponse({ status: 200, description: 'Every call from now on has the new key.', standardSchema: AccountView })
+  @ApiResponse({
+    status: 400,
+    description:
+      "No such credential or endpoint may be used, or its key does not see the account's groups; nothing was done.",
+  })
+  @ApiResponse({ status: 409, description: 'It is an account of the configuration.' })
+  changeCredential(
+    @Param('id') id: string,
+    @Body({ schema: ChangeCredentialBody }) change: ChangeCredentialBody,
+  ): Promise<AccountView> {
+    return this.commands.execute(new ChangeCredential(id, change));
   }
 }

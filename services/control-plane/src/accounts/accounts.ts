@@ -2,8 +2,11 @@ import { Command, CommandHandler, Query, QueryHandler, type ICommandHandler, typ
 import { z } from 'zod';
 import { idPosition, PageCursor, pageOf, type PageQuery } from '../http/page.ts';
 import { notFound } from '../http/problem.ts';
-import { AccountDirectory, type AccountRow } from './account-directory.ts';
-import { bucketOf, CredentialReference, LANE_ACTIONS, type AccountSettings } from './account-settings.ts';
+import { AccountDesk } from './account-desk.ts';
+import { AccountDirectory } from './account-directory.ts';
+import { referenceOf, WHAT_TO_CHANGE, type AccountRow } from './account-row.ts';
+import { bucketOf, LANE_ACTIONS, type AccountSettings, type ChangeCredentialBody } from './account-settings.ts';
+import { CredentialName, OldReference } from './credential-sources.ts';
 
 const CURSOR = new PageCursor('accounts', z.tuple([idPosition]));
 
@@ -11,9 +14,12 @@ export const AccountView = z
   .object({
     id: z.string(),
     name: z.string(),
-    credential: CredentialReference,
+    /** Name of a credential of the configuration. Accounts of before 0.3.0 may still say where their key is. */
+    credential: z.union([CredentialName, OldReference]).optional(),
     regions: z.array(z.string()),
     endpoint: z.string().optional(),
+    /** What should be changed about it, when it is set up in a way that is not accepted any more. */
+    change: z.array(z.string()).optional(),
     /** Calls that the cloud grants in each region. */
     quotas: z.record(z.string(), z.object({ perMinute: z.number(), burst: z.number() })),
     source: z.enum(['configuration', 'api']),
@@ -48,7 +54,12 @@ export class ListAccountsHandler implements IQueryHandler<ListAccounts> {
   async execute({ page: { limit, cursor } }: ListAccounts): Promise<AccountPage> {
     const after = cursor === undefined ? '' : CURSOR.decode(cursor)[0];
     const rows = (await this.directory.all()).filter((row) => row.id > after);
-    const page = pageOf(rows, limit, accountView, (row) => CURSOR.encode([row.id]));
+    const page = pageOf(
+      rows,
+      limit,
+      (row) => accountView(row, this.directory),
+      (row) => CURSOR.encode([row.id]),
+    );
     return { ...page, items: [...page.items] };
   }
 }
@@ -69,7 +80,7 @@ export class GetAccountHandler implements IQueryHandler<GetAccount> {
   async execute({ id }: GetAccount): Promise<AccountView> {
     const row = (await this.directory.all()).find((account) => account.id === id);
     if (row === undefined) throw notFound(`there is no account ${id.slice(0, 100)}`);
-    return accountView(row);
+    return accountView(row, this.directory);
   }
 }
 
@@ -84,20 +95,49 @@ export class AddAccount extends Command<AccountView> {
 
 @CommandHandler(AddAccount)
 export class AddAccountHandler implements ICommandHandler<AddAccount> {
-  constructor(private readonly directory: AccountDirectory) {}
+  constructor(
+    private readonly desk: AccountDesk,
+    private readonly directory: AccountDirectory,
+  ) {}
 
   async execute({ settings }: AddAccount): Promise<AccountView> {
-    return accountView(await this.directory.add(settings));
+    return accountView(await this.desk.add(settings), this.directory);
   }
 }
 
-function accountView(row: AccountRow): AccountView {
+export class ChangeCredential extends Command<AccountView> {
+  readonly id: string;
+  readonly change: ChangeCredentialBody;
+
+  constructor(id: string, change: ChangeCredentialBody) {
+    super();
+    this.id = id;
+    this.change = change;
+  }
+}
+
+@CommandHandler(ChangeCredential)
+export class ChangeCredentialHandler implements ICommandHandler<ChangeCredential> {
+  constructor(
+    private readonly desk: AccountDesk,
+    private readonly directory: AccountDirectory,
+  ) {}
+
+  async execute({ id, change }: ChangeCredential): Promise<AccountView> {
+    return accountView(await this.desk.changeCredential(id, change), this.directory);
+  }
+}
+
+function accountView(row: AccountRow, directory: AccountDirectory): AccountView {
+  const credential = referenceOf(row);
+  const faults = directory.faultsOf(row);
   return {
     id: row.id,
     name: row.name,
-    credential: row.credential,
+    ...(credential === undefined ? {} : { credential }),
     regions: [...row.regions],
     ...(row.endpoint === null ? {} : { endpoint: row.endpoint }),
+    ...(faults.length === 0 ? {} : { change: faults.map((fault) => WHAT_TO_CHANGE[fault]) }),
     quotas: Object.fromEntries(
       LANE_ACTIONS.map((action) => {
         const { rate, burst } = bucketOf(action, row.quotas);

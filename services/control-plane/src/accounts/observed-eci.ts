@@ -1,4 +1,5 @@
 import {
+  DOCUMENTED_CODES,
   EciClient,
   EciClients,
   type CreateAnswer,
@@ -50,7 +51,7 @@ export class ObservedEciClients extends EciClients {
       calls.inc({ action, outcome });
       if (auth !== undefined) {
         if (auth.state === 'refused' && this.last.get(accountId) !== 'refused') {
-          parts.logger.error('the key of a cloud account is refused', { accountId, action, reason: auth.message });
+          parts.logger.error('the key of a cloud account is refused', { accountId, action, reason: auth.said });
         }
         this.last.set(accountId, auth.state);
         // A note for people; no call may fail or wait because it could not be written.
@@ -75,7 +76,13 @@ export class ObservedEciClients extends EciClients {
 
 interface Word {
   readonly outcome: string;
-  readonly auth?: { readonly state: 'accepted' | 'refused'; readonly message?: string };
+  readonly auth?: {
+    readonly state: 'accepted' | 'refused';
+    /** Shown with the account: our own words. */
+    readonly message?: string;
+    /** For the log: the cloud's words too. */
+    readonly said?: string;
+  };
 }
 
 type Observe = <T>(accountId: string, action: string, call: () => Promise<T>, word: (answer: T) => Word) => Promise<T>;
@@ -84,7 +91,17 @@ const ACCEPTED = { state: 'accepted' } as const;
 
 /** The reference of the account leads nowhere, so nothing was even asked. */
 function withoutKey(answer: { readonly reason: string; readonly noCredential?: boolean }): Pick<Word, 'auth'> {
-  return answer.noCredential ? { auth: { state: 'refused', message: answer.reason } } : {};
+  return answer.noCredential ? { auth: { state: 'refused', message: answer.reason, said: answer.reason } } : {};
+}
+
+/** Only codes that we know are repeated to whoever looks at the account: the rest is text of another host. */
+function refusedAuth({ code, message }: { readonly code: string; readonly message: string }): Required<Word>['auth'] {
+  const known = DOCUMENTED_CODES.has(code) ? `: ${code}` : '';
+  return {
+    state: 'refused',
+    message: `the cloud refuses the key${known}; the control plane's log has its words`,
+    said: `${code}: ${message}`,
+  };
 }
 
 function ofCreate(answer: CreateAnswer): Word {
@@ -93,7 +110,7 @@ function ofCreate(answer: CreateAnswer): Word {
       return { outcome: 'done', auth: ACCEPTED };
     case 'refused':
       return answer.class === 'AUTH'
-        ? { outcome: answer.class, auth: { state: 'refused', message: `${answer.code}: ${answer.message}` } }
+        ? { outcome: answer.class, auth: refusedAuth(answer) }
         : { outcome: answer.class, auth: ACCEPTED };
     case 'retry':
       return { outcome: answer.throttled ? 'THROTTLED' : 'never-sent', ...withoutKey(answer) };
@@ -105,9 +122,7 @@ function ofCreate(answer: CreateAnswer): Word {
 function ofDescribe(answer: DescribeAnswer<unknown>): Word {
   if (answer.kind === 'done') return { outcome: 'done', auth: ACCEPTED };
   if (answer.kind === 'unknown') return { outcome: 'unknown', ...withoutKey(answer) };
-  return answer.class === 'AUTH'
-    ? { outcome: answer.class, auth: { state: 'refused', message: `${answer.code}: ${answer.message}` } }
-    : { outcome: answer.class };
+  return answer.class === 'AUTH' ? { outcome: answer.class, auth: refusedAuth(answer) } : { outcome: answer.class };
 }
 
 class ObservedEciClient extends EciClient {

@@ -1,11 +1,11 @@
 import type { ControlPlaneConfig } from '../config.ts';
 import type { Canaries } from './oracles/o7-secrets.ts';
 
-/** Secrets of this configuration that must lie nowhere in the database; files of accounts are left to their owners. */
+/** Secrets of this configuration that must lie nowhere in the database; files of credentials are left to their owners. */
 export function canariesOf({ accounts, masterKey, tokenKey, http, variable }: ControlPlaneConfig): Canaries {
-  const keys = accounts.flatMap(({ id, credential }) =>
-    credential.kind === 'environment'
-      ? [{ name: `the AccessKey secret of account ${id}`, value: variable(credential.accessKeySecretVariable) ?? '' }]
+  const keys = [...accounts.credentials.named].flatMap(([name, source]) =>
+    source.kind === 'environment'
+      ? [{ name: `the AccessKey secret of credential ${name}`, value: variable(source.accessKeySecretVariable) ?? '' }]
       : [],
   );
   return {

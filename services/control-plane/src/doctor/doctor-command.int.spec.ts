@@ -94,9 +94,9 @@ describe('fleet doctor', () => {
   });
 
   it('refuses what it does not understand with 2', async () => {
-    expect(await fleet(['doctor', '--only', 'O1,O11'])).toMatchObject({
+    expect(await fleet(['doctor', '--only', 'O1,O12'])).toMatchObject({
       code: 2,
-      err: expect.stringContaining('not O11'),
+      err: expect.stringContaining('not O12'),
     });
     expect(await fleet(['doctor', '--quiet-seconds', 'long'])).toMatchObject({ code: 2 });
     expect(await fleet(['doctor', '--fast'])).toMatchObject({ code: 2 });
@@ -154,7 +154,7 @@ describe('fleet doctor', () => {
     await record(store, idOf('c'), story([{ type: 'PodChangeRefused', data: { fields: [text] } }]));
     const { out, code } = await fleet(['doctor', '--only', 'o7', '--quiet-seconds', '0']);
     expect(code).toBe(1);
-    expect(out).toContain('the AccessKey secret of account default');
+    expect(out).toContain('the AccessKey secret of credential default');
     expect(out).not.toContain(environment['ECI_SECRET_KEY']);
   });
 });

@@ -1,12 +1,15 @@
 import { parseArgs } from 'node:util';
 import { AlibabaEciClients } from '#libs/eci';
 import { createPool, PostgresEffectQueue } from '#libs/event-store';
+import { silentLogger } from '#libs/observability';
 import { notGiven, SystemClock, SystemRandom, WrongUsage } from '#libs/runtime';
 import { AccountDirectory } from '../accounts/account-directory.ts';
-import { Credentials } from '../accounts/credential.ts';
+import { AccountEndpoints } from '../accounts/account-endpoints.ts';
+import { Credentials } from '../accounts/credentials.ts';
 import type { CommandContext, FleetCommand } from '../command-line/command.ts';
 import { readConfig, type ControlPlaneConfig } from '../config.ts';
 import { canariesOf } from './canaries.ts';
+import { accountsOf } from './gather-accounts.ts';
 import { examine, type Examination } from './examine.ts';
 import { lineOf, ORACLE_IDS, ORACLES, type OracleId } from './finding.ts';
 import { quotasAtKafka } from './quotas-at-kafka.ts';
@@ -50,8 +53,15 @@ async function examineFleet(
       pool,
       clock,
       effects: new PostgresEffectQueue(pool),
-      credentials: new Credentials({ variable: config.variable, now: () => clock.now() }),
-      ...(config.eciEndpoint !== undefined && { endpoint: config.eciEndpoint }),
+      credentials: new Credentials({
+        configured: config.accounts.credentials,
+        variable: config.variable,
+        now: () => clock.now(),
+      }),
+      endpoints: new AccountEndpoints({ override: config.accounts.endpoint, listed: config.accounts.endpoints }),
+      configured: config.accounts.accounts,
+      // What it would say is a finding.
+      logger: silentLogger,
     });
     const random = new SystemRandom();
     const patient = {
@@ -61,6 +71,7 @@ async function examineFleet(
       clock,
       random,
       canaries: canariesOf(config),
+      accounts: () => accountsOf(accounts),
       chain: (stopping?: AbortSignal) => verifyChain(config, clock.now(), stopping),
       quotas: (clusters: readonly string[]) => quotasAtKafka(config, clusters, { clock, random }),
     };

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { EciClients } from '#libs/eci';
 import { isTrouble } from '#libs/event-store';
 import type { Clock, Random } from '#libs/runtime';
-import type { CloudList, StreamFacts } from './facts.ts';
+import type { AccountFacts, CloudList, StreamFacts } from './facts.ts';
 import { failedCheck, keyOf, ORACLE_IDS, type Finding, type OracleId, type Where } from './finding.ts';
 import { listClouds, withDetails } from './gather-cloud.ts';
 import {
@@ -17,6 +17,7 @@ import {
 } from './gather-fleet.ts';
 import { streamsOf, type StreamChoice } from './gather-streams.ts';
 import { intentsAreAccountedFor, workIsNotOverdue } from './oracles/o1-intents.ts';
+import { accountsAreSetUp } from './oracles/o11-accounts.ts';
 import { cloudKnowsTheLifetimes, ledgerEqualsLifetimes } from './oracles/o10-cost.ts';
 import { cloudAndStreamsAgree, isOpen, streamOfTags, whyNoEvidence, type CloudFacts } from './oracles/o2-cloud.ts';
 import { attemptsFollowEachOther, oneOpenGroupEach } from './oracles/o3-one-open.ts';
@@ -45,6 +46,8 @@ export interface Patient {
   readonly chain?: (signal?: AbortSignal) => Promise<ChainReport>;
   /** What Kafka lets the agents of these clusters write; absent: only the budgets of intake are looked at. */
   readonly quotas?: (clusters: readonly string[]) => Promise<QuotaReport>;
+  /** How accounts are set up; absent: nothing is said of them. */
+  readonly accounts?: () => Promise<readonly AccountFacts[]>;
 }
 
 export interface ExamineOptions {
@@ -214,6 +217,13 @@ async function look(
         if (why !== undefined) unchecked.push({ oracle: 'O9', why: `cluster ${cluster.clusterId}: ${why}` });
       }
       looked.push({ oracle: 'O9', at: `last inventories of ${clusters.length} clusters, and how far readers are` });
+    });
+  const { accounts: readAccounts } = patient;
+  if (has('O11') && readAccounts)
+    await check('O11', async () => {
+      const accounts = await readAccounts();
+      findings.push(...accountsAreSetUp(accounts));
+      looked.push({ oracle: 'O11', at: `${accounts.length} accounts` });
     });
   if (has('O14'))
     await check('O14', async () => {

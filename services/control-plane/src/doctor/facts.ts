@@ -1,6 +1,8 @@
 import type { ContainerGroupState, GroupStatus } from '#libs/domain';
 import type { GroupIdentity } from '#libs/eci';
 import type { RecordedEvent } from '#libs/event-store';
+import type { AccountFault } from '../accounts/account-row.ts';
+import type { OldReference } from '../accounts/credential-sources.ts';
 import type { ContainerGroupRecord } from '../container-groups/container-group.entity.ts';
 
 export interface StoredEvent extends RecordedEvent {
@@ -125,4 +127,14 @@ export interface OverBudget {
   readonly waiting: number;
   /** ISO; of the oldest. */
   readonly since: string;
+}
+
+/** How a cloud account is set up. */
+export interface AccountFacts {
+  readonly accountId: string;
+  readonly faults: readonly AccountFault[];
+  readonly oldReference?: OldReference;
+  readonly endpoint?: string;
+  /** Why its key cannot be read in this process, for operators. */
+  readonly keyTrouble?: string;
 }
