@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  createTestDatabase,
   eventually,
   startEciSimulator,
   temporaryFolder,
@@ -35,7 +36,7 @@ afterAll(async () => {
 });
 
 async function startFleet(clusterId: string, environment: Record<string, string> = {}) {
-  const fleet = await startPlayedFleet(clusterId, {
+  const fleet = await startPlayedFleet(clusterId, await createTestDatabase(), {
     ECI_ENDPOINT: simulator.endpoint,
     ECI_ACCESS_KEY: 'LTAI-spec',
     ECI_SECRET_KEY: 'secret-spec',

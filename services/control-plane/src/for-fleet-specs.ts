@@ -9,18 +9,16 @@ import {
 } from '#libs/contracts';
 import { sealEnvelope, type Messaging } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
-import { createTestDatabase, type TestDatabase } from '#libs/testing';
 import type { Environment } from './config.ts';
 import { startControlPlane, type ControlPlane } from './control-plane.ts';
 import { call, newMessaging, TestAgent, testConfig } from './for-specs.ts';
 
 const names = topics('eci-fleet');
 
-/** A control plane with all roles on a database of its own, and one cluster whose agent is played. */
+/** A control plane with all roles, and one cluster whose agent is played. */
 export interface Fleet {
   plane: ControlPlane;
   readonly messaging: Messaging;
-  readonly databaseUrl: string;
   readonly statuses: Map<string, PodStatusMessage>;
   restart(): Promise<void>;
   run(uid: string, name?: string): Promise<void>;
@@ -32,16 +30,14 @@ export interface Fleet {
 
 export async function startFleet(
   clusterId: string,
+  /** Migrated; dropped by `close`. */
+  database: { readonly url: string; drop(): Promise<void> },
   environment: Environment,
   options: {
     readonly accountId?: string;
-    /** Done with the migrated database before the control plane starts. */
-    readonly before?: (databaseUrl: string) => Promise<void>;
     readonly logger?: Logger;
   } = {},
 ): Promise<Fleet> {
-  const database: TestDatabase = await createTestDatabase();
-  await options.before?.(database.url);
   const messaging = newMessaging();
   const config = await testConfig(database.url, environment);
   const parts = { messaging, ...(options.logger && { logger: options.logger }) };
@@ -75,7 +71,6 @@ export async function startFleet(
       return plane;
     },
     messaging,
-    databaseUrl: database.url,
     statuses,
     async restart() {
       await plane.stop();

@@ -6,11 +6,13 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLogger } from '#libs/observability';
 import {
+  createTestDatabase,
   eventually,
   startEciSimulator,
   temporaryFolder,
   type EciSimulatorRig,
   type TemporaryFolder,
+  type TestDatabase,
 } from '#libs/testing';
 import { migrate } from '#migrations';
 import { COMMANDS } from '../command-line/commands.ts';
@@ -38,6 +40,7 @@ let port: number;
 const received: string[] = [];
 const logged: string[] = [];
 let environment: Environment;
+let database: TestDatabase;
 let fleet: Fleet;
 let pool: pg.Pool;
 
@@ -114,29 +117,28 @@ beforeAll(async () => {
     FLEET_ACCOUNT_ENDPOINTS: simulator.endpoint,
     LOG_LEVEL: 'info',
   };
-  fleet = await startFleet('c-old', environment, {
+  database = await createTestDatabase();
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  for (const { id, credential, endpoint, source = 'api' } of OLD_ROWS())
+    await client.query(
+      `insert into fleet.account (id, name, credential, regions, endpoint, quotas, source, auth_state, auth_message, auth_at, created_at, updated_at)
+           values ($1, $1, $2, '{}', $3, '{}', $4, 'refused', 'Forbidden.RAM: INTERNAL-RESPONSE-TEXT', now(), now(), now())`,
+      [id, JSON.stringify(credential), endpoint, source],
+    );
+  // As a database of 0.2.0 comes to this version.
+  await client.query(`delete from es.migration where name like '0089%'`);
+  await migrate(database.url);
+  await client.end();
+  fleet = await startFleet('c-old', database, environment, {
     accountId: 'old',
     logger: createLogger({
       level: 'info',
       service: 'spec',
       destination: { write: (line: string) => void logged.push(line) },
     }),
-    before: async (url) => {
-      const client = new pg.Client({ connectionString: url });
-      await client.connect();
-      for (const { id, credential, endpoint, source = 'api' } of OLD_ROWS())
-        await client.query(
-          `insert into fleet.account (id, name, credential, regions, endpoint, quotas, source, auth_state, auth_message, auth_at, created_at, updated_at)
-           values ($1, $1, $2, '{}', $3, '{}', $4, 'refused', 'Forbidden.RAM: INTERNAL-RESPONSE-TEXT', now(), now(), now())`,
-          [id, JSON.stringify(credential), endpoint, source],
-        );
-      // As a database of 0.2.0 comes to this version.
-      await client.query(`delete from es.migration where name like '0089%'`);
-      await migrate(url);
-      await client.end();
-    },
   });
-  pool = new pg.Pool({ connectionString: fleet.databaseUrl, max: 2 });
+  pool = new pg.Pool({ connectionString: database.url, max: 2 });
 });
 
 afterAll(async () => {
@@ -360,7 +362,7 @@ describe('an account of before there were names', () => {
     });
     const out: string[] = [];
     const code = await runCommand(COMMANDS, ['doctor', '--json', '--only', 'O11', '--quiet-seconds', '0'], {
-      environment: { ...environment, DATABASE_URL: fleet.databaseUrl },
+      environment: { ...environment, DATABASE_URL: database.url },
       print: (line) => out.push(line),
       complain: () => undefined,
       signal: new AbortController().signal,
