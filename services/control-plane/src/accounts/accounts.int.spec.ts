@@ -19,7 +19,7 @@ import { COMMANDS } from '../command-line/commands.ts';
 import { runCommand } from '../command-line/run-command.ts';
 import type { Environment } from '../config.ts';
 import { startFleet, type Fleet } from '../for-fleet-specs.ts';
-import { call, newTokenKey, type Answer } from '../for-specs.ts';
+import { call, MASTER_KEY, newTokenKey, type Answer } from '../for-specs.ts';
 
 /** Accounts against whoever may call the API: on real PostgreSQL, with a host that waits for what it should never be sent. */
 
@@ -110,7 +110,7 @@ beforeAll(async () => {
   port = (listener.address() as AddressInfo).port;
   environment = {
     ...SECRETS,
-    FLEET_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+    FLEET_MASTER_KEY: MASTER_KEY,
     FLEET_TOKEN_KEY: await newTokenKey(),
     FLEET_CREDENTIALS: JSON.stringify({ gone: { kind: 'file', path: join(folder.path, 'not-there.json') } }),
     FLEET_CREDENTIALS_DIR: named,
