@@ -216,7 +216,7 @@ export class LoopsRig {
 
   async send(body: IntentBody, sealed: unknown = {}, over: { clusterId?: string } = {}): Promise<void> {
     const clusterId = over.clusterId ?? CLUSTER;
-    const [key] = (await this.keys.forCluster(clusterId))
+    const [key] = ((await this.keys.forCluster(clusterId, 0)) ?? [])
       .filter(({ notBefore }) => Date.parse(notBefore) <= this.clock.now())
       .slice(-1);
     const messageKey =

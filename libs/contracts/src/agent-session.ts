@@ -57,4 +57,6 @@ export const SESSION_PROBLEMS = {
   fingerprint: 'urn:eci-fleet:problem:cluster-fingerprint-mismatch',
   revoked: 'urn:eci-fleet:problem:cluster-revoked',
   unknownToken: 'urn:eci-fleet:problem:join-token-unknown',
+  /** The agent's key was replaced or taken away; with a join token that it has not used it makes a new one and joins with that. */
+  retiredKey: 'urn:eci-fleet:problem:agent-key-retired',
 } as const;

@@ -108,6 +108,8 @@ export interface InProcessTopic {
  * reader with an offset store.
  */
 export class InProcessLog {
+  /** Principals that were granted anything. */
+  readonly granted = new Set<string>();
   readonly clock: Clock;
   private readonly topics = new Map<string, InProcessTopic>();
   private readonly tombstoneRetentionMs: number;

@@ -66,12 +66,18 @@ export class InProcessMessaging extends Messaging {
     return Promise.resolve();
   }
 
-  /** One process trusts itself: there are no identities here. */
-  grantCluster(): Promise<void> {
+  /** One process trusts itself: rights are remembered, and nobody is asked for them. */
+  grantCluster(principal: string): Promise<void> {
+    this.log.granted.add(principal);
     return Promise.resolve();
   }
 
-  revokeCluster(): Promise<void> {
+  principalsWithRights(): Promise<readonly string[]> {
+    return Promise.resolve([...this.log.granted]);
+  }
+
+  revokeCluster(principal: string): Promise<void> {
+    this.log.granted.delete(principal);
     return Promise.resolve();
   }
 

@@ -111,6 +111,8 @@ export abstract class Messaging {
   produceQuotas(): ProduceQuotas | undefined {
     return undefined;
   }
+  /** Every principal that was granted anything; none where the log has no identities. */
+  abstract principalsWithRights(): Promise<readonly string[]>;
   abstract healthy(): boolean;
   /** Why it is not healthy, for people; undefined when it is. */
   trouble(): string | undefined {

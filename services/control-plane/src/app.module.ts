@@ -17,6 +17,7 @@ import {
   IssueJoinTokenHandler,
   ListClustersHandler,
   RegisterClusterHandler,
+  RotateAgentKeyHandler,
   UnregisterClusterHandler,
 } from './clusters/clusters.ts';
 import { ClustersController } from './clusters/clusters.controller.ts';
@@ -121,6 +122,7 @@ export class AppModule {
         ListAccountsHandler,
         RegisterClusterHandler,
         IssueJoinTokenHandler,
+        RotateAgentKeyHandler,
         UnregisterClusterHandler,
         GetClusterHandler,
         ListClustersHandler,

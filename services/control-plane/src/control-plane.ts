@@ -21,6 +21,8 @@ import { publicAuditKey } from './audit/audit-key.ts';
 import { SealReader } from './audit/read-seals.ts';
 import { ClusterDirectory } from './clusters/cluster-directory.ts';
 import { ClusterReader } from './clusters/clusters.ts';
+import { Standings } from './clusters/standings.ts';
+import { sweepRights } from './clusters/sweep-rights.ts';
 import { ClusterRegistration } from './clusters/registration.ts';
 import type { ControlPlaneConfig, Role } from './config.ts';
 import { EventFeed } from './container-groups/event-feed.ts';
@@ -186,9 +188,11 @@ export async function startControlPlane(
       wanted: quotaOfAgents(config.kafka),
       logger,
     });
+    const standings = new Standings(pool);
     const clusterTopics = new ClusterTopics({
       messaging,
       fleet: config.fleet,
+      standing: (clusterId) => standings.of(clusterId),
       refill: async (clusterId) => {
         const count = await refill.refill(clusterId);
         if (count > 0) logger.info('fill a new topic of a cluster done', { clusterId, statuses: count });
@@ -326,6 +330,7 @@ export async function startControlPlane(
       startHousekeeping(parts, [
         { name: 'partitions', run: () => postgresStore.makePartitions().then(() => 0) },
         { name: 'envelope-keys', run: () => envelopeKeys.destroyExpired() },
+        { name: 'kafka-rights', run: () => sweepRights({ messaging, standings, fleet: config.fleet }) },
         { name: 'assertions', run: () => sessions.forgetOldAssertions() },
         { name: 'inventory-parts', run: () => new PostgresInventories({ pool, clock }).forgetOldParts() },
         { name: 'quarantine', run: () => parts.quarantine.forgetOld() },

@@ -4,6 +4,7 @@ import { PostgresCheckpoints, PostgresTransactions, type EventStore, type Record
 import type { Messaging } from '#libs/messaging';
 import { AsideItems } from '#libs/observability';
 import { ClusterDirectory } from '../../../services/control-plane/src/clusters/cluster-directory.ts';
+import { Standings } from '../../../services/control-plane/src/clusters/standings.ts';
 import { PostgresDeferrals } from '../../../services/control-plane/src/intake/postgres-deferrals.ts';
 import type { Parts } from '../../../services/control-plane/src/parts.ts';
 import { ClusterTopics } from '../../../services/control-plane/src/publish/cluster-topics.ts';
@@ -48,6 +49,7 @@ async function publisher(stage: Stage): Promise<() => Promise<void>> {
     const clusterTopics = new ClusterTopics({
       messaging,
       fleet: FLEET,
+      standing: (id) => new Standings(base.pool).of(id),
       refill: (id) => statuses.publish(PODS.map((uid) => streamIdOf(id, uid))),
     });
     const prepared = new PreparedClusters({
@@ -167,6 +169,7 @@ export const TOLD: readonly Row[] = [
             topics: new ClusterTopics({
               messaging,
               fleet: FLEET,
+              standing: (id) => new Standings(base.pool).of(id),
               refill: (id) => Promise.resolve(void filled.add(id)),
             }),
           } as unknown as Parts),

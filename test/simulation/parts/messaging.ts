@@ -92,6 +92,10 @@ export class SimulatedMessaging extends Messaging {
     return Promise.resolve();
   }
 
+  principalsWithRights(): Promise<readonly string[]> {
+    return Promise.resolve([]);
+  }
+
   revokeCluster(): Promise<void> {
     return Promise.resolve();
   }

@@ -10,6 +10,8 @@ const BACKOFF = { baseMs: 200, capMs: 2_000 };
 /** How long an operation waits for a broker that is away, milliseconds. */
 const PATIENCE_MS = 30_000;
 
+const USER = 'User:';
+
 /** Topics, offsets and ACLs. Operations wait up to 30 s for a broker that is away; each may be repeated without harm. */
 export class Administrator {
   private readonly kafka: Kafka;
@@ -108,6 +110,22 @@ export class Administrator {
         ],
       }),
     );
+  }
+
+  async principalsWithRights(): Promise<readonly string[]> {
+    const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
+    const principals = new Set<string>();
+    await this.acl('list rights', async (admin) => {
+      const { resources } = await admin.describeAcls({
+        resourceType: AclResourceTypes.ANY,
+        resourcePatternType: ResourcePatternTypes.ANY,
+        operation: AclOperationTypes.ANY,
+        permissionType: AclPermissionTypes.ALLOW,
+      });
+      for (const { acls } of resources)
+        for (const { principal } of acls) if (principal.startsWith(USER)) principals.add(principal.slice(USER.length));
+    });
+    return [...principals];
   }
 
   /** Start and end of each partition. Tries once: its callers retry in their own loops. */

@@ -106,6 +106,10 @@ export class KafkaMessaging extends Messaging {
     return new KafkaProduceQuotas(this.kafka);
   }
 
+  principalsWithRights(): Promise<readonly string[]> {
+    return this.administrator.principalsWithRights();
+  }
+
   /** False while any part that was used cannot reach Kafka. */
   healthy(): boolean {
     return !this.closed && [...this.watches].every((watch) => watch.reached);

@@ -41,9 +41,16 @@ export class IdentityStore {
     });
   }
 
+  /** Puts a new key in the place of one that was retired, and forgets the cluster that it had joined. */
+  async renew(): Promise<Identity> {
+    const stored = await this.api.patch(resources.secrets, this.place, 'merge', {
+      data: { 'private-key.jwk': base64(JSON.stringify(await newKey())), 'cluster-id': null, audience: null },
+    });
+    return this.parse(stored);
+  }
+
   private async make(): Promise<Stored<SecretObject>> {
-    const { privateKey } = await generateKeyPair('ES256', { extractable: true });
-    const jwk = await exportJWK(privateKey);
+    const jwk = await newKey();
     try {
       return await this.api.create(
         resources.secrets,
@@ -83,6 +90,11 @@ export class IdentityStore {
     const audience = plain(secret.data?.audience);
     return { privateKey, publicKey, cluster: id && audience ? { id, audience } : undefined };
   }
+}
+
+async function newKey(): Promise<JWK> {
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+  return exportJWK(privateKey);
 }
 
 const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');

@@ -14,6 +14,7 @@ interface World {
   readonly states: SessionState[];
   readonly epochs: number[];
   joins: number;
+  renewals: number;
   stored: { id: string; audience: string } | undefined;
   /** Milliseconds by which the control plane's clock is behind the agent's. */
   agentAheadMs: number;
@@ -53,6 +54,7 @@ async function worldWith(start: { cluster?: string; token?: string }): Promise<W
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
   const jwk = await exportJWK(privateKey);
   const { d: _, ...publicKey } = jwk;
+  const next = await exportJWK((await generateKeyPair('ES256', { extractable: true })).privateKey);
   const clock = new VirtualClock();
   const asked: SessionRequest[] = [];
   const states: SessionState[] = [];
@@ -65,6 +67,7 @@ async function worldWith(start: { cluster?: string; token?: string }): Promise<W
     epochs,
     agentAheadMs: 0,
     joins: 0,
+    renewals: 0,
     stored: start.cluster === undefined ? undefined : { id: start.cluster, audience: 'a' },
     answer: (request) => sessionOf(clock, 'c', request.renewEpoch ?? ++epoch),
     answerJoin: () => 'c',
@@ -89,6 +92,11 @@ async function worldWith(start: { cluster?: string; token?: string }): Promise<W
       identities: {
         load: async (): Promise<Identity> => ({ privateKey: jwk, publicKey, cluster: world.stored }),
         fingerprint: async () => 'uid',
+        renew: async () => {
+          world.renewals += 1;
+          world.stored = undefined;
+          return { privateKey: next, publicKey: { ...publicKey, kid: 'next' } };
+        },
         joined: async (cluster) => {
           world.stored = { ...cluster };
         },
@@ -210,6 +218,21 @@ describe('the session of an agent', () => {
 
     expect(world.joins).toBe(1);
     expect(world.stored?.id).toBe('c');
+    await world.session.stop();
+  });
+
+  it('makes a new key when its own was retired, joins with that, and tries on with it when the answer is lost', async () => {
+    const world = await worldWith({ cluster: 'gone', token: 'fresh' });
+    const answer = world.answer;
+    world.answer = (request) => (world.stored?.id === 'c' ? answer(request) : refusal(401));
+    world.answerJoin = () => {
+      if (world.renewals === 0) return refusal(403, SESSION_PROBLEMS.retiredKey);
+      return world.joins === 2 ? refusal(503) : 'c';
+    };
+
+    await until(world, () => world.session.speaking);
+
+    expect([world.renewals, world.joins]).toEqual([1, 3]);
     await world.session.stop();
   });
 

@@ -26,7 +26,7 @@ export interface EnvelopeKeyInForce {
 
 export interface SessionOptions {
   readonly client: Pick<ControlPlaneClient, 'join' | 'session' | 'answeredAt'>;
-  readonly identities: Pick<IdentityStore, 'load' | 'joined' | 'fingerprint'>;
+  readonly identities: Pick<IdentityStore, 'load' | 'joined' | 'renew' | 'fingerprint'>;
   readonly joinToken: string | undefined;
   readonly nodeName: string;
   readonly agentVersion: string;
@@ -138,7 +138,7 @@ export class Session {
   }
 
   private async join(): Promise<Identity> {
-    const { identities, client, joinToken, logger } = this.options;
+    const { identities, joinToken, logger } = this.options;
     this.identity ??= await identities.load();
     this.fingerprint ??= await identities.fingerprint();
     if (this.identity.cluster) return this.identity;
@@ -149,10 +149,11 @@ export class Session {
         'this cluster has not joined: register it and set JOIN_TOKEN',
       );
     }
-    const joined = await client.join({
-      token: joinToken,
-      publicKey: { ...this.identity.publicKey },
-      clusterFingerprint: this.fingerprint,
+    const joined = await this.joinWith(joinToken, this.identity, this.fingerprint).catch(async (error: unknown) => {
+      if (!(error instanceof ControlPlaneRefusal) || error.type !== SESSION_PROBLEMS.retiredKey) throw error;
+      logger.warn('the key of this agent was retired; it joins with a new one');
+      this.identity = await identities.renew();
+      return this.joinWith(joinToken, this.identity, this.fingerprint!);
     });
     const cluster = { id: joined.clusterId, audience: joined.audience };
     await identities.joined(cluster);
@@ -160,6 +161,10 @@ export class Session {
     this.identity = { ...this.identity, cluster };
     logger.info('joined the fleet', { clusterId: cluster.id });
     return this.identity;
+  }
+
+  private joinWith(token: string, { publicKey }: Identity, clusterFingerprint: string) {
+    return this.options.client.join({ token, publicKey: { ...publicKey }, clusterFingerprint });
   }
 
   /**
@@ -179,7 +184,8 @@ export class Session {
       this.current = undefined;
       return true;
     } catch (refusal) {
-      this.identity = former;
+      // A new key is stored by now, and perhaps known: whatever became of this try, the next one is with it.
+      if (this.identity?.publicKey.kid === former.publicKey.kid) this.identity = former;
       this.tokenSpent = refusal instanceof ControlPlaneRefusal && refusal.status >= 400 && refusal.status < 500;
       return false;
     }

@@ -8,6 +8,8 @@ export interface ClusterRow {
   readonly fingerprint: string | null;
   readonly public_key: JWK | null;
   readonly key_thumbprint: string | null;
+  /** How many keys of the cluster's agents have ended. */
+  readonly key_generation: number;
   /** bigint, as text. */
   readonly epoch: string;
   readonly session_agent_id: string | null;

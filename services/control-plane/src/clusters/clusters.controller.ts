@@ -12,6 +12,7 @@ import {
   IssueJoinToken,
   ListClusters,
   RegisterCluster,
+  RotateAgentKey,
   UnregisterCluster,
 } from './clusters.ts';
 import { RegisterClusterBody, type JoinToken } from './registration.ts';
@@ -63,6 +64,23 @@ export class ClustersController {
     return this.commands.execute(new IssueJoinToken(id));
   }
 
+  @Post(':id/rotate-key')
+  @ApiHeader({ ...IF_MATCH_HEADER, required: true })
+  @ApiOperation({
+    summary: "Take the agent's key away: its session, tokens, rights and keys end at once, and it joins with a new key",
+    operationId: 'rotateAgentKey',
+  })
+  @ApiResponse({
+    status: 201,
+    description: 'Done; the token is for a new key of the agent. Pods go on running.',
+    standardSchema: JoinTokenView,
+  })
+  @ApiResponse({ status: 412, description: 'It is another registration, or has joined since; nothing was done.' })
+  @ApiResponse({ status: 428, description: 'Without `If-Match`; nothing was done.' })
+  rotateKey(@Param('id') id: string, @Headers('if-match') ifMatch: string | undefined): Promise<JoinToken> {
+    return this.commands.execute(new RotateAgentKey(id, statedState(id, ifMatch)));
+  }
+
   @Delete(':id')
   @HttpCode(204)
   @ApiHeader({ ...IF_MATCH_HEADER, required: true })
@@ -74,8 +92,12 @@ export class ClustersController {
   @ApiResponse({ status: 412, description: 'It is another registration, or has joined since; nothing was done.' })
   @ApiResponse({ status: 428, description: 'Without `If-Match`; nothing was done.' })
   async unregister(@Param('id') id: string, @Headers('if-match') ifMatch: string | undefined): Promise<void> {
-    const stated = statedTag(ifMatch);
-    if (stated === undefined) throw stateNotStated(`GET /api/v1/clusters/${encodeURIComponent(id)}`);
-    await this.commands.execute(new UnregisterCluster(id, stated));
+    await this.commands.execute(new UnregisterCluster(id, statedState(id, ifMatch)));
   }
+}
+
+function statedState(id: string, ifMatch: string | undefined): string {
+  const stated = statedTag(ifMatch);
+  if (stated === undefined) throw stateNotStated(`GET /api/v1/clusters/${encodeURIComponent(id)}`);
+  return stated;
 }

@@ -137,6 +137,27 @@ export class IssueJoinTokenHandler implements ICommandHandler<IssueJoinToken> {
   }
 }
 
+export class RotateAgentKey extends Command<JoinToken> {
+  readonly clusterId: string;
+  /** Entity tag of the cluster as it was looked at. */
+  readonly stated: string;
+
+  constructor(clusterId: string, stated: string) {
+    super();
+    this.clusterId = clusterId;
+    this.stated = stated;
+  }
+}
+
+@CommandHandler(RotateAgentKey)
+export class RotateAgentKeyHandler implements ICommandHandler<RotateAgentKey> {
+  constructor(private readonly registration: ClusterRegistration) {}
+
+  execute({ clusterId, stated }: RotateAgentKey): Promise<JoinToken> {
+    return this.registration.rotate(clusterId, stated);
+  }
+}
+
 export class UnregisterCluster extends Command<void> {
   readonly clusterId: string;
   /** Entity tag of the cluster as it was looked at. */

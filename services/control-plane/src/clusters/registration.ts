@@ -11,6 +11,7 @@ import type { ClusterTopics } from '../publish/cluster-topics.ts';
 import { inTransaction } from '../transaction.ts';
 import type { ClusterDirectory } from './cluster-directory.ts';
 import type { ClusterRow } from './cluster-row.ts';
+import { endAgentKey } from './standings.ts';
 import { clusterTag, clusterView, isSameCluster } from './cluster-view.ts';
 
 const JOIN_TOKEN_MS = 3_600_000;
@@ -89,38 +90,61 @@ export class ClusterRegistration {
   }
 
   /**
+   * Takes the agent's key away: its session, access token, envelope keys and rights on Kafka end at once, and it never joins with that key again.
+   * What it sent and nobody has read yet is asked for again, once it has joined with a new key and the token that this answers. `stated`: the
+   * entity tag under which the cluster was looked at.
+   */
+  async rotate(clusterId: string, stated: string): Promise<JoinToken> {
+    const { token, ended } = await inTransaction(this.pool, async (client) => {
+      const row = await this.registered(client, clusterId);
+      this.mustBe(stated, row);
+      await endAgentKey(client, row, new Date(this.clock.now()));
+      await client.query('update fleet.cluster set public_key = null, key_thumbprint = null where id = $1', [
+        clusterId,
+      ]);
+      await client.query('delete from fleet.join_token where cluster_id = $1 and used_by is null', [clusterId]);
+      return { token: await this.issue(client, clusterId), ended: row.key_generation };
+    });
+    this.directory.forget(clusterId);
+    this.keys.forget(clusterId);
+    await this.topics.shutOut(clusterId, ended);
+    return token;
+  }
+
+  /**
    * Ends session, tokens, rights and keys of the cluster's agent, and removes its topic. Its groups and their history stay. Repeating it is harmless.
    * `stated`: the entity tag under which the cluster was looked at.
    */
   async unregister(clusterId: string, stated: string): Promise<void> {
-    await inTransaction(this.pool, async (client) => {
-      const { rows } = await client.query<ClusterRow>('select * from fleet.cluster where id = $1 for update', [
-        clusterId,
-      ]);
-      const [row] = rows;
-      if (row === undefined) throw notFound(`there is no cluster ${clusterId}`);
-      const now = clusterView(row, this.clock.now());
-      if (row.unregistered_at === null && !isSameCluster(stated, now)) {
-        throw stateChanged({
-          what: `cluster ${clusterId} is not as you saw it: it was registered at ${now.registeredAt} and ${
-            now.joinedAt === undefined ? 'has not joined' : `joined at ${now.joinedAt}`
-          }`,
-          read: `GET /api/v1/clusters/${clusterId}`,
-          etag: clusterTag(now),
-          extra: { now: { registeredAt: now.registeredAt, joinedAt: now.joinedAt } },
-        });
-      }
+    const generation = await inTransaction(this.pool, async (client) => {
+      const row = await this.known(client, clusterId);
+      // A repeat: what is left to do is done below.
+      if (row.unregistered_at !== null) return row.key_generation;
+      this.mustBe(stated, row);
+      const now = new Date(this.clock.now());
+      await endAgentKey(client, row, now);
       // The public key stays, so that who holds the private half, and nobody else, is told that the cluster was unregistered.
-      await client.query(
-        `update fleet.cluster set unregistered_at = coalesce(unregistered_at, $2), session_agent_id = null where id = $1`,
-        [clusterId, new Date(this.clock.now())],
-      );
+      await client.query('update fleet.cluster set unregistered_at = $2 where id = $1', [clusterId, now]);
       await client.query('delete from fleet.join_token where cluster_id = $1', [clusterId]);
-      await client.query('delete from fleet.agent_assertion where cluster_id = $1', [clusterId]);
+      return row.key_generation;
     });
     this.directory.forget(clusterId);
-    await this.keys.destroy(clusterId);
-    await this.topics.remove(clusterId);
+    this.keys.forget(clusterId);
+    await this.topics.remove(clusterId, generation);
+  }
+
+  /** Nothing that ends an agent is done to a cluster that the caller has not seen. */
+  private mustBe(stated: string, row: ClusterRow): void {
+    const now = clusterView(row, this.clock.now());
+    if (isSameCluster(stated, now)) return;
+    throw stateChanged({
+      what: `cluster ${row.id} is not as you saw it: it was registered at ${now.registeredAt} and ${
+        now.joinedAt === undefined ? 'has not joined' : `joined at ${now.joinedAt}`
+      }`,
+      read: `GET /api/v1/clusters/${row.id}`,
+      etag: clusterTag(now),
+      extra: { now: { registeredAt: now.registeredAt, joinedAt: now.joinedAt } },
+    });
   }
 
   private async issue(client: PoolClient, clusterId: string): Promise<JoinToken> {
@@ -134,13 +158,19 @@ export class ClusterRegistration {
     return { token, expiresAt: expiresAt.toISOString() };
   }
 
-  private async registered(client: PoolClient, clusterId: string): Promise<void> {
+  private async known(client: PoolClient, clusterId: string): Promise<ClusterRow> {
     const { rows } = await client.query<ClusterRow>('select * from fleet.cluster where id = $1 for update', [
       clusterId,
     ]);
     const [row] = rows;
     if (row === undefined) throw notFound(`there is no cluster ${clusterId}`);
+    return row;
+  }
+
+  private async registered(client: PoolClient, clusterId: string): Promise<ClusterRow> {
+    const row = await this.known(client, clusterId);
     if (row.unregistered_at !== null) throw conflict(`cluster ${clusterId} was unregistered; register a new one`);
+    return row;
   }
 
   private async accountFor(wanted: string | undefined): Promise<string> {

@@ -73,7 +73,7 @@ async function examineFleet(
       canaries: canariesOf(config),
       accounts: () => accountsOf(accounts),
       chain: (stopping?: AbortSignal) => verifyChain(config, clock.now(), stopping),
-      quotas: (clusters: readonly string[]) => quotasAtKafka(config, clusters, { clock, random }),
+      quotas: (clusters: Parameters<typeof quotasAtKafka>[1]) => quotasAtKafka(config, clusters, { clock, random }),
     };
     return await examine(patient, { ...options, signal, ...(!json && { progress: complain }) });
   } finally {

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { EciClients } from '#libs/eci';
 import { isTrouble } from '#libs/event-store';
 import type { Clock, Random } from '#libs/runtime';
-import type { AccountFacts, CloudList, StreamFacts } from './facts.ts';
+import type { AccountFacts, CloudList, ClusterFacts, StreamFacts } from './facts.ts';
 import { failedCheck, keyOf, ORACLE_IDS, type Finding, type OracleId, type Where } from './finding.ts';
 import { listClouds, withDetails } from './gather-cloud.ts';
 import {
@@ -45,7 +45,7 @@ export interface Patient {
   /** Verifies the chain of seals over the log; absent: only digests are checked. */
   readonly chain?: (signal?: AbortSignal) => Promise<ChainReport>;
   /** What Kafka lets the agents of these clusters write; absent: only the budgets of intake are looked at. */
-  readonly quotas?: (clusters: readonly string[]) => Promise<QuotaReport>;
+  readonly quotas?: (clusters: readonly Pick<ClusterFacts, 'clusterId' | 'keyGeneration'>[]) => Promise<QuotaReport>;
   /** How accounts are set up; absent: nothing is said of them. */
   readonly accounts?: () => Promise<readonly AccountFacts[]>;
 }
@@ -227,7 +227,7 @@ async function look(
     });
   if (has('O14'))
     await check('O14', async () => {
-      const clusters = (await clustersOf(pool)).map(({ clusterId }) => clusterId);
+      const clusters = await clustersOf(pool);
       findings.push(...clustersStayWithinBudget(await overBudget(pool), now));
       looked.push({ oracle: 'O14', at: `what waits of ${clusters.length} clusters` });
       const report = await patient.quotas?.(clusters);

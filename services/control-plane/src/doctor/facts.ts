@@ -84,6 +84,8 @@ export interface OpenStream {
 
 export interface ClusterFacts {
   readonly clusterId: string;
+  /** Of the agent's key: it is part of its name at Kafka. */
+  readonly keyGeneration: number;
   /** ISO; the agent's session. */
   readonly renewedAt?: string;
   readonly inventory?: {

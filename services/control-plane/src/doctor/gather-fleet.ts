@@ -71,12 +71,13 @@ export async function readersOf(pool: Pool): Promise<readonly ReaderFacts[]> {
 export async function clustersOf(pool: Pool): Promise<readonly ClusterFacts[]> {
   const { rows } = await pool.query<{
     id: string;
+    key_generation: number;
     session_renewed_at: Date | null;
     completed_at: Date | null;
     unknown_pods: string[] | null;
     missing_pods: string[] | null;
   }>(
-    `select c.id, c.session_renewed_at, i.completed_at, i.unknown_pods, i.missing_pods
+    `select c.id, c.key_generation, c.session_renewed_at, i.completed_at, i.unknown_pods, i.missing_pods
        from fleet.cluster c left join fleet.inventory_last i on i.cluster_id = c.id
       where c.joined_at is not null and c.unregistered_at is null order by c.id`,
   );
@@ -90,6 +91,7 @@ export async function clustersOf(pool: Pool): Promise<readonly ClusterFacts[]> {
       const known = new Set(found.map(({ stream_id }) => stream_id));
       return {
         clusterId: row.id,
+        keyGeneration: row.key_generation,
         ...(row.session_renewed_at && { renewedAt: row.session_renewed_at.toISOString() }),
         ...(row.completed_at && {
           inventory: {

@@ -2,10 +2,11 @@ import { MessagingError } from '#libs/messaging';
 import { silentLogger } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
 import type { ControlPlaneConfig } from '../config.ts';
+import { controlPlanePrincipal } from '../clusters/principal.ts';
 import { kafkaMessaging } from '../kafka.ts';
 import { quotaOfAgents } from '../publish/agent-quotas.ts';
 import { AccessTokens } from '../sessions/access-tokens.ts';
-import { controlPlanePrincipal } from '../sessions/principals.ts';
+import type { ClusterFacts } from './facts.ts';
 import type { Finding } from './finding.ts';
 import { quotasBoundAgents, quotasInWords } from './oracles/o14-senders.ts';
 
@@ -17,7 +18,7 @@ export type QuotaReport = { readonly findings: readonly Finding[] } & (
 /** Reads the quotas of these clusters' agents with the control plane's own rights. */
 export async function quotasAtKafka(
   config: Pick<ControlPlaneConfig, 'kafka' | 'fleet' | 'tokenKey' | 'tokenIssuer' | 'tokenAudience'>,
-  clusters: readonly string[],
+  clusters: readonly Pick<ClusterFacts, 'clusterId' | 'keyGeneration'>[],
   parts: { readonly clock: Clock; readonly random: Random },
 ): Promise<QuotaReport> {
   const { kafka, fleet } = config;

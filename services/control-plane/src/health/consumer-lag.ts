@@ -103,6 +103,10 @@ class MeasuredMessaging extends Messaging {
     return this.inner.grantCluster(...parameters);
   }
 
+  principalsWithRights(): Promise<readonly string[]> {
+    return this.inner.principalsWithRights();
+  }
+
   revokeCluster(principal: string): Promise<void> {
     return this.inner.revokeCluster(principal);
   }

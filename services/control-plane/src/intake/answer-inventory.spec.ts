@@ -22,6 +22,7 @@ const ask = (over: Partial<InventoryQuestion>) =>
     quarantined: new Set(),
     held: new Set(),
     before: { unknownPods: [], missingPods: [] },
+    keyEnded: false,
     ...over,
   });
 
@@ -35,6 +36,12 @@ describe('an inventory', () => {
     const answer = ask({ openStreams: new Map([['a', 3]]), states: new Map([['a', open]]) });
     expect(answer.recheck).toEqual(['a']);
     expect(answer.missingPods).toEqual(['a']);
+  });
+
+  it('asks at once for pods without a stream when a key has ended under which they may have been sent', () => {
+    const pods = [pod('a'), pod('waiting', { waitingFor: 'a Secret' }), pod('over', { phase: 'Failed' })];
+    expect(ask({ pods }).recheck).toEqual([]);
+    expect(ask({ pods, keyEnded: true }).recheck).toEqual(['a']);
   });
 
   it('asks for a pod whose stop is held once it is there again', () => {

@@ -14,6 +14,8 @@ export interface InventoryQuestion {
   readonly held: ReadonlySet<string>;
   /** What the inventory before left open. */
   readonly before: { readonly unknownPods: readonly string[]; readonly missingPods: readonly string[] };
+  /** Since the inventory before a key of the agent has ended: pods may have been sent that nobody can read. */
+  readonly keyEnded: boolean;
 }
 
 export interface InventoryAnswer {
@@ -31,7 +33,7 @@ export interface InventoryAnswer {
  * said since, by far when its partition had to wait, so all that follows is to ask the agent, which reads the API server, or to say again.
  */
 export function answerInventory(question: InventoryQuestion): InventoryAnswer {
-  const { pods, openStreams, pastStreams, states, quarantined, held } = question;
+  const { pods, openStreams, pastStreams, states, quarantined, held, keyEnded } = question;
   const unknownBefore = new Set(question.before.unknownPods);
   const missingBefore = new Set(question.before.missingPods);
   const recheck = new Set<string>();
@@ -45,7 +47,7 @@ export function answerInventory(question: InventoryQuestion): InventoryAnswer {
     if (version === undefined) {
       if (!wantsStream(pod)) continue;
       unknownPods.push(pod.uid);
-      if (unknownBefore.has(pod.uid)) recheck.add(pod.uid);
+      if (keyEnded || unknownBefore.has(pod.uid)) recheck.add(pod.uid);
       continue;
     }
     if (pod.deletionTimestamp !== undefined && openStreams.has(pod.uid) && !states.get(pod.uid)?.stop)

@@ -107,6 +107,7 @@ export class InventoryDesk {
     const idOf = (uid: string): string => streamIdOf(clusterId, uid);
     const before = await this.inventories.last(clusterId);
     if (before?.inventoryId === inventoryId) return;
+    const keyGeneration = await this.inventories.keyGeneration(clusterId);
     const openStreams = await this.inventories.openStreams(clusterId);
     const here = new Set(pods.map((pod) => pod.uid));
     const strangers = pods.filter((pod) => !openStreams.has(pod.uid)).map((pod) => pod.uid);
@@ -134,6 +135,7 @@ export class InventoryDesk {
       quarantined: await this.inventories.quarantined(clusterId, before?.completedAt ?? now - DAY_MS),
       held: await this.guard.heldPods(clusterId),
       before: before ?? { unknownPods: [], missingPods: [] },
+      keyEnded: keyGeneration !== (before?.keyGeneration ?? 0),
     });
 
     let page = 0;
@@ -144,7 +146,13 @@ export class InventoryDesk {
     }
     for (const uids of pages(answer.republish)) await this.statuses.publish(uids.map(idOf), { objectIsThere: true });
     const { unknownPods, missingPods } = answer;
-    await this.inventories.remember(clusterId, { inventoryId, completedAt: now, unknownPods, missingPods });
+    await this.inventories.remember(clusterId, {
+      inventoryId,
+      completedAt: now,
+      unknownPods,
+      missingPods,
+      keyGeneration,
+    });
     this.logger.info('answered an inventory', {
       clusterId,
       inventoryId,

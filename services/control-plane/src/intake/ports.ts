@@ -82,6 +82,8 @@ export interface RememberedInventory {
   readonly unknownPods: readonly string[];
   /** Pods of streams that count on one, and that it did not hold. */
   readonly missingPods: readonly string[];
+  /** Of the cluster when the inventory was compared: see {@link Inventories.keyGeneration}. */
+  readonly keyGeneration: number;
 }
 
 /** Memory of inventories. All of it may be lost: the next inventories bring it back. */
@@ -98,6 +100,8 @@ export abstract class Inventories {
     readonly pods: readonly InventoryPod[];
   }): Promise<KeptPart>;
   abstract last(clusterId: string): Promise<RememberedInventory | undefined>;
+  /** How many keys of the cluster's agents have ended; what was sealed for one of them, and was not read in time, never will be. */
+  abstract keyGeneration(clusterId: string): Promise<number>;
   /** Remembers what a complete set left open, and forgets its parts. */
   abstract remember(clusterId: string, inventory: RememberedInventory): Promise<void>;
   /** Version of every stream of the cluster whose pod may still exist, by pod UID. */

@@ -94,7 +94,7 @@ describe('parts of inventories', () => {
     for (const clusterId of ['k1', 'k2'])
       await inventories().keep({ clusterId, inventoryId: clusterId, chunk: 0, chunks: 2, pods: [pod('u')] });
     expect((await atRest('k1')).parts).toBe(1);
-    const remembered = { inventoryId: 'other', completedAt: now, unknownPods: [], missingPods: [] };
+    const remembered = { inventoryId: 'other', completedAt: now, unknownPods: [], missingPods: [], keyGeneration: 0 };
     await inventories().remember('k1', remembered);
     expect((await atRest('k1')).parts).toBe(0);
     expect((await atRest('k2')).parts).toBe(1);

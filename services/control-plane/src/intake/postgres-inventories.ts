@@ -71,6 +71,7 @@ export class PostgresInventories extends Inventories {
       completed_at: Date;
       unknown_pods: string[];
       missing_pods: string[];
+      key_generation: number;
     }>('select * from fleet.inventory_last where cluster_id = $1', [clusterId]);
     const row = rows[0];
     return (
@@ -79,17 +80,26 @@ export class PostgresInventories extends Inventories {
         completedAt: row.completed_at.getTime(),
         unknownPods: row.unknown_pods,
         missingPods: row.missing_pods,
+        keyGeneration: row.key_generation,
       }
     );
   }
 
+  async keyGeneration(clusterId: string): Promise<number> {
+    const { rows } = await this.pool.query<{ key_generation: number }>(
+      'select key_generation from fleet.cluster where id = $1',
+      [clusterId],
+    );
+    return rows[0]?.key_generation ?? 0;
+  }
+
   async remember(clusterId: string, inventory: RememberedInventory): Promise<void> {
-    const { inventoryId, completedAt, unknownPods, missingPods } = inventory;
+    const { inventoryId, completedAt, unknownPods, missingPods, keyGeneration } = inventory;
     await this.pool.query(
-      `insert into fleet.inventory_last (cluster_id, inventory_id, completed_at, unknown_pods, missing_pods) values ($1, $2, $3, $4, $5)
+      `insert into fleet.inventory_last (cluster_id, inventory_id, completed_at, unknown_pods, missing_pods, key_generation) values ($1, $2, $3, $4, $5, $6)
        on conflict (cluster_id) do update set inventory_id = excluded.inventory_id, completed_at = excluded.completed_at,
-         unknown_pods = excluded.unknown_pods, missing_pods = excluded.missing_pods`,
-      [clusterId, inventoryId, new Date(completedAt), unknownPods, missingPods],
+         unknown_pods = excluded.unknown_pods, missing_pods = excluded.missing_pods, key_generation = excluded.key_generation`,
+      [clusterId, inventoryId, new Date(completedAt), unknownPods, missingPods, keyGeneration],
     );
     await this.pool.query('delete from fleet.inventory_chunk where cluster_id = $1', [clusterId]);
   }

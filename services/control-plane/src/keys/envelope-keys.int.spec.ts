@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import pg from 'pg';
 import { VirtualClock } from '#libs/runtime';
 import { createTestDatabase, type TestDatabase } from '#libs/testing';
+import { endAgentKey } from '../clusters/standings.ts';
+import { inTransaction } from '../transaction.ts';
 import { EnvelopeKeys, type EnvelopeKey } from './envelope-keys.ts';
 import { MasterKey } from './master-key.ts';
 
@@ -24,6 +26,9 @@ afterAll(async () => {
   await database?.drop();
 });
 
+/** Of a cluster whose agent has the first key. */
+const keysOf = async (keys: EnvelopeKeys, clusterId: string): Promise<readonly EnvelopeKey[]> =>
+  (await keys.forCluster(clusterId, 0)) ?? [];
 const keysAt = (clock: VirtualClock) => new EnvelopeKeys({ pool, masterKey, clock });
 const usable = (keys: readonly EnvelopeKey[], at: number) =>
   keys.filter((k) => Date.parse(k.notBefore) <= at && Date.parse(k.notAfter) > at);
@@ -34,7 +39,7 @@ describe('envelope keys', () => {
     const keys = keysAt(clock);
     const kids = new Set<string>();
     for (let hour = 0; hour < 24 * 5; hour++) {
-      const current = await keys.forCluster('k1');
+      const current = await keysOf(keys, 'k1');
       const now = clock.now();
       expect(usable(current, now).length).toBeGreaterThanOrEqual(1);
       // An agent that hears nothing more for a day, or whose clock is off by hours, still has a key.
@@ -50,14 +55,14 @@ describe('envelope keys', () => {
 
   it('are the same for every replica that asks at once', async () => {
     const clock = new VirtualClock(Date.UTC(2026, 5, 1, 12));
-    const answers = await Promise.all(Array.from({ length: 6 }, () => keysAt(clock).forCluster('k2')));
+    const answers = await Promise.all(Array.from({ length: 6 }, () => keysOf(keysAt(clock), 'k2')));
     for (const answer of answers) expect(answer).toEqual(answers[0]);
   });
 
   it('are found by name until no message sealed with them can be in the log', async () => {
     const clock = new VirtualClock(Date.UTC(2026, 5, 1, 12));
     const keys = keysAt(clock);
-    const today = usable(await keys.forCluster('k3'), clock.now()).at(-1)!;
+    const today = usable(await keysOf(keys, 'k3'), clock.now()).at(-1)!;
     expect(await keys.find('k3', today.kid)).toEqual(today.key);
     expect(await keys.find('k4', today.kid)).toBeUndefined();
     expect(await keys.find('k3', 'no-such-kid')).toBeUndefined();
@@ -70,14 +75,38 @@ describe('envelope keys', () => {
     expect(await keys.find('k3', today.kid)).toBeUndefined();
   });
 
-  it('end at once when they are destroyed, elsewhere within seconds', async () => {
+  it('end with the key of the agent: for good, here at once, elsewhere within seconds', async () => {
     const clock = new VirtualClock(Date.UTC(2026, 5, 1, 12));
     const [here, there] = [keysAt(clock), keysAt(clock)];
-    const { kid } = (await here.forCluster('k5'))[0]!;
+    const { kid } = (await keysOf(here, 'k5'))[0]!;
     expect(await there.find('k5', kid)).toBeDefined();
-    await here.destroy('k5');
+
+    await inTransaction(pool, (client) =>
+      endAgentKey(client, { id: 'k5', key_thumbprint: 't' }, new Date(clock.now())),
+    );
+    here.forget('k5');
+
     expect(await here.find('k5', kid)).toBeUndefined();
+    expect(await here.forCluster('k5', 0)).toBeUndefined();
     await clock.advance(11_000);
     expect(await there.find('k5', kid)).toBeUndefined();
+  });
+
+  it('of the next key are known elsewhere at once, though names that were made up cost little', async () => {
+    const clock = new VirtualClock(Date.UTC(2026, 5, 1, 12));
+    const [here, there] = [keysAt(clock), keysAt(clock)];
+    expect(await there.find('k6', 'made-up')).toBeUndefined();
+    const { kid, key } = (await keysOf(here, 'k6'))[0]!;
+    await clock.advance(101);
+    expect(await there.find('k6', kid)).toEqual(key);
+  });
+
+  it('are made for no cluster that is unregistered, and for no key that has ended', async () => {
+    const keys = keysAt(new VirtualClock(Date.UTC(2026, 5, 1, 12)));
+    await pool.query(`update fleet.cluster set unregistered_at = now() where id = 'k7'`);
+    expect(await keys.forCluster('k7', 0)).toBeUndefined();
+    expect(await keys.forCluster('k8', 1)).toBeUndefined();
+    const { rows } = await pool.query(`select from fleet.envelope_key where cluster_id in ('k7', 'k8')`);
+    expect(rows).toHaveLength(0);
   });
 });

@@ -11,6 +11,8 @@ const GRACE_MS = DAY_MS;
 const RETENTION_MS = DAY_MS + 6 * HOUR_MS;
 /** How long this process believes what it has read; a revoked cluster's keys are refused everywhere after it. */
 const CACHE_MS = 10_000;
+/** A key that was just made is known at once; one that somebody made up costs a query no more often than this. */
+const UNKNOWN_MS = 100;
 
 /** One key as the session answers it. `key` is 256 bits. */
 export interface EnvelopeKey {
@@ -49,20 +51,24 @@ export class EnvelopeKeys {
     this.clock = parts.clock;
   }
 
-  /** Yesterday's, today's and tomorrow's key of a cluster, oldest first; makes what is missing. Replicas agree on them. */
-  async forCluster(clusterId: string): Promise<readonly EnvelopeKey[]> {
+  /**
+   * Yesterday's, today's and tomorrow's key of a cluster, oldest first; makes what is missing. Replicas agree on them. Undefined when the agent's
+   * key of this generation has ended, or the cluster was unregistered: neither gets a key, however slow its call was.
+   */
+  async forCluster(clusterId: string, generation: number): Promise<readonly EnvelopeKey[] | undefined> {
     const now = this.clock.now();
     const today = now - (now % DAY_MS);
-    let rows = await this.read(clusterId, now);
+    let rows = await this.read(clusterId, generation, now);
     const missing = [today - DAY_MS, today, today + DAY_MS].filter(
       (day) => !rows.some((row) => row.not_before.getTime() === day),
     );
     // Yesterday's key is made for a new cluster only: an agent whose clock is late finds one that is valid already.
     const wanted = rows.length === 0 ? missing : missing.filter((day) => day >= today);
     if (wanted.length > 0) {
-      for (const day of wanted) await this.make(clusterId, day);
-      rows = await this.read(clusterId, now);
+      for (const day of wanted) await this.make(clusterId, generation, day);
+      rows = await this.read(clusterId, generation, now);
     }
+    if (rows.length === 0) return undefined;
     return rows.map((row) => ({
       kid: row.kid,
       key: this.masterKey.unwrap(row.wrapped, purpose(clusterId, row.kid)),
@@ -75,7 +81,7 @@ export class EnvelopeKeys {
   async find(clusterId: string, kid: string): Promise<Uint8Array | undefined> {
     const now = this.clock.now();
     let cached = this.cache.get(clusterId);
-    if (!cached || now - cached.readAt > CACHE_MS) {
+    if (!cached || now - cached.readAt > (cached.keys.has(kid) ? CACHE_MS : UNKNOWN_MS)) {
       const { rows } = await this.pool.query<Row>(
         'select kid, wrapped, not_before, not_after from fleet.envelope_key where cluster_id = $1',
         [clusterId],
@@ -90,10 +96,9 @@ export class EnvelopeKeys {
     return cached.keys.get(kid);
   }
 
-  /** Ends every key of a cluster at once: what it sent and was not read yet cannot be opened any more. */
-  async destroy(clusterId: string): Promise<void> {
+  /** The cluster's keys have ended or changed: what was read of them here is no longer so. */
+  forget(clusterId: string): void {
     this.cache.delete(clusterId);
-    await this.pool.query('delete from fleet.envelope_key where cluster_id = $1', [clusterId]);
   }
 
   /** Destroys keys whose messages are gone from the log; returns how many. */
@@ -104,20 +109,23 @@ export class EnvelopeKeys {
     return rowCount ?? 0;
   }
 
-  private async read(clusterId: string, now: number): Promise<Row[]> {
+  private async read(clusterId: string, generation: number, now: number): Promise<Row[]> {
     const { rows } = await this.pool.query<Row>(
-      'select kid, wrapped, not_before, not_after from fleet.envelope_key where cluster_id = $1 and not_after > $2 order by not_before',
-      [clusterId, new Date(now)],
+      `select k.kid, k.wrapped, k.not_before, k.not_after
+         from fleet.envelope_key k join fleet.cluster c on c.id = k.cluster_id
+        where k.cluster_id = $1 and c.key_generation = $2 and c.unregistered_at is null and k.not_after > $3 order by k.not_before`,
+      [clusterId, generation, new Date(now)],
     );
     return rows;
   }
 
-  private async make(clusterId: string, day: number): Promise<void> {
+  private async make(clusterId: string, generation: number, day: number): Promise<void> {
     const kid = `${new Date(day).toISOString().slice(0, 10)}-${randomBytes(4).toString('hex')}`;
     const notAfter = day + DAY_MS + GRACE_MS;
-    // Another replica may make the same day's key at the same moment: the first one stands.
+    // Another replica may make the same day's key at the same moment: the first one stands. Whoever ends keys holds the cluster's row meanwhile.
     await this.pool.query(
-      `insert into fleet.envelope_key (cluster_id, kid, wrapped, not_before, not_after, destroy_at) values ($1, $2, $3, $4, $5, $6)
+      `insert into fleet.envelope_key (cluster_id, kid, wrapped, not_before, not_after, destroy_at)
+       select id, $2, $3, $4, $5, $6 from fleet.cluster where id = $1 and key_generation = $7 and unregistered_at is null for share
        on conflict (cluster_id, not_before) do nothing`,
       [
         clusterId,
@@ -126,6 +134,7 @@ export class EnvelopeKeys {
         new Date(day),
         new Date(notAfter),
         new Date(notAfter + RETENTION_MS),
+        generation,
       ],
     );
     this.cache.delete(clusterId);

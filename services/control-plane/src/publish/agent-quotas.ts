@@ -1,9 +1,9 @@
 import type { Pool } from 'pg';
 import { MessagingError, type Messaging } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
+import { agentOf, principalOf } from '../clusters/principal.ts';
 import type { ControlPlaneConfig } from '../config.ts';
 import type { Parts, RunningRole } from '../parts.ts';
-import { agentPrincipal } from '../sessions/principals.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 
 const EVERY_MS = 60_000;
@@ -64,14 +64,20 @@ export class AgentQuotas {
     try {
       const { own } = await quotas.read();
       let changed = 0;
-      for (const { id, wanted, ours } of rows) {
-        const principal = agentPrincipal(this.fleet, id);
-        const next = settled({ wanted, ours, found: own.get(principal) });
-        if (next.write) {
-          await quotas.set(principal, next.ours);
+      for (const { id, generation, wanted, ours } of rows) {
+        const principal = principalOf(this.fleet, id, generation);
+        const former = this.formerOf(id, generation, own);
+        // An operator's decision about the cluster holds for its next key, too.
+        const theirs = [...former.values()].find((bytes) => wanted !== undefined && bytes !== ours && bytes !== wanted);
+        const found = own.get(principal) ?? theirs;
+        const next = settled({ wanted, ours, found });
+        const bytes = next.write ? next.ours : found;
+        if (bytes !== own.get(principal)) {
+          await quotas.set(principal, bytes);
           changed += 1;
-          this.logger.info('set the quota of an agent done', { clusterId: id, bytesPerSecond: next.ours ?? 'none' });
+          this.logger.info('set the quota of an agent done', { clusterId: id, bytesPerSecond: bytes ?? 'none' });
         }
+        for (const each of former.keys()) await quotas.set(each, undefined);
         // After it: whoever dies in between finds what is wanted, and takes it for ours.
         if (next.ours !== ours)
           await this.pool.query('update fleet.cluster set produce_quota = $2 where id = $1', [id, next.ours ?? null]);
@@ -99,18 +105,40 @@ export class AgentQuotas {
     );
   }
 
+  /** Quotas of keys of the cluster's agents that have ended, by principal. */
+  private formerOf(
+    clusterId: string,
+    generation: number,
+    own: ReadonlyMap<string, number>,
+  ): ReadonlyMap<string, number> {
+    return new Map(
+      [...own].filter(([principal]) => {
+        const agent = agentOf(this.fleet, principal);
+        return agent?.clusterId === clusterId && agent.generation < generation;
+      }),
+    );
+  }
+
   /** Agents that should have a quota, and those that have one of ours and should not. */
   private async rows(
     clusterId: string | undefined,
-  ): Promise<readonly { readonly id: string; readonly wanted: Quota; readonly ours: Quota }[]> {
-    const { rows } = await this.pool.query<{ id: string; gone: boolean; produce_quota: string | null }>(
-      `select id, unregistered_at is not null as gone, produce_quota from fleet.cluster
+  ): Promise<
+    readonly { readonly id: string; readonly generation: number; readonly wanted: Quota; readonly ours: Quota }[]
+  > {
+    const { rows } = await this.pool.query<{
+      id: string;
+      key_generation: number;
+      gone: boolean;
+      produce_quota: string | null;
+    }>(
+      `select id, key_generation, unregistered_at is not null as gone, produce_quota from fleet.cluster
         where ($1::text is null or id = $1)
           and (produce_quota is not null or ($2 and joined_at is not null and unregistered_at is null)) order by id`,
       [clusterId ?? null, this.wanted !== undefined],
     );
-    return rows.map(({ id, gone, produce_quota }) => ({
+    return rows.map(({ id, key_generation, gone, produce_quota }) => ({
       id,
+      generation: key_generation,
       wanted: gone ? undefined : this.wanted,
       ours: produce_quota === null ? undefined : Number(produce_quota),
     }));

@@ -1,7 +1,7 @@
-import { calculateJwkThumbprint, exportJWK, importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK } from 'jose';
+import { calculateJwkThumbprint, exportJWK, importJWK, SignJWT, type CryptoKey, type JWK } from 'jose';
 import type { Clock } from '#libs/runtime';
+import { controlPlanePrincipal, principalOf } from '../clusters/principal.ts';
 import type { TokenKey } from '../key-settings.ts';
-import { agentPrincipal, controlPlanePrincipal } from './principals.ts';
 
 /** How long an access token is good; agents renew every few minutes. */
 export const ACCESS_TOKEN_MS = 3_600_000;
@@ -12,8 +12,8 @@ export interface AccessToken {
 }
 
 /**
- * Short-lived JWTs (ES256) that say which cluster calls: on HTTPS as a bearer token, on Kafka by OAUTHBEARER. `iss` and `aud` are the fleet's
- * name unless configured otherwise, `sub` is the principal `<fleet>.<clusterId>`. Brokers check them with {@link AccessTokens.jwks}, from a file.
+ * Short-lived JWTs (ES256) that say to Kafka which cluster calls (OAUTHBEARER). `iss` and `aud` are the fleet's
+ * name unless configured otherwise, `sub` is the principal of {@link principalOf}. Brokers check them with {@link AccessTokens.jwks}, from a file.
  */
 export class AccessTokens {
   private readonly key: CryptoKey;
@@ -37,30 +37,14 @@ export class AccessTokens {
     return new AccessTokens(key, await publicHalf(parts.tokenKey), parts);
   }
 
-  issueForCluster(clusterId: string): Promise<AccessToken> {
-    return this.issue(agentPrincipal(this.fleet, clusterId));
+  /** `generation`: of the key that the agent has proven. */
+  issueForCluster(clusterId: string, generation: number): Promise<AccessToken> {
+    return this.issue(principalOf(this.fleet, clusterId, generation));
   }
 
   /** The control plane's own token for Kafka; a broker names this principal among its super users. */
   issueForControlPlane(): Promise<AccessToken> {
     return this.issue(controlPlanePrincipal(this.fleet));
-  }
-
-  /** Cluster of a token, or undefined when it is not ours, expired, or not an agent's. Whether the cluster was revoked is another question. */
-  async clusterOf(token: string): Promise<string | undefined> {
-    try {
-      const { payload } = await jwtVerify(token, await importJWK(this.publicJwk, 'ES256'), {
-        algorithms: ['ES256'],
-        issuer: this.issuer,
-        audience: this.audience,
-        currentDate: new Date(this.clock.now()),
-      });
-      const prefix = `${this.fleet}.`;
-      const clusterId = payload.sub?.startsWith(prefix) ? payload.sub.slice(prefix.length) : undefined;
-      return clusterId === 'control-plane' ? undefined : clusterId;
-    } catch {
-      return undefined;
-    }
   }
 
   /** Public keys as a JWK set. */

@@ -5,6 +5,7 @@ import type { Logger } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { ClusterDirectory } from '../clusters/cluster-directory.ts';
 import type { ClusterRow } from '../clusters/cluster-row.ts';
+import { endAgentKey } from '../clusters/standings.ts';
 import { hashOfToken } from '../clusters/registration.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import type { EnvelopeKeys } from '../keys/envelope-keys.ts';
@@ -32,7 +33,8 @@ export const revoked = (clusterId: string): Problem =>
 
 /**
  * An agent's first call: it trades the one-time token for the right to speak with the key it brings. The same key may repeat the call, so a
- * crash after it burns nothing. A cluster's first join fixes its fingerprint for ever; a later token replaces the key, never the fingerprint.
+ * crash after it burns nothing. A cluster's first join fixes its fingerprint for ever; a later token replaces the key, never the fingerprint, and
+ * with the key ends everything that was given for it. With the same key it ends nothing.
  */
 export class AgentJoin {
   private readonly pool: Pool;
@@ -63,15 +65,17 @@ export class AgentJoin {
 
   async join(request: JoinRequest): Promise<JoinResponse> {
     const { publicKey, thumbprint } = await acceptedKey(request.publicKey);
-    const clusterId = await this.redeem(request, publicKey, thumbprint);
+    const { clusterId, generation } = await this.redeem(request, publicKey, thumbprint);
     this.directory.forget(clusterId);
+    this.keys.forget(clusterId);
     // Not in the transaction: Kafka may be away, and the agent repeats the call until all of it is done.
     await this.topics.prepare(clusterId);
-    await this.keys.forCluster(clusterId);
+    if ((await this.keys.forCluster(clusterId, generation)) === undefined)
+      throw unknownToken('while this agent joined, another did with another key, or the cluster was unregistered');
     return { clusterId, audience: audienceOf(this.fleet) };
   }
 
-  private redeem(request: JoinRequest, publicKey: JWK, thumbprint: string): Promise<string> {
+  private redeem(request: JoinRequest, publicKey: JWK, thumbprint: string): Promise<Joined> {
     const hash = hashOfToken(request.token);
     return inTransaction(this.pool, async (client) => {
       const now = new Date(this.clock.now());
@@ -96,27 +100,48 @@ export class AgentJoin {
         // A repeat is only that: it must not bring back a key that a later join has replaced.
         if (cluster.key_thumbprint !== thumbprint)
           throw unknownToken('this join token is spent, and the key it was used with was replaced since');
-        return cluster.id;
+        return { clusterId: cluster.id, generation: cluster.key_generation };
       }
+      const { rowCount: retired } = await client.query(
+        'select from fleet.retired_agent_key where cluster_id = $1 and thumbprint = $2',
+        [cluster.id, thumbprint],
+      );
+      if (retired !== 0) throw retiredKey(cluster.id);
       await client.query('update fleet.join_token set used_by = $2, used_at = $3 where token_hash = $1', [
         hash,
         thumbprint,
         now,
       ]);
+      const replaces = cluster.key_thumbprint !== null && cluster.key_thumbprint !== thumbprint;
+      if (replaces) await endAgentKey(client, cluster, now);
       await client.query(
-        `update fleet.cluster set fingerprint = $2, public_key = $3, key_thumbprint = $4, joined_at = coalesce(joined_at, $5), session_agent_id = null
-         where id = $1`,
+        `update fleet.cluster set fingerprint = $2, public_key = $3, key_thumbprint = $4, joined_at = coalesce(joined_at, $5) where id = $1`,
         [cluster.id, request.clusterFingerprint, JSON.stringify(publicKey), thumbprint, now],
       );
       this.logger.info('join a cluster done', {
         clusterId: cluster.id,
         keyThumbprint: thumbprint,
         again: cluster.joined_at !== null,
+        replaces,
       });
-      return cluster.id;
+      return { clusterId: cluster.id, generation: cluster.key_generation + (replaces ? 1 : 0) };
     });
   }
 }
+
+interface Joined {
+  readonly clusterId: string;
+  /** Of the key that the agent joined with. */
+  readonly generation: number;
+}
+
+const retiredKey = (clusterId: string): Problem =>
+  new Problem({
+    status: 403,
+    type: SESSION_PROBLEMS.retiredKey,
+    title: 'Key retired',
+    detail: `this key of cluster ${clusterId} was replaced or taken away: join with a new one (delete Secret eci-fleet-agent and start the agent); the token is not spent`,
+  });
 
 const unknownToken = (why: string): Problem =>
   new Problem({

@@ -52,8 +52,13 @@ async function sessionOf(id: string): Promise<SessionResponse> {
   const { body } = await call<{ joinToken: { token: string } }>(plane.url, 'POST', '/api/v1/clusters', {
     body: { id },
   });
+  return joinedWith(id, body.joinToken.token);
+}
+
+/** An agent with a key of its own. */
+async function joinedWith(id: string, token: string): Promise<SessionResponse> {
   const agent = await TestAgent.create(plane.url, { fingerprint: `uid-${id}` });
-  expect((await agent.join(body.joinToken.token)).status).toBe(200);
+  expect((await agent.join(token)).status).toBe(200);
   const { status, body: session } = await agent.session();
   expect(status).toBe(200);
   return session;
@@ -129,6 +134,52 @@ describe('an agent on Kafka', () => {
       await second.publish(names.intents, [{ key: inventoryKey('two'), value: Buffer.from('{}') }]);
     } finally {
       await Promise.all([first.close(), second.close()]);
+    }
+  });
+});
+
+describe('an agent whose key was replaced or taken away', () => {
+  it('neither writes nor reads any more with a token that is still good, and the agent with the new key does', async () => {
+    // given an agent that speaks, and whose token is good for an hour
+    const stolen = connect(await sessionOf('three'));
+    const path = '/api/v1/clusters/three';
+    const connections = [stolen];
+    const mayWrite = async (agent: KafkaMessaging): Promise<boolean> => {
+      const message = { key: inventoryKey('three'), value: Buffer.from('{}') };
+      const failure = await agent.publish(names.intents, [message], 5_000).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      if (failure !== undefined) expect(failure).toMatchObject({ code: 'refused' });
+      return failure === undefined;
+    };
+    const shutOut = (agent: KafkaMessaging) =>
+      eventually(async () => !(await mayWrite(agent)), { what: 'the agent may write no more', deadlineMs: 30_000 });
+    try {
+      expect(await mayWrite(stolen)).toBe(true);
+
+      // when another joins with a key of its own
+      const { body } = await call<{ token: string }>(plane.url, 'POST', `${path}/join-token`);
+      const next = connect(await joinedWith('three', body.token));
+      connections.push(next);
+
+      // then the first is shut out
+      await shutOut(stolen);
+      expect(await mayWrite(next)).toBe(true);
+
+      // and when that key is taken away, nobody is let in until a new one is there
+      const etag = (await call(plane.url, 'GET', path)).headers.get('etag') as string;
+      const rotated = await call<{ token: string }>(plane.url, 'POST', `${path}/rotate-key`, {
+        headers: { 'if-match': etag },
+      });
+      expect(rotated.status).toBe(201);
+      await shutOut(next);
+      const third = connect(await joinedWith('three', rotated.body.token));
+      connections.push(third);
+      expect(await mayWrite(third)).toBe(true);
+      expect([await mayWrite(stolen), await mayWrite(next)]).toEqual([false, false]);
+    } finally {
+      await Promise.all(connections.map((each) => each.close()));
     }
   });
 });

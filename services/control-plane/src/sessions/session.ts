@@ -57,9 +57,15 @@ export class AgentSessions {
     const clusterId = claimedCluster(request.assertion);
     const cluster = await this.authenticated(clusterId, request);
     const epoch = await inTransaction(pool, (client) => this.take(client, cluster.row, cluster.proof, request));
+    // Neither key nor token outruns the end of what the agent has proven: both hang on its generation.
+    const generation = cluster.row.key_generation;
     directory.forget(clusterId);
     if (request.renewEpoch === undefined) await this.prepare(clusterId);
-    const [envelopeKeys, access] = await Promise.all([keys.forCluster(clusterId), tokens.issueForCluster(clusterId)]);
+    const [envelopeKeys, access] = await Promise.all([
+      keys.forCluster(clusterId, generation),
+      tokens.issueForCluster(clusterId, generation),
+    ]);
+    if (envelopeKeys === undefined) throw notAuthenticated('the key of this cluster has ended meanwhile');
     return {
       clusterId,
       fleet,

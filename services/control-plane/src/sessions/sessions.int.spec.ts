@@ -104,6 +104,68 @@ describe('join', () => {
     expect((await first.session()).status).toBe(401);
   });
 
+  it('ends nothing when the same key joins again, with the same token or a new one', async () => {
+    const agent = await joined('join-same');
+    const { body: before } = await agent.session();
+    const token = (await call<{ token: string }>(plane.url, 'POST', '/api/v1/clusters/join-same/join-token')).body
+      .token;
+
+    expect((await agent.join(token)).status).toBe(200);
+
+    const { status, body: after } = await agent.session({ renewEpoch: before.agentEpoch });
+    expect(status).toBe(200);
+    expect(after.envelopeKeys).toEqual(before.envelopeKeys);
+    expect(decodeJwt(after.accessToken).sub).toBe(decodeJwt(before.accessToken).sub);
+  });
+
+  it('ends everything of the key before: session, envelope keys, name on Kafka; and that key never joins again', async () => {
+    const first = await joined('join-replaces', 'uid-r');
+    const { body: before } = await first.session();
+    const tokenOf = async () =>
+      (await call<{ token: string }>(plane.url, 'POST', '/api/v1/clusters/join-replaces/join-token')).body.token;
+
+    const next = await TestAgent.create(plane.url, { fingerprint: 'uid-r', agentId: 'agent-2' });
+    expect((await next.join(await tokenOf())).status).toBe(200);
+
+    const { body: after } = await next.session();
+    const kids = after.envelopeKeys.map(({ kid }) => kid);
+    const keys = after.envelopeKeys.map(({ key }) => key);
+    expect(before.envelopeKeys.filter(({ kid, key }) => kids.includes(kid) || keys.includes(key))).toEqual([]);
+    expect(decodeJwt(after.accessToken).sub).not.toBe(decodeJwt(before.accessToken).sub);
+    expect((await first.session({ renewEpoch: before.agentEpoch })).status).toBe(401);
+    const token = await tokenOf();
+    expect(await first.join(token)).toMatchObject({ status: 403, body: { type: SESSION_PROBLEMS.retiredKey } });
+    // and the refusal has not spent the token
+    const third = await TestAgent.create(plane.url, { fingerprint: 'uid-r', agentId: 'agent-3' });
+    expect((await third.join(token)).status).toBe(200);
+  });
+
+  it('is needed again once an operator has taken the key away, who says on which state', async () => {
+    const agent = await joined('rotate', 'uid-o');
+    await agent.session();
+    const path = '/api/v1/clusters/rotate';
+    const etag = (await call(plane.url, 'GET', path)).headers.get('etag') as string;
+    const rotate = (headers: Record<string, string>) =>
+      call<{ token: string }>(plane.url, 'POST', `${path}/rotate-key`, { headers });
+
+    expect((await rotate({})).status).toBe(428);
+    expect((await rotate({ 'if-match': '"another"' })).status).toBe(412);
+    expect((await agent.session()).status).toBe(200);
+    const { status, body } = await rotate({ 'if-match': etag });
+
+    expect(status).toBe(201);
+    expect((await agent.session()).status).toBe(401);
+    expect(await agent.join(body.token)).toMatchObject({ status: 403, body: { type: SESSION_PROBLEMS.retiredKey } });
+    const { rows } = await pool.query(`select from fleet.envelope_key where cluster_id = 'rotate'`);
+    expect(rows).toHaveLength(0);
+    const next = await TestAgent.create(plane.url, { fingerprint: 'uid-o', agentId: 'agent-2' });
+    expect((await next.join(body.token)).status).toBe(200);
+    expect((await next.session()).status).toBe(200);
+    // Whoever gives up on the cluster need not know that its key has changed.
+    expect((await unregister(plane.url, 'rotate')).status).toBe(204);
+    expect(await rotate({ 'if-match': etag })).toMatchObject({ status: 409 });
+  });
+
   it('says which field of a request is wrong', async () => {
     const agent = await TestAgent.create(plane.url);
     const noFingerprint = await agent.join('t', { clusterFingerprint: '' });

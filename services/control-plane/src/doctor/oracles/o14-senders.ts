@@ -1,7 +1,9 @@
 import type { ProduceQuotasRead } from '#libs/messaging';
-import { agentPrincipal } from '../../sessions/principals.ts';
-import type { OverBudget } from '../facts.ts';
+import { principalOf } from '../../clusters/principal.ts';
+import type { ClusterFacts, OverBudget } from '../facts.ts';
 import type { Finding } from '../finding.ts';
+
+type Agent = Pick<ClusterFacts, 'clusterId' | 'keyGeneration'>;
 
 const PAGE = 'docs/operators/kafka-quotas.md';
 
@@ -11,11 +13,11 @@ const WAITS_LONG_MS = 60_000;
 /** O14, at Kafka: every agent has a bound on what it writes, its own or everybody's, and the bound of everybody is none of the control plane's. */
 export function quotasBoundAgents(
   quotas: ProduceQuotasRead,
-  fleet: { readonly name: string; readonly clusters: readonly string[]; readonly controlPlane: string },
+  fleet: { readonly name: string; readonly clusters: readonly Agent[]; readonly controlPlane: string },
 ): readonly Finding[] {
   const findings: Finding[] = [];
-  for (const cluster of quotas.others === undefined ? fleet.clusters : []) {
-    const principal = agentPrincipal(fleet.name, cluster);
+  for (const { clusterId: cluster, keyGeneration } of quotas.others === undefined ? fleet.clusters : []) {
+    const principal = principalOf(fleet.name, cluster, keyGeneration);
     if (quotas.own.has(principal)) continue;
     findings.push({
       oracle: 'O14',
@@ -40,10 +42,10 @@ export function quotasBoundAgents(
 /** What there is, for people: quotas that somebody set otherwise are that person's decision. */
 export function quotasInWords(
   quotas: ProduceQuotasRead,
-  fleet: { readonly name: string; readonly clusters: readonly string[]; readonly wanted: number },
+  fleet: { readonly name: string; readonly clusters: readonly Agent[]; readonly wanted: number },
 ): string {
-  const own = fleet.clusters.flatMap((cluster) => {
-    const bytes = quotas.own.get(agentPrincipal(fleet.name, cluster));
+  const own = fleet.clusters.flatMap(({ clusterId: cluster, keyGeneration }) => {
+    const bytes = quotas.own.get(principalOf(fleet.name, cluster, keyGeneration));
     return bytes === undefined ? [] : [{ cluster, bytes }];
   });
   const others = own.filter(({ bytes }) => bytes !== fleet.wanted);

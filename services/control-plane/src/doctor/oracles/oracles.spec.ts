@@ -273,7 +273,7 @@ describe('O8: no event is older than its cause', () => {
 
 describe('O9: inventories and streams agree', () => {
   const cluster = (over: object = {}) => ({
-    clusterId: 'c1',
+    clusterId: 'c1', keyGeneration: 0,
     renewedAt: ago(60_000),
     inventory: { completedAt: ago(180_000), unknownPods: [] as string[], missingPods: [] as string[] },
     ...over,
@@ -291,10 +291,10 @@ describe('O9: inventories and streams agree', () => {
   });
 
   it('fires when an agent that speaks sends no inventory, and does not judge one that is silent', () => {
-    expect(kinds(inventoriesAndStreamsAgree([{ clusterId: 'c1', renewedAt: ago(0) }], open, NOW))).toEqual([
+    expect(kinds(inventoriesAndStreamsAgree([{ clusterId: 'c1', keyGeneration: 0, renewedAt: ago(0) }], open, NOW))).toEqual([
       'no-inventory',
     ]);
-    const silent = { clusterId: 'c1', renewedAt: ago(3_600_000) };
+    const silent = { clusterId: 'c1', keyGeneration: 0, renewedAt: ago(3_600_000) };
     expect(inventoriesAndStreamsAgree([silent], open, NOW)).toEqual([]);
     expect(whySilent(silent, NOW)).toContain('silent since');
   });
@@ -335,7 +335,11 @@ describe('O10: the cost ledger is the sum of lifetimes', () => {
 });
 
 describe('O14: what a cluster sends is bounded', () => {
-  const fleet = { name: 'f', clusters: ['c1', 'c2'], controlPlane: 'f.control-plane' };
+  const clusters = [
+    { clusterId: 'c1', keyGeneration: 0 },
+    { clusterId: 'c2', keyGeneration: 3 },
+  ];
+  const fleet = { name: 'f', clusters, controlPlane: 'f.control-plane' };
   const quotas = (own: Readonly<Record<string, number>>, others?: number) => ({
     own: new Map(Object.entries(own)),
     ...(others !== undefined && { others }),
@@ -346,8 +350,9 @@ describe('O14: what a cluster sends is bounded', () => {
   it.each([
     ['nobody has a quota', quotas({}), ['no-quota c1', 'no-quota c2']],
     ['one agent has one', quotas({ 'f.c1': 5 }), ['no-quota c2']],
-    ['that of another fleet does not count', quotas({ 'g.c1': 5, 'f.c2': 5 }), ['no-quota c1']],
-    ['all have one', quotas({ 'f.c1': 5, 'f.c2': 6 }), []],
+    ['that of another fleet does not count', quotas({ 'g.c1': 5, 'f.c2.3': 5 }), ['no-quota c1']],
+    ['all have one', quotas({ 'f.c1': 5, 'f.c2.3': 6 }), []],
+    ['that of a key that has ended does not count', quotas({ 'f.c1': 5, 'f.c2.2': 5, 'f.c2': 5 }), ['no-quota c2']],
     ["everybody's is the control plane's, too", quotas({}, 5), ['control-plane-bound User:f.control-plane']],
     ['it has one of its own', quotas({ 'f.control-plane': 1e9 }, 5), []],
   ])('at Kafka: %s', (_name, read, expected) => {
@@ -357,7 +362,7 @@ describe('O14: what a cluster sends is bounded', () => {
   it('says which agents have another quota than the setting', () => {
     const words = (own: Readonly<Record<string, number>>): string =>
       quotasInWords(quotas(own), { ...fleet, wanted: 5 });
-    expect(words({ 'f.c1': 5, 'f.c2': 5 })).toBe('produce quotas at Kafka of 2 of 2 agents');
+    expect(words({ 'f.c1': 5, 'f.c2.3': 5 })).toBe('produce quotas at Kafka of 2 of 2 agents');
     expect(words({ 'f.c1': 4 })).toBe('produce quotas at Kafka of 1 of 2 agents; another than 5 bytes/s: c1 4');
   });
 

@@ -1,0 +1,23 @@
+/** Who a cluster's agent is on Kafka: another principal for each key that the cluster has had, so that the rights of one end without the others'. */
+export const principalOf = (fleet: string, clusterId: string, generation: number): string =>
+  generation === 0 ? `${fleet}.${clusterId}` : `${fleet}.${clusterId}.${generation}`;
+
+/** Who the control plane is there; no cluster may have that name. */
+export const controlPlanePrincipal = (fleet: string): string => `${fleet}.control-plane`;
+
+/** Cluster and generation of a principal; undefined for one that is no agent's of this fleet. Neither fleets nor clusters have dots in their names. */
+export function agentOf(
+  fleet: string,
+  principal: string,
+): { readonly clusterId: string; readonly generation: number } | undefined {
+  const [itsFleet, clusterId, generation = '0', ...more] = principal.split('.');
+  if (
+    itsFleet !== fleet ||
+    !clusterId ||
+    clusterId === 'control-plane' ||
+    more.length > 0 ||
+    !/^(0|[1-9]\d{0,8})$/.test(generation)
+  )
+    return undefined;
+  return { clusterId, generation: Number(generation) };
+}
