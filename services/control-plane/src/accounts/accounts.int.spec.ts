@@ -361,7 +361,7 @@ describe('an account of before there were names', () => {
       body: { id: 'keyless', credential: 'gone', regions: [] },
     });
     const out: string[] = [];
-    const code = await runCommand(COMMANDS, ['doctor', '--json', '--only', 'O11', '--quiet-seconds', '0'], {
+    const code = await runCommand(COMMANDS, ['doctor', '--json', '--only', 'O15', '--quiet-seconds', '0'], {
       environment: { ...environment, DATABASE_URL: database.url },
       print: (line) => out.push(line),
       complain: () => undefined,

@@ -17,7 +17,7 @@ import {
 } from './gather-fleet.ts';
 import { streamsOf, type StreamChoice } from './gather-streams.ts';
 import { intentsAreAccountedFor, workIsNotOverdue } from './oracles/o1-intents.ts';
-import { accountsAreSetUp } from './oracles/o11-accounts.ts';
+import { accountsAreSetUp } from './oracles/o15-accounts.ts';
 import { cloudKnowsTheLifetimes, ledgerEqualsLifetimes } from './oracles/o10-cost.ts';
 import { cloudAndStreamsAgree, isOpen, streamOfTags, whyNoEvidence, type CloudFacts } from './oracles/o2-cloud.ts';
 import { attemptsFollowEachOther, oneOpenGroupEach } from './oracles/o3-one-open.ts';
@@ -219,11 +219,11 @@ async function look(
       looked.push({ oracle: 'O9', at: `last inventories of ${clusters.length} clusters, and how far readers are` });
     });
   const { accounts: readAccounts } = patient;
-  if (has('O11') && readAccounts)
-    await check('O11', async () => {
+  if (has('O15') && readAccounts)
+    await check('O15', async () => {
       const accounts = await readAccounts();
       findings.push(...accountsAreSetUp(accounts));
-      looked.push({ oracle: 'O11', at: `${accounts.length} accounts` });
+      looked.push({ oracle: 'O15', at: `${accounts.length} accounts` });
     });
   if (has('O14'))
     await check('O14', async () => {

@@ -12,7 +12,7 @@ export const ORACLES = {
   O8: 'no event is older than its cause',
   O9: 'every pod of an inventory is known, and the other way round',
   O10: 'the cost ledger is the sum of the lifetimes of groups',
-  O11: 'accounts use what operators have configured, and their keys can be read',
+  O15: 'accounts use what operators have configured, and their keys can be read',
   O14: 'what a cluster sends is bounded, and within its bounds',
 } as const;
 

@@ -273,7 +273,8 @@ describe('O8: no event is older than its cause', () => {
 
 describe('O9: inventories and streams agree', () => {
   const cluster = (over: object = {}) => ({
-    clusterId: 'c1', keyGeneration: 0,
+    clusterId: 'c1',
+    keyGeneration: 0,
     renewedAt: ago(60_000),
     inventory: { completedAt: ago(180_000), unknownPods: [] as string[], missingPods: [] as string[] },
     ...over,
@@ -291,9 +292,9 @@ describe('O9: inventories and streams agree', () => {
   });
 
   it('fires when an agent that speaks sends no inventory, and does not judge one that is silent', () => {
-    expect(kinds(inventoriesAndStreamsAgree([{ clusterId: 'c1', keyGeneration: 0, renewedAt: ago(0) }], open, NOW))).toEqual([
-      'no-inventory',
-    ]);
+    expect(
+      kinds(inventoriesAndStreamsAgree([{ clusterId: 'c1', keyGeneration: 0, renewedAt: ago(0) }], open, NOW)),
+    ).toEqual(['no-inventory']);
     const silent = { clusterId: 'c1', keyGeneration: 0, renewedAt: ago(3_600_000) };
     expect(inventoriesAndStreamsAgree([silent], open, NOW)).toEqual([]);
     expect(whySilent(silent, NOW)).toContain('silent since');

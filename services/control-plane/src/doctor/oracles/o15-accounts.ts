@@ -3,7 +3,7 @@ import type { Finding } from '../finding.ts';
 
 const PUT = (id: string): string => `PUT /api/v1/accounts/${id}/credential`;
 
-/** O11: accounts name credentials and endpoints that operators have configured, and their keys can be read here. */
+/** O15: accounts name credentials and endpoints that operators have configured, and their keys can be read here. */
 export function accountsAreSetUp(accounts: readonly AccountFacts[]): readonly Finding[] {
   return accounts.flatMap(({ accountId, faults, oldReference, endpoint, keyTrouble }): Finding[] => {
     const where = { place: accountId };
@@ -11,7 +11,7 @@ export function accountsAreSetUp(accounts: readonly AccountFacts[]): readonly Fi
       switch (fault) {
         case 'old-reference':
           return {
-            oracle: 'O11',
+            oracle: 'O15',
             kind: fault,
             what: `cloud account ${accountId} says itself where its key is, as accounts did until 0.2.0; it goes on working with it`,
             where,
@@ -19,7 +19,7 @@ export function accountsAreSetUp(accounts: readonly AccountFacts[]): readonly Fi
           };
         case 'no-reference':
           return {
-            oracle: 'O11',
+            oracle: 'O15',
             kind: fault,
             what: `cloud account ${accountId} names no credential, so none of its groups is created, observed or deleted`,
             where,
@@ -27,7 +27,7 @@ export function accountsAreSetUp(accounts: readonly AccountFacts[]): readonly Fi
           };
         case 'endpoint-not-allowed':
           return {
-            oracle: 'O11',
+            oracle: 'O15',
             kind: fault,
             what: `cloud account ${accountId} is not called, because its endpoint ${hostOf(endpoint)} is not the cloud's own: none of its groups is created, observed or deleted`,
             where,
@@ -37,7 +37,7 @@ export function accountsAreSetUp(accounts: readonly AccountFacts[]): readonly Fi
     });
     if (keyTrouble !== undefined)
       findings.push({
-        oracle: 'O11',
+        oracle: 'O15',
         kind: 'no-key',
         what: `the key of cloud account ${accountId} cannot be read here: ${keyTrouble}`,
         where,
