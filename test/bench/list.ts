@@ -1,4 +1,8 @@
 import pg from 'pg';
+import { BEGINNING, encodeCursor } from '#libs/event-store';
+import { bareCursor } from '../../services/control-plane/src/http/odd-requests.ts';
+import { cursorKey, signCursor } from '../../services/control-plane/src/http/signed-cursors.ts';
+import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
 import { atMost, milliseconds, percentile, ratio, seconds, type Figure } from './figures.ts';
 import { startRig, type Undo } from './rig.ts';
 import { storeRows } from './stored-rows.ts';
@@ -16,17 +20,21 @@ export async function list(undo: Undo, rows: number, profile: string | undefined
   await storeRows(admin, rows);
   const made = performance.now() - began;
 
-  const at = (share: number): string => {
-    const time = Date.parse('2026-01-01T00:00:00Z') + Math.floor(rows * share) * 1_500;
-    return Buffer.from(JSON.stringify(['container-groups', time, 'container_group:c0', ''])).toString('base64url');
+  const key = cursorKey(new MasterKey(rig.masterKey));
+  /** The same page of the list, begun anywhere in it. */
+  const anywhere = (filter: Record<string, string>): Record<string, string> => {
+    const time = Date.parse('2026-01-01T00:00:00Z') + Math.floor(rows * Math.random()) * 1_500;
+    const cursor = bareCursor(['container-groups', time, 'container_group:c0', encodeCursor(BEGINNING)]);
+    const scope = { route: '/api/v1/container-groups', params: {}, filter };
+    return { ...filter, cursor: signCursor(key, scope, cursor) };
   };
   const newest = new Date(Date.parse('2026-01-01T00:00:00Z') + (rows - 500) * 1_500).toISOString();
   const random = (most: number): number => Math.floor(Math.random() * most);
   const queries: Readonly<Record<string, () => Record<string, string>>> = {
     'first page': () => ({}),
-    'a page anywhere': () => ({ cursor: at(Math.random()) }),
+    'a page anywhere': () => anywhere({}),
     cluster: () => ({ cluster: `c${random(50)}` }),
-    'cluster, anywhere': () => ({ cluster: `c${random(50)}`, cursor: at(Math.random()) }),
+    'cluster, anywhere': () => anywhere({ cluster: `c${random(50)}` }),
     'cluster and life': () => ({ cluster: `c${random(50)}`, life: 'failed' }),
     namespace: () => ({ namespace: `team-${random(20)}` }),
     name: () => ({ name: `web-${random(100_000)}` }),
@@ -37,7 +45,7 @@ export async function list(undo: Undo, rows: number, profile: string | undefined
     account: () => ({ account: `account-${random(3)}` }),
     'account that has none': () => ({ account: 'account-9' }),
     region: () => ({ region: 'cn-shanghai' }),
-    'cluster and phase, anywhere': () => ({ cluster: `c${random(50)}`, phase: 'Failed', cursor: at(Math.random()) }),
+    'cluster and phase, anywhere': () => anywhere({ cluster: `c${random(50)}`, phase: 'Failed' }),
     'updated lately': () => ({ updatedSince: newest }),
     'pod UID': () => ({ podUid: crypto.randomUUID() }),
   };

@@ -43,6 +43,7 @@ export interface Rig {
   readonly fleet: string;
   readonly databaseUrl: string;
   readonly brokers: readonly string[];
+  readonly masterKey: Uint8Array;
   /** Starts a service of the build as a process of its own; it ends, gracefully, with the bench. */
   service(name: 'control-plane' | 'agent', start: ServiceStart): Promise<TestProcess>;
   /** A control plane with these roles, with what it needs to call `simulator`. Ready when it says so. */
@@ -76,7 +77,8 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
   ]);
   const { url: databaseUrl } = await createDatabase(postgres.url, { name: 'bench' });
   const { privateJwk } = await createTokenIssuer();
-  const keys = { FLEET_MASTER_KEY: randomBytes(32).toString('base64'), FLEET_TOKEN_KEY: JSON.stringify(privateJwk) };
+  const masterKey = randomBytes(32);
+  const keys = { FLEET_MASTER_KEY: masterKey.toString('base64'), FLEET_TOKEN_KEY: JSON.stringify(privateJwk) };
   const { brokers } = kafka;
   const processes: Record<string, number> = { kafka: kafka.process.pid, postgres: postgres.process.pid };
 
@@ -116,6 +118,7 @@ export async function startRig(undo: Undo, profile: string | undefined): Promise
     fleet: FLEET,
     databaseUrl,
     brokers,
+    masterKey,
     processes,
     service,
     async controlPlane({ roles, simulator, quota = { perMinute: 600_000, burst: 10_000 } }) {

@@ -39,6 +39,7 @@ import { IdempotencyInterceptor } from './http/idempotency.ts';
 import { Operators } from './http/operators.ts';
 import { startServer } from './http/server.ts';
 import { ShedReads } from './http/shed-reads.ts';
+import { SignedCursors } from './http/signed-cursors.ts';
 import { kafkaMessaging } from './kafka.ts';
 import { EnvelopeKeys } from './keys/envelope-keys.ts';
 import { MasterKey } from './keys/master-key.ts';
@@ -309,6 +310,7 @@ export async function startControlPlane(
       operators,
       idempotency,
       shedReads: new ShedReads({ connections: config.databasePoolSize, clock, metrics }),
+      signedCursors: new SignedCursors(masterKey),
     });
     undo.push(() => server.close());
     logger.info('listen', { url: server.url, roles: config.roles });

@@ -6,8 +6,7 @@ type Position = readonly (string | number)[];
 
 /**
  * The cursors of one list. They are opaque: what they hold may change, and one of another list or of another shape is refused rather than
- * misread. They carry no MAC: a cursor grants nothing, it only says where in a list that its reader may read anyhow a page begins; what a forged
- * one could do is to reach the database with what that cannot read, and `position` lets nothing of the kind through.
+ * misread. That they are ours is seen at the rim, where they are signed; `position` lets nothing through that the database cannot read all the same.
  */
 export class PageCursor<P extends Position> {
   private readonly list: string;

@@ -18,6 +18,7 @@ import { ProblemFilter } from './problem-filter.ts';
 import { JSON_BODY, readableRequest } from './readable-request.ts';
 import { RequestGuard } from './request.guard.ts';
 import { DOCS_PATH, responseHeaders } from './response-headers.ts';
+import type { SignedCursors } from './signed-cursors.ts';
 import type { ShedReads } from './shed-reads.ts';
 import { RequestValidationPipe } from './validation.ts';
 
@@ -36,6 +37,7 @@ export interface ServerOptions {
   readonly operators: Operators;
   readonly idempotency: IdempotencyInterceptor;
   readonly shedReads: ShedReads;
+  readonly signedCursors: SignedCursors;
 }
 
 /** Listens; resolves with the address that was taken. Rejects when it cannot, naming the address. */
@@ -48,6 +50,7 @@ export async function startServer({
   operators,
   idempotency,
   shedReads,
+  signedCursors,
 }: ServerOptions): Promise<RunningServer> {
   requireStrictSchemas(module.controllers ?? []);
   const app = await NestFactory.create<NestExpressApplication>(module, {
@@ -68,7 +71,7 @@ export async function startServer({
   app.useGlobalGuards(new AdminGuard(operators), new RequestGuard());
   app.useGlobalPipes(new RequestValidationPipe());
   app.useGlobalFilters(new ProblemFilter(logger));
-  app.useGlobalInterceptors(shedReads, idempotency);
+  app.useGlobalInterceptors(shedReads, idempotency, signedCursors);
   documentApi(app, http.adminToken !== undefined);
   try {
     await app.listen(http.port, http.host);

@@ -3,6 +3,7 @@ import {
   createDecipheriv,
   createHash,
   createSecretKey,
+  hkdfSync,
   randomBytes,
   type KeyObject,
 } from 'node:crypto';
@@ -38,6 +39,11 @@ export class MasterKey {
       .digest()
       .subarray(0, KEY_ID_BYTES);
     this.id = this.idBytes.toString('hex');
+  }
+
+  /** Another key of 32 bytes, one for each purpose, that tells nothing of this one. */
+  derived(purpose: string): KeyObject {
+    return createSecretKey(Buffer.from(hkdfSync('sha256', this.key, '', `eci-fleet ${purpose}`, 32)));
   }
 
   wrap(plain: Uint8Array, purpose: string): Uint8Array {
