@@ -8,11 +8,14 @@ export interface DocumentedRoute {
   readonly queryNames: readonly string[];
   /** Names of the members of its body; undefined when it takes none. */
   readonly bodyNames: readonly string[] | undefined;
+  /** Those of them that it must have. */
+  readonly requiredNames: readonly string[];
 }
 
 interface Schema {
   readonly $ref?: string;
   readonly properties?: Readonly<Record<string, unknown>>;
+  readonly required?: readonly string[];
 }
 
 interface Operation {
@@ -40,6 +43,7 @@ export async function documentedRoutes(
         path,
         queryNames: parameters.filter((parameter) => parameter.in === 'query').map(({ name }) => name),
         bodyNames: schema && Object.keys(schema.properties ?? {}),
+        requiredNames: schema?.required ?? [],
       };
     }),
   );

@@ -122,23 +122,53 @@ const oddHeaders = fc.record(
   },
   { requiredKeys: [] },
 );
+const jwtPart = (value: unknown): string => Buffer.from(JSON.stringify(value), 'utf8').toString('base64url');
+/** What may well be meant, so that a request comes as far as to be carried out. */
+const nearlyRight = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.constantFrom(
+      'c1',
+      'default',
+      'a',
+      iso,
+      `${jwtPart({ alg: 'ES256' })}.${jwtPart({ iss: 'c1', sub: 'c1' })}.c2ln`,
+      `${jwtPart({ alg: 'none' })}.${jwtPart({ iss: 'nobody', exp: 1e300 })}.`,
+    ),
+  },
+  { weight: 1, arbitrary: oddJson },
+);
 /** Deeper than whoever calls itself can go. */
 const DEEP = `{"publicKey":${'{"a":'.repeat(90_000)}1${'}'.repeat(90_001)}`;
 
 /** Any request of one route, from nearly right to nonsense. */
 export function oddRequest(route: DocumentedRoute): fc.Arbitrary<OddRequest> {
-  const { method, queryNames, bodyNames = ['by'] } = route;
+  const { method, queryNames, bodyNames = ['by'], requiredNames } = route;
   const places = route.path.split(/\{\w+\}/);
   return fc
     .record({
       values: fc.array(wire, { minLength: places.length, maxLength: places.length }),
-      query: fc.array(fc.tuple(fc.constantFrom(...queryNames, 'surprise', '%00', 'limit'), wire), { maxLength: 3 }),
+      query: fc.oneof(
+        { weight: 1, arbitrary: fc.constant<[string, string][]>([]) },
+        {
+          weight: 2,
+          arbitrary: fc.array(fc.tuple(fc.constantFrom(...queryNames, 'surprise', '%00', 'limit'), wire), {
+            maxLength: 3,
+          }),
+        },
+      ),
       headers: fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: oddHeaders }),
       body: fc.oneof(
         {
           weight: 8,
           arbitrary: fc
             .dictionary(fc.constantFrom(...(bodyNames.length > 0 ? bodyNames : ['by'])), oddJson)
+            .map((body) => JSON.stringify(body)),
+        },
+        {
+          weight: 4,
+          arbitrary: fc
+            .record(Object.fromEntries(requiredNames.map((name) => [name, nearlyRight])))
             .map((body) => JSON.stringify(body)),
         },
         { weight: 1, arbitrary: fc.dictionary(oddText, oddJson).map((body) => JSON.stringify(body)) },
