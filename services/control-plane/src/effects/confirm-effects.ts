@@ -10,9 +10,10 @@ import type { EffectChange, EffectRow, JsonObject } from '#libs/event-store';
 import { Asking, DatedEciClient } from '../accounts/dated-eci.ts';
 import { laneOfEffect } from '../streams/lanes.ts';
 import type { EachRow } from './each-row.ts';
-import { claimOf, EffectHandler, loadedState, type Releases } from './held-effect.ts';
+import { claimOf, EffectHandler, type Releases } from './held-effect.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { absenceSpeaks } from './absence-speaks.ts';
+import { loadStates, type LoadedRow } from './loaded-row.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
 /** Ids of one read (ECI docs: 20). */
@@ -51,15 +52,14 @@ export class ConfirmEffects extends EffectHandler {
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
-    const { states, failed } = await this.parts.streams.loadEach(rows.map((row) => row.streamId));
-    const places = new Map<string, { row: EffectRow; state: ContainerGroupState }[]>();
-    for (const row of rows) {
-      const awaited = await this.rows.attempt(row, () => this.awaited(row, loadedState(row, states, failed)));
+    const loaded = await this.rows.load(rows, settled, (some) => loadStates(this.parts.store, some));
+    const places = new Map<string, LoadedRow[]>();
+    for (const { row, state } of loaded) {
+      const awaited = await this.rows.attempt(row, () => this.awaited(row, state));
       if (!awaited?.result) {
         settled(row);
         continue;
       }
-      const state = awaited.result;
       const place = JSON.stringify(placeOfGroup(state, row.key));
       places.set(place, [...(places.get(place) ?? []), { row, state }]);
     }
@@ -81,7 +81,7 @@ export class ConfirmEffects extends EffectHandler {
   }
 
   /** A place whose cloud cannot be asked keeps the other places from nothing. */
-  private async readPart(part: readonly { row: EffectRow; state: ContainerGroupState }[]): Promise<void> {
+  private async readPart(part: readonly LoadedRow[]): Promise<void> {
     try {
       await this.read(part);
     } catch (error) {
@@ -89,7 +89,7 @@ export class ConfirmEffects extends EffectHandler {
     }
   }
 
-  private async read(work: readonly { row: EffectRow; state: ContainerGroupState }[], mayLook = true): Promise<void> {
+  private async read(work: readonly LoadedRow[], mayLook = true): Promise<void> {
     const [one] = work;
     if (!one) return;
     const { accountId, region } = placeOfGroup(one.state, one.row.key);

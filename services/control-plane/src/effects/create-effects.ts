@@ -2,10 +2,9 @@ import { attemptInDoubt, type ContainerGroupState } from '#libs/domain';
 import type { FrozenCreate } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { createPurpose, type WrappedKey } from '../keys/stream-vault.ts';
-import { oneByOne } from '../streams/one-by-one.ts';
-import { stateOf } from '../streams/stored-events.ts';
 import type { EachRow } from './each-row.ts';
 import { claimOf, EffectHandler, UNSENT_LEASE_MS } from './held-effect.ts';
+import { loadSealed } from './loaded-row.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 import { againLater, lookUpNow, type CreateSender, type HeldCreate } from './send-create.ts';
 
@@ -30,30 +29,15 @@ export class CreateEffects extends EffectHandler {
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
-    const { answers, failed } = await oneByOne(rows, (some) => this.load(some));
-    for (const [row, error] of failed) {
-      await this.rows.giveBack(row, error, { notSent: true });
-      settled(row);
-    }
+    const loaded = await this.rows.load(rows, settled, (some) => loadSealed(this.parts.store, some));
     const sends: HeldCreate[] = [];
-    for (const { row, state, wrapped } of answers.flat()) {
-      const done = await this.rows.attempt(row, () => this.prepare(row, state, wrapped), { notSent: true });
+    for (const { row, state, sealed } of loaded) {
+      const done = await this.rows.attempt(row, () => this.prepare(row, state, sealed), { notSent: true });
       if (done?.result) sends.push(done.result);
       else settled(row);
     }
     const rowOf = new Map(rows.map((row) => [row.streamId, row]));
     await this.sender.sendAll(sends, (row) => settled(rowOf.get(row.streamId) ?? row));
-  }
-
-  private async load(rows: readonly EffectRow[]) {
-    const { store } = this.parts;
-    const ids = rows.map((row) => row.streamId);
-    const [loaded, keys] = await Promise.all([store.loadMany(ids), store.readSealed(ids)]);
-    return rows.map((row) => ({
-      row,
-      state: stateOf(loaded.get(row.streamId)),
-      wrapped: keys.get(row.streamId),
-    }));
   }
 
   /** The create as it is to be sent, or undefined when the row has ended or was given up. */

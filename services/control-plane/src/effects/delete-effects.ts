@@ -5,8 +5,8 @@ import { errorMessage } from '#libs/observability';
 import { isOld, wasShown } from './absence-speaks.ts';
 import type { EachRow } from './each-row.ts';
 import { FirstSights } from './first-sights.ts';
-import { oneByOne } from '../streams/one-by-one.ts';
-import { claimOf, EffectHandler, LEASE_MS, loadedState, type Releases } from './held-effect.ts';
+import { claimOf, EffectHandler, type Releases } from './held-effect.ts';
+import { loadStates } from './loaded-row.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
@@ -33,36 +33,15 @@ export class DeleteEffects extends EffectHandler {
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
-    const { states: loaded, failed } = await this.parts.streams.loadEach(rows.map((row) => row.streamId));
-    const readable = await this.giveBackFailed(rows, ({ streamId }) => failed.get(streamId), settled);
-    const states = await this.firstSights.take(readable, loaded);
+    const loaded = await this.rows.load(rows, settled, (some) => loadStates(this.parts.store, some));
+    const readable = loaded.map(({ row }) => row);
+    const states = await this.firstSights.take(
+      readable,
+      new Map(loaded.map(({ row, state }) => [row.streamId, state])),
+    );
     const due = await this.withoutUnseen(readable, states, settled);
-    if (due.length === 0) return;
-    const claims = await oneByOne(due, (some) => this.parts.queue.confirmClaims(some, LEASE_MS));
-    const keys = new Set(claims.answers.flat().map(({ streamId, key }) => `${streamId} ${key}`));
-    const confirmed = await this.giveBackFailed(due, (row) => claims.failed.get(row), settled);
-    await this.rows.all(confirmed, settled, async (row) => {
-      if (keys.has(`${row.streamId} ${row.key}`)) await this.delete(row, loadedState(row, states, failed));
-    });
-  }
-
-  /** Answers the others. */
-  private async giveBackFailed(
-    rows: readonly EffectRow[],
-    errorOf: (row: EffectRow) => unknown,
-    settled: (row: EffectRow) => void,
-  ): Promise<readonly EffectRow[]> {
-    const others: EffectRow[] = [];
-    for (const row of rows) {
-      const error = errorOf(row);
-      if (error === undefined) {
-        others.push(row);
-        continue;
-      }
-      await this.rows.giveBack(row, error, { notSent: true });
-      settled(row);
-    }
-    return others;
+    const confirmed = await this.rows.confirm(due, settled);
+    await this.rows.all(confirmed, settled, (row) => this.delete(row, states.get(row.streamId) as ContainerGroupState));
   }
 
   /** Gives back rows of groups that were made a moment ago and that no read shows yet. */

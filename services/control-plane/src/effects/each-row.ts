@@ -1,6 +1,7 @@
-import { isTrouble, type EffectRow } from '#libs/event-store';
+import { isTrouble, type EffectQueue, type EffectRow } from '#libs/event-store';
 import type { AsideItems, Logger } from '#libs/observability';
-import type { Releases } from './held-effect.ts';
+import { oneByOne } from '../streams/one-by-one.ts';
+import { LEASE_MS, type Releases } from './held-effect.ts';
 import type { EffectMetrics } from './metrics.ts';
 
 const GIVE_BACK = { baseMs: 1_000, capMs: 60_000 };
@@ -10,21 +11,56 @@ const GIVE_BACK = { baseMs: 1_000, capMs: 60_000 };
  * tried again stands in the row, for whichever replica claims it then.
  */
 export class EachRow {
+  private readonly queue: EffectQueue;
   private readonly releases: Releases;
   private readonly aside: AsideItems;
   private readonly metrics: EffectMetrics;
   private readonly logger: Logger;
 
   constructor(parts: {
+    readonly queue: EffectQueue;
     readonly releases: Releases;
     readonly aside: AsideItems;
     readonly metrics: EffectMetrics;
     readonly logger: Logger;
   }) {
+    this.queue = parts.queue;
     this.releases = parts.releases;
     this.aside = parts.aside;
     this.metrics = parts.metrics;
     this.logger = parts.logger;
+  }
+
+  /**
+   * Loads what the work on rows begins with, for all of them at once; nothing has gone out by then. One for which that fails is given back, and
+   * settled. Answers what was loaded for the others.
+   */
+  async load<Loaded>(
+    rows: readonly EffectRow[],
+    settled: (row: EffectRow) => void,
+    load: (rows: readonly EffectRow[]) => Promise<readonly Loaded[]>,
+  ): Promise<readonly Loaded[]> {
+    const { answers, failed } = await oneByOne(rows, load);
+    for (const [row, error] of failed) {
+      await this.giveBack(row, error, { notSent: true });
+      settled(row);
+    }
+    return answers.flat();
+  }
+
+  /** Checks the claims once more, just before sending; answers those that still hold. A row whose claim was lost is somebody else's, and settled. */
+  async confirm(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<readonly EffectRow[]> {
+    const confirmed = await this.load(rows, settled, async (some) => {
+      const held = new Set((await this.queue.confirmClaims(some.map(claimed), LEASE_MS)).map(nameOf));
+      return some.map((row) => ({ row, isHeld: held.has(nameOf(row)) }));
+    });
+    for (const { row, isHeld } of confirmed) {
+      if (isHeld) continue;
+      this.metrics.lostClaims.inc({ kind: row.kind });
+      this.ended(row);
+      settled(row);
+    }
+    return confirmed.flatMap(({ row, isHeld }) => (isHeld ? [row] : []));
   }
 
   /** Side by side; each is `settled` when it is done with, or given back. */
@@ -76,4 +112,7 @@ export class EachRow {
   }
 }
 
-const nameOf = ({ streamId, kind, key }: EffectRow): string => `${streamId} ${kind}:${key}`;
+const claimed = ({ streamId, kind, key, claimId }: EffectRow) => ({ streamId, kind, key, claimId });
+
+const nameOf = ({ streamId, kind, key }: Pick<EffectRow, 'streamId' | 'kind' | 'key'>): string =>
+  `${streamId} ${kind}:${key}`;

@@ -1,4 +1,4 @@
-import type { ContainerGroupState, EffectKind } from '#libs/domain';
+import type { EffectKind } from '#libs/domain';
 import type { EffectQueue, EffectRow, JsonObject } from '#libs/event-store';
 import { backoffMs, type Backoff, type Random } from '#libs/runtime';
 
@@ -46,17 +46,6 @@ export class Releases {
     const bound = Math.min(backoff.capMs, backoff.baseMs * 2 ** Math.min(30, Math.max(0, attempts - 1)));
     return Math.round(bound / 2 + backoffMs(attempts, backoff, this.random) / 2);
   }
-}
-
-/** Of a row's stream as it was loaded; throws why it could not be. */
-export function loadedState(
-  { streamId }: EffectRow,
-  states: ReadonlyMap<string, ContainerGroupState>,
-  failed: ReadonlyMap<string, unknown>,
-): ContainerGroupState {
-  const state = states.get(streamId);
-  if (!state) throw failed.get(streamId) ?? new Error(`${streamId} was not loaded`);
-  return state;
 }
 
 /** Works on rows of one kind and one lane. */

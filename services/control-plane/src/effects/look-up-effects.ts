@@ -8,9 +8,10 @@ import {
 import type { EciClient, FoundGroup, TagFilter } from '#libs/eci';
 import type { EffectRow, JsonObject } from '#libs/event-store';
 import { parseStreamId } from '#libs/domain';
-import { CALL_DEADLINE_MS, claimOf, EffectHandler, loadedState, type Releases } from './held-effect.ts';
+import { CALL_DEADLINE_MS, claimOf, EffectHandler, type Releases } from './held-effect.ts';
 import type { EachRow } from './each-row.ts';
 import { listAll } from './list-all.ts';
+import { loadStates } from './loaded-row.ts';
 import { CallerSight } from './may-see.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
@@ -43,8 +44,11 @@ export class LookUpEffects extends EffectHandler {
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
-    const { states, failed } = await this.parts.streams.loadEach(rows.map((row) => row.streamId));
-    await this.rows.all(rows, settled, (row) => this.lookUp(row, loadedState(row, states, failed)));
+    const loaded = await this.rows.load(rows, settled, (some) => loadStates(this.parts.store, some));
+    const stateOf = new Map(loaded.map(({ row, state }) => [row, state]));
+    await this.rows.all([...stateOf.keys()], settled, (row) =>
+      this.lookUp(row, stateOf.get(row) as ContainerGroupState),
+    );
   }
 
   private async lookUp(row: EffectRow, state: ContainerGroupState): Promise<void> {

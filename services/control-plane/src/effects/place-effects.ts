@@ -11,21 +11,20 @@ import { AccountUnusable, RegionNotAllowed, type EciClient, type FrozenCreate } 
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { mapPod } from '#libs/kubernetes';
 import type { SealedIntent } from '../intake/run-pod.ts';
-import { createPurpose, INTENT, type StreamKey, type WrappedKey } from '../keys/stream-vault.ts';
+import { createPurpose, INTENT, type StreamKey } from '../keys/stream-vault.ts';
 import { LOCAL_LANE, laneOfEffect } from '../streams/lanes.ts';
-import { oneByOne } from '../streams/one-by-one.ts';
-import { stateOf } from '../streams/stored-events.ts';
 import type { ExecuteOptions } from '../streams/stream-commands.ts';
 import { clientTokenOf } from './client-token.ts';
 import type { EachRow } from './each-row.ts';
 import { FleetViews, accountGate } from './fleet-view.ts';
 import { claimOf, EffectHandler, UNSENT_LEASE_MS, type Releases } from './held-effect.ts';
+import { loadSealed, type SealedRow } from './loaded-row.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 import { RefreshPatience, type Patience } from './refresh-patience.ts';
 import type { CreateSender, HeldCreate } from './send-create.ts';
 import { tokenAge } from './token-life.ts';
 
-type Sealed = WrappedKey & { readonly sealed: Uint8Array };
+type Sealed = NonNullable<SealedRow['sealed']>;
 
 type Waiting = Exclude<Patience, { kind: 'place' }>;
 
@@ -66,12 +65,7 @@ export class PlaceEffects extends EffectHandler {
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
-    const { answers, failed } = await oneByOne(rows, (some) => this.load(some));
-    for (const [row, error] of failed) {
-      await this.rows.giveBack(row, error, { notSent: true });
-      settled(row);
-    }
-    const loaded = answers.flat();
+    const loaded = await this.rows.load(rows, settled, (some) => loadSealed(this.parts.store, some));
     const view = await this.views.look(loaded.flatMap(({ state }) => (state.intent ? [state.intent.need] : [])));
     const placed: HeldCreate[] = [];
     await Promise.all(
@@ -84,17 +78,6 @@ export class PlaceEffects extends EffectHandler {
     );
     const rowOf = new Map(rows.map((row) => [row.streamId, row]));
     await this.sender.sendAll(placed, (row) => settled(rowOf.get(row.streamId) ?? row));
-  }
-
-  private async load(rows: readonly EffectRow[]) {
-    const { store } = this.parts;
-    const ids = rows.map((row) => row.streamId);
-    const [loaded, sealed] = await Promise.all([store.loadMany(ids), store.readSealed(ids)]);
-    return rows.map((row) => ({
-      row,
-      state: stateOf(loaded.get(row.streamId)),
-      sealed: sealed.get(row.streamId),
-    }));
   }
 
   private async place(

@@ -1,7 +1,8 @@
 import { parseStreamId, wantsPlacement, type ContainerGroupState } from '#libs/domain';
 import type { EffectRow } from '#libs/event-store';
 import type { EachRow } from './each-row.ts';
-import { claimOf, EffectHandler, loadedState, type Releases } from './held-effect.ts';
+import { claimOf, EffectHandler, type Releases } from './held-effect.ts';
+import { loadStates } from './loaded-row.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
 /** An agent that did not answer is asked again; its answer ends the row. */
@@ -22,10 +23,10 @@ export class RefreshEffects extends EffectHandler {
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
-    const { states, failed } = await this.parts.streams.loadEach(rows.map((row) => row.streamId));
+    const loaded = await this.rows.load(rows, settled, (some) => loadStates(this.parts.store, some));
     const clusters = new Map<string, EffectRow[]>();
-    for (const row of rows) {
-      const wanted = await this.rows.attempt(row, () => this.wanted(row, loadedState(row, states, failed)));
+    for (const { row, state } of loaded) {
+      const wanted = await this.rows.attempt(row, () => this.wanted(row, state));
       if (!wanted?.result) {
         settled(row);
         continue;

@@ -3,11 +3,10 @@ import type { CreateAnswer, FrozenCreate } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
 import { laneOfEffect } from '../streams/lanes.ts';
-import { oneByOne } from '../streams/one-by-one.ts';
 import type { ExecuteOptions, StreamCommands } from '../streams/stream-commands.ts';
 import type { EachRow } from './each-row.ts';
 import { accountGate, capacityGate, type FleetViews } from './fleet-view.ts';
-import { claimOf, LEASE_MS, type Releases } from './held-effect.ts';
+import { claimOf, type Releases } from './held-effect.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
@@ -52,24 +51,9 @@ export class CreateSender {
 
   /** Checks every claim once more just before sending; rows whose claim was lost are somebody else's. */
   async sendAll(creates: readonly HeldCreate[], settled: (row: EffectRow) => void): Promise<void> {
-    if (creates.length === 0) return;
-    const { answers, failed } = await oneByOne(creates, (some) =>
-      this.parts.queue.confirmClaims(
-        some.map(({ row }) => ({ streamId: row.streamId, kind: row.kind, key: row.key, claimId: row.claimId })),
-        LEASE_MS,
-      ),
-    );
-    const keys = new Set(answers.flat().map(({ streamId, kind, key }) => `${streamId} ${kind} ${key}`));
-    await Promise.all(
-      creates.map(async (create) => {
-        const { row } = create;
-        if (failed.has(create)) await this.rows.giveBack(row, failed.get(create), { notSent: true });
-        else if (keys.has(`${row.streamId} ${row.kind} ${row.key}`))
-          await this.rows.attempt(row, () => this.send(create));
-        else this.metrics.lostClaims.inc({ kind: 'Create' });
-        settled(row);
-      }),
-    );
+    const createOf = new Map(creates.map((create) => [create.row, create]));
+    const confirmed = await this.rows.confirm([...createOf.keys()], settled);
+    await this.rows.all(confirmed, settled, (row) => this.send(createOf.get(row) as HeldCreate));
   }
 
   private async send(create: HeldCreate): Promise<void> {
