@@ -11,5 +11,6 @@ export { AlibabaEciClient, type AccessKey, type AlibabaEciClientOptions } from '
 export { AlibabaEciClients, type EciAccount } from './alibaba-eci-clients.ts';
 export type { FileModes } from './create-fields.ts';
 export { endpointOf, isCloudEndpoint, parseEndpoint, travelsInClear, type Endpoint } from './endpoint.ts';
+export { assumeRole, type AssumedRole } from './assume-role.ts';
 export { classOf, DOCUMENTED_CODES, type ErrorClass } from './error-codes.ts';
 export { IDENTITY_TAGS } from './tags.ts';

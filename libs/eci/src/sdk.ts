@@ -13,6 +13,10 @@ const teaUtil = require('@alicloud/tea-util') as typeof teaUtilTypes;
 export const SdkClient = sdk.default;
 export type SdkClient = InstanceType<typeof sdk.default>;
 export const SdkConfig = openApi.Config;
+/** Speaks to any product of the cloud. */
+export const ApiClient = openApi.default;
+export const ApiParameters = openApi.Params;
+export const ApiRequest = openApi.OpenApiRequest;
 export const { RuntimeOptions, ExtendsParameters } = teaUtil;
 export const {
   CreateContainerGroupRequest,

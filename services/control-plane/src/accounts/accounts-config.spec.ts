@@ -21,6 +21,7 @@ const FROM_KEYS = {
   accessKeyIdVariable: 'ECI_ACCESS_KEY',
   accessKeySecretVariable: 'ECI_SECRET_KEY',
 };
+const ARN = 'acs:ram::1234567890:role/fleet';
 const FILE = { kind: 'file', path: '/run/key.json' };
 
 describe('accounts of the configuration', () => {
@@ -94,6 +95,26 @@ describe('accounts of the configuration', () => {
       'two accounts of a name',
       { FLEET_CREDENTIALS: { x: FILE }, FLEET_ACCOUNTS: [1, 2].map(() => ({ id: 'a', regions: [], credential: 'x' })) },
       /two accounts have the id a/,
+    ],
+    [
+      'a role without a key to assume it',
+      { FLEET_CREDENTIALS: { r: { kind: 'role', roleArn: ARN, credential: 'nobody' } } },
+      /\$\.r\.credential: nobody is not configured/,
+    ],
+    [
+      'a role of itself',
+      { FLEET_CREDENTIALS: { r: { kind: 'role', roleArn: ARN, credential: 'r' } } },
+      /\$\.r\.credential: r is a role itself/,
+    ],
+    [
+      'no role',
+      { FLEET_CREDENTIALS: { r: { kind: 'role', roleArn: 'admin', credential: 'r' } } },
+      /\$\.r\.roleArn: must/,
+    ],
+    [
+      'a role to ask for in clear',
+      { FLEET_CREDENTIALS: { b: FILE, r: { kind: 'role', roleArn: ARN, credential: 'b', endpoint: 'http://sts' } } },
+      /\$\.r\.endpoint: .* to sts in clear/,
     ],
     ['a relative folder', { FLEET_CREDENTIALS_DIR: 'keys' }, /FLEET_CREDENTIALS_DIR: must be an absolute path/],
     [

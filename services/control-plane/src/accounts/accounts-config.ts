@@ -36,6 +36,16 @@ export function readAccountsConfig(values: FileValues, raw: Raw, faults: string[
   for (const text of endpoints) checkEndpoint('FLEET_ACCOUNT_ENDPOINTS', text, insecure, faults);
   for (const { id, endpoint: own } of accounts)
     if (own !== undefined) checkEndpoint(`FLEET_ACCOUNTS: account ${id}`, own, insecure, faults);
+  for (const [name, source] of named) {
+    if (source.kind !== 'role') continue;
+    const base = named.get(source.credential);
+    if (base?.kind === 'role' || (base === undefined && folder === undefined))
+      faults.push(
+        `FLEET_CREDENTIALS: $.${name}.credential: ${source.credential} is ${base ? 'a role itself' : 'not configured'}: name a credential that holds an AccessKey`,
+      );
+    if (source.endpoint !== undefined)
+      checkEndpoint(`FLEET_CREDENTIALS: $.${name}.endpoint`, source.endpoint, insecure, faults);
+  }
   if (endpoint !== undefined) checkEndpoint('ECI_ENDPOINT', endpoint, insecure, faults);
   return {
     accounts,

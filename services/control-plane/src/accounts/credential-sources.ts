@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseEndpoint } from '#libs/eci';
 
 /** What accounts name a credential by. It is the name of a file too, so nothing in it may lead elsewhere. */
 export const CredentialName = z
@@ -29,6 +30,22 @@ export const FromEnvironment = z.strictObject({
 });
 export const FromFile = z.strictObject({ kind: z.literal('file'), path: absolutePath });
 
+/** A key that STS gives for an hour to whoever holds another credential. */
+export const FromRole = z.strictObject({
+  kind: z.literal('role'),
+  roleArn: z
+    .string()
+    .regex(/^acs:ram::\d{1,32}:role\/[A-Za-z0-9._-]{1,64}$/, 'must look like acs:ram::1234567890:role/name'),
+  /** Name of the credential that may assume it. */
+  credential: CredentialName,
+  /** Of STS; default the central one. */
+  endpoint: z
+    .string()
+    .refine((text) => parseEndpoint(text) !== undefined, 'must be a host or http(s)://host:port without a path')
+    .optional(),
+});
+export type RoleSource = z.infer<typeof FromRole>;
+
 /** Where the AccessKey of a credential is, as operators configure it; never the key. */
 export const CredentialSource = z.discriminatedUnion('kind', [
   FromEnvironment,
@@ -36,6 +53,7 @@ export const CredentialSource = z.discriminatedUnion('kind', [
   FromFile,
   /** A folder with one file for each of them, as Kubernetes mounts a Secret. */
   z.strictObject({ kind: z.literal('folder'), path: absolutePath }),
+  FromRole,
 ]);
 export type CredentialSource = z.infer<typeof CredentialSource>;
 

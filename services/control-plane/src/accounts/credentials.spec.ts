@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -58,6 +60,39 @@ describe('a credential', () => {
     await symlink(join(folder.path, 'outside.json'), join(folder.path, 'named', 'later.json'));
     expect(await all.knows('later')).toBe(true);
     expect(await all.read('later')).toEqual(KEY);
+  });
+
+  it('is a role, which STS grants to the key of another', async () => {
+    const seen: string[] = [];
+    const sts = createServer((request, response) => {
+      seen.push(`${request.url} ${request.headers['authorization']}`);
+      const key = {
+        AccessKeyId: 'STS.id',
+        AccessKeySecret: 's',
+        SecurityToken: 't',
+        Expiration: '2026-11-30T13:00:00Z',
+      };
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ RequestId: 'R', Credentials: key }));
+    });
+    await new Promise<void>((resolve) => sts.listen(0, '127.0.0.1', resolve));
+    try {
+      now = Date.parse('2026-11-30T12:00:00Z');
+      const endpoint = `http://127.0.0.1:${(sts.address() as AddressInfo).port}`;
+      const all = credentials({
+        batch: { kind: 'role', roleArn: 'acs:ram::1:role/batch', credential: 'payments', endpoint },
+        lost: { kind: 'role', roleArn: 'acs:ram::1:role/batch', credential: 'nobody', endpoint },
+      });
+      const key = { accessKeyId: 'STS.id', accessKeySecret: 's', securityToken: 't' };
+      expect([await all.knows('batch'), await all.read('batch'), await all.read('batch')]).toEqual([true, key, key]);
+      expect(seen).toEqual([expect.stringContaining(`Credential=${KEY.accessKeyId}`)]);
+      expect(seen.join()).not.toContain(KEY.accessKeySecret);
+      await expect(all.read('lost')).rejects.toThrow(CredentialMissing);
+      expect(seen).toHaveLength(1);
+    } finally {
+      sts.closeAllConnections();
+      await new Promise((resolve) => sts.close(resolve));
+    }
   });
 
   it('of the list goes before one of the folder', async () => {

@@ -1,13 +1,15 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { CredentialMissing, type AccessKey } from '#libs/eci';
+import { assumeRole, CredentialMissing, endpointOf, type AccessKey } from '#libs/eci';
+import { AssumedRoles } from './assumed-roles.ts';
 import { parseJson } from '../key-settings.ts';
 import {
   CredentialName,
   type ConfiguredCredentials,
   type CredentialReference,
   type CredentialSource,
+  type RoleSource,
 } from './credential-sources.ts';
 
 const KeyFile = z.object({
@@ -18,6 +20,8 @@ const KeyFile = z.object({
 
 /** A mounted Secret may be rotated at any time; it is read again after this. */
 const FRESH_MS = 30_000;
+/** Central; each region has one of its own, too. */
+const STS = 'sts.aliyuncs.com';
 /** No key is longer; a path that leads to something else is not read through. */
 const MOST_BYTES = 65_536;
 
@@ -40,6 +44,7 @@ export class Credentials {
   private readonly configured: ConfiguredCredentials;
   private readonly variable: (name: string) => string | undefined;
   private readonly now: () => number;
+  private readonly roles: AssumedRoles;
   private readonly keys = new Map<string, { readonly readAt: number; readonly key: AccessKey }>();
 
   constructor(parts: {
@@ -50,6 +55,7 @@ export class Credentials {
     this.configured = parts.configured;
     this.variable = parts.variable;
     this.now = parts.now;
+    this.roles = new AssumedRoles({ assume: (source) => this.assume(source), now: parts.now });
   }
 
   /** Whether the configuration has a credential of this name; whether it can be read is another matter. */
@@ -71,12 +77,18 @@ export class Credentials {
         accessKeySecret: this.required(source.accessKeySecretVariable),
       };
     }
+    if (source.kind === 'role') return this.roles.key(source);
     const place = `${source.kind} ${source.path}`;
     const known = this.keys.get(place);
     if (known && this.now() - known.readAt < FRESH_MS) return known.key;
     const key = source.kind === 'file' ? await keyOfFile(source.path) : await keyOfFolder(source.path);
     this.keys.set(place, { readAt: this.now(), key });
     return key;
+  }
+
+  private async assume({ roleArn, credential, endpoint = STS }: RoleSource) {
+    const key = await this.read(credential);
+    return assumeRole({ key, roleArn, endpoint: endpointOf('', endpoint) });
   }
 
   private sourceOf(name: string): CredentialSource | undefined {

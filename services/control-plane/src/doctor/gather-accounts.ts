@@ -3,7 +3,7 @@ import type { AccountDirectory } from '../accounts/account-directory.ts';
 import { referenceOf } from '../accounts/account-row.ts';
 import type { AccountFacts } from './facts.ts';
 
-/** How every account is set up, and whether its key can be read here; nothing is sent to the cloud. */
+/** How every account is set up, and whether its key can be read here; a role is assumed. */
 export async function accountsOf(
   accounts: Pick<AccountDirectory, 'all' | 'faultsOf' | 'find'>,
 ): Promise<readonly AccountFacts[]> {
