@@ -43,6 +43,24 @@ describe('failures of a name', () => {
     );
   });
 
+  it('count all when many are let in at the same moment, so that they are no more on the average', async () => {
+    const clock = new VirtualClock();
+    const start = clock.now();
+    const limit = new FailureLimit({ perMinute: 10, clock });
+    let failed = 0;
+    // given fifteen callers who all ask before the first of them is refused, whenever one may
+    while (clock.now() - start < 3_600_000) {
+      const admitted = Array.from({ length: 15 }, () => limit.mustWait('a')).filter(
+        (wait) => wait === undefined,
+      ).length;
+      for (let i = 0; i < admitted; i++) limit.failed('a');
+      failed += admitted;
+      await clock.advance(1_000);
+      expect(limit.mustWait('a') ?? 0).toBeLessThanOrEqual(120);
+    }
+    expect(failed).toBeLessThanOrEqual(10 * 60 + 10 + 15);
+  });
+
   it('are forgotten of those that failed longest ago when there are too many names', () => {
     const limit = new FailureLimit({ perMinute: 1, clock: new VirtualClock() });
     for (let i = 0; i < 10_001; i++) limit.failed(`n${i}`);

@@ -25,7 +25,8 @@ export class FailureLimit {
   }
 
   failed(name: string): void {
-    const count = Math.min(this.unforgiven(name) + 1, this.perMinute);
+    // Of many that were let in at the same moment all count, so that they are no more on the average; a name is out for two minutes at most.
+    const count = Math.min(this.unforgiven(name) + 1, 3 * this.perMinute - 1);
     this.failures.delete(name);
     this.failures.set(name, { count, at: this.clock.now() });
     if (this.failures.size <= MOST_NAMES) return;

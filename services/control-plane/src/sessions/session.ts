@@ -116,7 +116,7 @@ export class AgentSessions {
         : row.unregistered_at !== null
           ? 'it was unregistered'
           : row.public_key === null
-            ? 'it has not joined'
+            ? 'it has no key: it has not joined, or its key was taken away'
             : errorMessage(error);
     this.parts.logger.warn('refuse a session of a cluster', { clusterId, why });
   }
