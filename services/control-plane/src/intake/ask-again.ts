@@ -1,7 +1,8 @@
-import { errorMessage, type AsideItem, type Logger, type Metrics } from '#libs/observability';
-import type { Clock, Random } from '#libs/runtime';
-import { isNobodysFault } from '../publish/prepared-clusters.ts';
+import type { AsideItem, Logger, Metrics } from '#libs/observability';
+import type { Clock, LoopStep, Random } from '#libs/runtime';
+import { isNobodysFault } from '../clusters/whose-fault.ts';
 import { SetAside } from '../streams/set-aside.ts';
+import { SupervisedLoop } from '../supervised-loop.ts';
 import type { ClusterBudgets } from './cluster-budgets.ts';
 import { INVENTORY, type AgentCommands, type Deferrals } from './ports.ts';
 
@@ -22,11 +23,8 @@ export class AskAgain {
   private readonly budgets: ClusterBudgets;
   private readonly agents: AgentCommands;
   private readonly clock: Clock;
-  private readonly logger: Logger;
   private readonly aside: SetAside<string>;
-  private readonly stopping = new AbortController();
-  private waiting = new AbortController();
-  private running: Promise<void> | undefined;
+  private readonly loop: SupervisedLoop;
 
   constructor(parts: {
     readonly deferrals: Deferrals;
@@ -41,17 +39,23 @@ export class AskAgain {
     this.budgets = parts.budgets;
     this.agents = parts.agents;
     this.clock = parts.clock;
-    this.logger = parts.logger;
-    this.aside = new SetAside({ ...parts, loop: 'ask-again', isTrouble: isNobodysFault });
+    const name = 'ask-again';
+    this.aside = new SetAside({ ...parts, loop: name, isTrouble: isNobodysFault });
+    this.loop = new SupervisedLoop({
+      ...parts,
+      name,
+      idleMs: LOOK_EVERY_MS,
+      step: (stopping) => this.step(stopping),
+    });
   }
 
   start(): void {
-    this.running = this.run();
+    this.loop.start();
   }
 
   /** Something was deferred. */
   nudge(): void {
-    this.waiting.abort();
+    this.loop.nudge();
   }
 
   /** Clusters that cannot be asked. */
@@ -59,24 +63,15 @@ export class AskAgain {
     return this.aside.list();
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort();
-    this.waiting.abort();
-    await this.running;
+  stop(): Promise<void> {
+    return this.loop.stop();
   }
 
-  private async run(): Promise<void> {
-    const { signal } = this.stopping;
-    while (!signal.aborted) {
-      const left = await this.round().catch((error: unknown) => {
-        this.logger.warn('could not ask for what was over a budget; trying on', { error: errorMessage(error) });
-        return true;
-      });
-      if (!left) await this.clock.sleep(LOOK_EVERY_MS, this.waiting.signal);
-      if (signal.aborted) break;
-      this.waiting = new AbortController();
-      await this.clock.sleep(ASK_AFTER_MS, signal);
-    }
+  private async step(stopping: AbortSignal): Promise<LoopStep> {
+    // However much is deferred meanwhile.
+    await this.clock.sleep(ASK_AFTER_MS, stopping);
+    if (stopping.aborted) return 'idle';
+    return (await this.round()) ? 'busy' : 'idle';
   }
 
   /** Answers whether anything is left to ask for. */

@@ -4,7 +4,7 @@ import type { Batch, Messaging } from '#libs/messaging';
 import type { Logger, Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
-import { isOfOneCluster } from '../publish/prepared-clusters.ts';
+import { whoseFault } from '../clusters/whose-fault.ts';
 import type { StreamVault } from '../keys/stream-vault.ts';
 import { isBadData } from '../streams/group-commit.ts';
 import { stateOf } from '../streams/stored-events.ts';
@@ -234,7 +234,7 @@ export class IntakeHandler {
     try {
       await this.parts.statuses.publish(gone.map(([streamId]) => streamId));
     } catch (error) {
-      if (!isOfOneCluster(error)) throw error;
+      if (whoseFault(error) !== 'cluster') throw error;
       // The others have been told; its agent will name what it finds left over, once its topic can be written.
       this.parts.logger.warn('a cluster cannot be told that pods have gone; its next inventory asks for it', { error });
     }

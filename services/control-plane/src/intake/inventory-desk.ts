@@ -3,7 +3,7 @@ import { streamIdOf } from '#libs/domain';
 import { AsideItems, type AsideItem, type Logger, type Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
-import { isOfOneCluster } from '../publish/prepared-clusters.ts';
+import { whoseFault } from '../clusters/whose-fault.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { answerInventory } from './answer-inventory.ts';
 import { InventoryTurns } from './inventory-turns.ts';
@@ -75,7 +75,7 @@ export class InventoryDesk {
       if (part.leftovers) await this.clear(clusterId, part.leftovers);
       this.aside.done(clusterId);
     } catch (error) {
-      if (!isOfOneCluster(error)) throw error;
+      if (whoseFault(error) !== 'cluster') throw error;
       // Whoever shares its partition is not to wait for its topic, and its next inventory asks for the same.
       this.aside.put(clusterId, error, NEXT_INVENTORY_MS);
     }

@@ -2,12 +2,13 @@ import { PodStatusMessage, topics } from '#libs/contracts';
 import { finalize, isClosed, parseStreamId, type ContainerGroupState } from '#libs/domain';
 import type { EventStore, RecordedEvent } from '#libs/event-store';
 import { podAnnotationsOf, podEventsOf, podStatusOf } from '#libs/kubernetes';
-import { MessagingError, type Messaging, type OutgoingMessage } from '#libs/messaging';
+import type { Messaging, OutgoingMessage } from '#libs/messaging';
 import type { AsideItem, AsideItems } from '#libs/observability';
+import { whoseFault } from '../clusters/whose-fault.ts';
 import { oneByOne } from '../streams/one-by-one.ts';
 import type { KnownClusters } from './ports.ts';
 import { domainEvent, stateOf } from '../streams/stored-events.ts';
-import { isNobodysFault, type Reachable } from './prepared-clusters.ts';
+import type { Reachable } from './prepared-clusters.ts';
 
 /**
  * What a cluster's topic should hold for one stream: the complete status, or nothing more once the pod object is gone for good (unless the
@@ -134,7 +135,8 @@ export class PodStatusPublisher {
       // Unregistered meanwhile: its topic is gone, and nobody listens.
       this.directory.forget(clusterId);
       if (!(await this.directory.find(clusterId))?.live) return;
-      const isOfTheCluster = !isNobodysFault(error) && !(error instanceof MessagingError && error.code === 'too-large');
+      // A mistake of ours may lie in one status of one cluster: the others are not to wait for it.
+      const isOfTheCluster = ['cluster', 'unknown'].includes(whoseFault(error));
       if (!reach || !isOfTheCluster) throw error;
       reach.leaveOut(clusterId, error);
     }

@@ -1,7 +1,6 @@
-import { isTrouble } from '#libs/event-store';
-import { MessagingError } from '#libs/messaging';
 import type { AsideItem, Logger, Metrics } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
+import { isNobodysFault } from '../clusters/whose-fault.ts';
 import { SetAside } from '../streams/set-aside.ts';
 import type { KnownClusters } from './ports.ts';
 
@@ -96,14 +95,4 @@ export class PreparedClusters implements Reachable {
       },
     );
   }
-}
-
-/** Nobody can be told, as opposed to one cluster. */
-export function isNobodysFault(error: unknown): boolean {
-  return isTrouble(error) || (error instanceof MessagingError && ['unavailable', 'closed'].includes(error.code));
-}
-
-/** One cluster cannot be told, whatever is wrong with its topic; all others can. */
-export function isOfOneCluster(error: unknown): boolean {
-  return error instanceof MessagingError && (error.code === 'no-topic' || error.code === 'refused');
 }
