@@ -28,11 +28,15 @@ export async function verifyChain(
       ...(signal && { signal }),
     });
     return {
-      findings: result.findings.map(({ kind, event, seal, checks }) => ({
+      findings: result.findings.map(({ kind, event, seal, table, checks }) => ({
         oracle: 'O4',
-        kind: event === undefined ? `chain-${kind}-${seal ?? ''}` : `chain-${kind}-${event.version}`,
+        kind: event === undefined ? `chain-${kind}-${table ?? seal ?? ''}` : `chain-${kind}-${event.version}`,
         what: `${event === undefined ? '' : `version ${event.version} (${event.type}): `}${kind.replaceAll('-', ' ')}: ${checks.join('; ')}`,
-        where: { ...(event && { stream: event.streamId }), ...(seal !== undefined && { place: `seal ${seal}` }) },
+        where: {
+          ...(event && { stream: event.streamId }),
+          ...(seal !== undefined && { place: `seal ${seal}` }),
+          ...(table !== undefined && { place: `table ${table}` }),
+        },
         ...(event && { since: event.recordedAt }),
         next: 'npm run fleet -- audit verify --feed compares with what was published; find out who can write to schema es',
       })),
