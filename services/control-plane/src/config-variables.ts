@@ -109,6 +109,14 @@ export const VARIABLES: readonly Variable[] = [
     meaning: 'digest of the one seal that the audit key may follow though another key or none has signed it',
     default: 'none: nothing is sealed on top of such a seal',
   },
+  {
+    name: 'FLEET_AUDITOR_TOKEN',
+    secret: true,
+    meaning:
+      'token with which `audit verify --feed` reads the feed; `audit token` prints one. The control plane itself needs none',
+    default: 'none',
+  },
+  { name: 'FLEET_AUDITOR_TOKEN_FILE', meaning: 'file with the auditor token' },
   { name: 'FLEET_TOKEN_ISSUER', meaning: '`iss` of access tokens, as brokers expect it', default: 'FLEET_NAME' },
   { name: 'FLEET_TOKEN_AUDIENCE', meaning: '`aud` of access tokens, as brokers expect it', default: 'FLEET_NAME' },
   {

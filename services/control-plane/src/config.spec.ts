@@ -158,12 +158,13 @@ describe('configuration', () => {
     expect(faults.join()).not.toContain('canary');
   });
 
-  it('of an audit needs no key of the control plane, and a token key only where Kafka asks for tokens', () => {
+  it('of an audit needs no key of the control plane, also where Kafka asks for tokens', () => {
     const { DATABASE_URL, KAFKA_BROKERS } = sound;
     expect(readAuditConfig({ DATABASE_URL })).toMatchObject({ fleet: 'eci-fleet', kafka: { brokers: [] } });
     expect(() => readAuditConfig({})).toThrow('DATABASE_URL');
     const withTokens = { DATABASE_URL, KAFKA_BROKERS, KAFKA_SECURITY: 'oauthbearer' };
-    expect(() => readAuditConfig(withTokens)).toThrow('FLEET_TOKEN_KEY');
+    expect(readAuditConfig(withTokens)).not.toHaveProperty('tokenKey');
+    expect(readAuditConfig({ ...withTokens, FLEET_AUDITOR_TOKEN: 'a.b.c' })).toMatchObject({ auditorToken: 'a.b.c' });
     expect(readAuditConfig({ ...withTokens, FLEET_TOKEN_KEY: tokenKey }).tokenKey).toMatchObject({ kty: 'EC' });
   });
 

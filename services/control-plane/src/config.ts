@@ -237,8 +237,7 @@ export function readConfig(
     tokenKey,
     ...(auditKey === undefined ? {} : { auditKey }),
     ...(v.FLEET_AUDIT_ACCEPT_FROM === undefined ? {} : { auditAcceptFrom: v.FLEET_AUDIT_ACCEPT_FROM }),
-    tokenIssuer: v.FLEET_TOKEN_ISSUER ?? v.FLEET_NAME,
-    tokenAudience: v.FLEET_TOKEN_AUDIENCE ?? v.FLEET_NAME,
+    ...tokenNames(v),
     accounts,
     massDelete: {
       percent: v.FLEET_MASS_DELETE_PERCENT,
@@ -267,36 +266,86 @@ export interface AuditConfig extends Pick<
   ControlPlaneConfig,
   'databaseUrl' | 'kafka' | 'fleet' | 'auditKey' | 'tokenIssuer' | 'tokenAudience'
 > {
+  /** Of an operator who verifies from within the control plane. */
   readonly tokenKey?: TokenKey;
+  /** Of an auditor: it reads the feed and nothing else. */
+  readonly auditorToken?: string;
+}
+
+/** What a command needs that lets auditors read the feed. */
+export type AuditorAccessConfig = Pick<
+  ControlPlaneConfig,
+  'kafka' | 'fleet' | 'tokenKey' | 'tokenIssuer' | 'tokenAudience'
+>;
+
+export function readAuditorAccessConfig(environment: Environment, readFile: ReadFile = readText): AuditorAccessConfig {
+  const faults: string[] = [];
+  const raw = namedVariables(environment);
+  const v = readSome(Schema.pick({ ...KAFKA_NAMES, ...FLEET_NAMES }), raw, faults);
+  if (v && v.KAFKA_BROKERS === undefined) faults.push(`KAFKA_BROKERS: is missing${hint('KAFKA_BROKERS')}`);
+  const tokenKey = readTokenKey(new FileValues(raw, readFile, faults), faults);
+  if (faults.length > 0 || !v || !tokenKey) throw new ConfigurationError(faults);
+  return { kafka: kafkaSettings(v), fleet: v.FLEET_NAME, tokenKey, ...tokenNames(v) };
 }
 
 export function readAuditConfig(environment: Environment, readFile: ReadFile = readText): AuditConfig {
   const faults: string[] = [];
   const raw = namedVariables(environment);
-  const wanted = /^(DATABASE_URL|FLEET_NAME|FLEET_TOKEN_ISSUER|FLEET_TOKEN_AUDIENCE|KAFKA_.*)$/;
-  const parsed = Schema.safeParse(Object.fromEntries(Object.entries(raw).filter(([name]) => wanted.test(name))));
-  for (const issue of parsed.error?.issues ?? []) {
-    const name = String(issue.path[0]);
-    faults.push(`${name}: ${issue.message}${notWanted(name, raw)}${hint(name)}`);
-  }
+  const v = readSome(Schema.pick({ DATABASE_URL: true, ...KAFKA_NAMES, ...FLEET_NAMES }), raw, faults);
   const fromFile = new FileValues(raw, readFile, faults);
   const auditKey = readAuditKey(fromFile, faults);
-  const needsToken = parsed.data?.KAFKA_SECURITY === 'oauthbearer' && parsed.data.KAFKA_BROKERS !== undefined;
-  const tokenKey = needsToken ? readTokenKey(fromFile, faults) : undefined;
-  if (faults.length > 0 || !parsed.success) throw new ConfigurationError(faults);
-  const v = parsed.data;
+  const auditorToken = fromFile.get('FLEET_AUDITOR_TOKEN') ?? undefined;
+  const has = (name: string): boolean => raw[name] !== undefined || raw[`${name}_FILE`] !== undefined;
+  const tokenKey =
+    v?.KAFKA_SECURITY === 'oauthbearer' && has('FLEET_TOKEN_KEY') ? readTokenKey(fromFile, faults) : undefined;
+  if (faults.length > 0 || !v) throw new ConfigurationError(faults);
   return {
     databaseUrl: v.DATABASE_URL,
     kafka: kafkaSettings(v),
     fleet: v.FLEET_NAME,
-    tokenIssuer: v.FLEET_TOKEN_ISSUER ?? v.FLEET_NAME,
-    tokenAudience: v.FLEET_TOKEN_AUDIENCE ?? v.FLEET_NAME,
+    ...tokenNames(v),
     ...(auditKey === undefined ? {} : { auditKey }),
     ...(tokenKey === undefined ? {} : { tokenKey }),
+    ...(auditorToken === undefined ? {} : { auditorToken }),
   };
 }
 
-function kafkaSettings(v: z.infer<typeof Schema>): ControlPlaneConfig['kafka'] {
+const KAFKA_NAMES = {
+  KAFKA_BROKERS: true,
+  KAFKA_BROKERS_FOR_AGENTS: true,
+  KAFKA_SECURITY: true,
+  KAFKA_SECURITY_FOR_AGENTS: true,
+  KAFKA_TLS: true,
+  KAFKA_INTENT_PARTITIONS: true,
+  KAFKA_PRODUCE_BYTES_FOR_AGENTS: true,
+  FLEET_CLUSTER_BYTES: true,
+} as const;
+const FLEET_NAMES = { FLEET_NAME: true, FLEET_TOKEN_ISSUER: true, FLEET_TOKEN_AUDIENCE: true } as const;
+
+/** The variables of a command that needs few. */
+function readSome<T extends z.ZodType>(
+  schema: T,
+  raw: Readonly<Record<string, string>>,
+  faults: string[],
+): z.infer<T> | undefined {
+  const parsed = schema.safeParse(raw);
+  for (const issue of parsed.error?.issues ?? []) {
+    const name = String(issue.path[0]);
+    faults.push(`${name}: ${issue.message}${notWanted(name, raw)}${hint(name)}`);
+  }
+  return parsed.data;
+}
+
+function tokenNames(
+  v: Pick<z.infer<typeof Schema>, 'FLEET_NAME' | 'FLEET_TOKEN_ISSUER' | 'FLEET_TOKEN_AUDIENCE'>,
+): Pick<ControlPlaneConfig, 'tokenIssuer' | 'tokenAudience'> {
+  return {
+    tokenIssuer: v.FLEET_TOKEN_ISSUER ?? v.FLEET_NAME,
+    tokenAudience: v.FLEET_TOKEN_AUDIENCE ?? v.FLEET_NAME,
+  };
+}
+
+function kafkaSettings(v: Pick<z.infer<typeof Schema>, keyof typeof KAFKA_NAMES>): ControlPlaneConfig['kafka'] {
   const kafkaBrokers = v.KAFKA_BROKERS ?? [];
   return {
     brokers: kafkaBrokers,

@@ -144,7 +144,8 @@ export async function startControlPlane(
       audience: config.tokenAudience,
       clock,
     });
-    const connection = options.messaging ?? kafkaMessaging(config, tokens, { clock, random, logger });
+    const connection =
+      options.messaging ?? kafkaMessaging(config, () => tokens.tokenOfControlPlane(), { clock, random, logger });
     if (options.messaging === undefined) undo.push(() => connection.close());
     const consumerLag = new ConsumerLag({ clock, metrics });
     const messaging = consumerLag.measured(connection);

@@ -2,12 +2,11 @@ import { KafkaMessaging } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
 import type { ControlPlaneConfig } from './config.ts';
-import type { AccessTokens } from './sessions/access-tokens.ts';
 
-/** Kafka as configured. With `oauthbearer` the control plane shows a token of its own making, renewed by whoever connects. */
+/** Kafka as configured. `token` is asked for at each connection, with `oauthbearer` only: the control plane makes its own, auditors are given one. */
 export function kafkaMessaging(
   { kafka, fleet }: Pick<ControlPlaneConfig, 'kafka' | 'fleet'>,
-  tokens: Pick<AccessTokens, 'issueForControlPlane'>,
+  token: () => Promise<string>,
   parts: { readonly clock: Clock; readonly random: Random; readonly logger: Logger },
 ): KafkaMessaging {
   return new KafkaMessaging({
@@ -15,9 +14,6 @@ export function kafkaMessaging(
     brokers: [...kafka.brokers],
     clientId: `${fleet}.control-plane`,
     ...(kafka.tls ? { tls: true } : {}),
-    security:
-      kafka.security === 'oauthbearer'
-        ? { kind: 'oauthbearer', token: async () => (await tokens.issueForControlPlane()).token }
-        : { kind: 'plaintext' },
+    security: kafka.security === 'oauthbearer' ? { kind: 'oauthbearer', token } : { kind: 'plaintext' },
   });
 }

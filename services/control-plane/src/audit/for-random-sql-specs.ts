@@ -238,12 +238,20 @@ const nothing: readonly Tampering[] = [
   statement('nothing: a comment and a grant', `comment on table es.seal is 'x'; grant select on es.seal to public`, {
     harmless: true,
   }),
-  statement('nothing: a transaction that is undone', 'begin; truncate es.event, es.seal, es.stream; rollback', {
-    harmless: true,
-  }),
-  statement('nothing: transactions that come to nothing', 'begin; select pg_current_xact_id(); rollback', {
-    harmless: true,
-  }),
+  statement(
+    'nothing: statements that are undone',
+    'savepoint undone; truncate es.event, es.seal, es.stream; rollback to undone',
+    {
+      harmless: true,
+    },
+  ),
+  statement(
+    'nothing: a transaction that writes nothing',
+    'savepoint undone; select pg_current_xact_id(); rollback to undone',
+    {
+      harmless: true,
+    },
+  ),
 ];
 
 /** Some statements in a row, the ones of who covers up last. */

@@ -188,15 +188,14 @@ async function tried(seed: number): Promise<{ readonly done: readonly string[]; 
     await asSuperuser(database, async (db) => {
       await db.query('set session_replication_role = replica');
       for (const each of tamperings(draw, mallory)) {
-        // What PostgreSQL refuses was not done; what was done in part stays.
-        if (
-          await each.run(db, draw).then(
-            () => true,
-            () => false,
-          )
-        )
-          done.push(each);
-        await db.query('rollback').catch(() => undefined);
+        // What PostgreSQL refuses was not done.
+        await db.query('begin');
+        const isDone = await each.run(db, draw).then(
+          () => true,
+          () => false,
+        );
+        await db.query(isDone ? 'commit' : 'rollback');
+        if (isDone) done.push(each);
       }
     });
     if (draw.number(2) === 0) await restarted(database);

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
+import { decodeJwt } from 'jose';
 import { decodeCursor, InvalidCursor } from '#libs/event-store';
 import { silentLogger } from '#libs/observability';
-import { SystemClock, SystemIds, SystemRandom, WrongUsage } from '#libs/runtime';
+import { SystemClock, SystemRandom, WrongUsage } from '#libs/runtime';
 import type { CommandContext, FleetCommand } from '../command-line/command.ts';
 import { readAuditConfig, type AuditConfig } from '../config.ts';
 import { kafkaMessaging } from '../kafka.ts';
@@ -33,6 +34,7 @@ const HELP = `Checks that the log is as it was sealed, and names every event tha
   --public-keys <file>   keys to trust: what \`audit keys\` printed when nothing was wrong (JWKS)
   --json                 one JSON object instead of lines
 
+On a broker that asks for tokens (KAFKA_SECURITY=oauthbearer) --feed needs FLEET_AUDITOR_TOKEN, which \`audit token\` makes; no key that signs.
 Times are ISO 8601 (2026-03-01T10:00:00Z); cursors are those of pages, events and seals. The public half of FLEET_AUDIT_KEY is trusted too,
 where it is set. Without a trusted key only slips are found; without --feed or --roots a log that was cut off at its end looks whole.
 
@@ -57,8 +59,7 @@ export const auditVerifyCommand: FleetCommand = {
   async run(args, context) {
     const options = optionsOf(args);
     const config = readAuditConfig(context.environment);
-    if (options.feed && config.kafka.brokers.length === 0)
-      throw new WrongUsage('--feed needs KAFKA_BROKERS; give --roots <file> instead');
+    if (options.feed) requireFeed(config);
     const trusted = await trustedKeys(options.publicKeys, config.auditKey);
     if (options.signedSince && trusted.length === 0)
       throw new WrongUsage('--require-signed-since needs a key to trust: give --public-keys, or FLEET_AUDIT_KEY');
@@ -103,6 +104,30 @@ export const auditVerifyCommand: FleetCommand = {
   },
 };
 
+function requireFeed({ kafka, auditorToken, tokenKey }: AuditConfig): void {
+  if (kafka.brokers.length === 0) throw new WrongUsage('--feed needs KAFKA_BROKERS; give --roots <file> instead');
+  if (kafka.security !== 'oauthbearer') return;
+  if (auditorToken === undefined && tokenKey === undefined)
+    throw new WrongUsage(
+      'KAFKA_SECURITY: with oauthbearer --feed needs FLEET_AUDITOR_TOKEN: ask an operator for what `npm run fleet -- audit token` prints',
+    );
+  const expiredAt = auditorToken === undefined ? undefined : expiryOf(auditorToken);
+  if (expiredAt !== undefined && expiredAt <= new SystemClock().now())
+    throw new WrongUsage(
+      `FLEET_AUDITOR_TOKEN: was good until ${new Date(expiredAt).toISOString()}: ask an operator for a new one (\`npm run fleet -- audit token\`)`,
+    );
+}
+
+/** Epoch milliseconds; undefined when it does not say. Whether it is true is the broker's to find out. */
+function expiryOf(token: string): number | undefined {
+  try {
+    const { exp } = decodeJwt(token);
+    return exp === undefined ? undefined : exp * 1000;
+  } catch {
+    throw new WrongUsage('FLEET_AUDITOR_TOKEN: is no token: give what `npm run fleet -- audit token` printed');
+  }
+}
+
 async function publishedCopy(
   options: Options,
   config: AuditConfig,
@@ -113,12 +138,11 @@ async function publishedCopy(
   if (options.roots !== undefined) return PublishedCopy.fromFile(options.roots, onEvents);
   if (!options.feed) return undefined;
   const ports = { clock: new SystemClock(), random: new SystemRandom(), logger: silentLogger };
-  const messaging = kafkaMessaging(config, await tokensOf(config, ports.clock), ports);
+  const messaging = kafkaMessaging(config, tokenOf(config), ports);
   try {
     return await readFeed({
       messaging,
       fleet: config.fleet,
-      reader: new SystemIds().uuid(),
       keep: options.saveRoots,
       onEvents,
       onTrouble: complain,
@@ -129,10 +153,13 @@ async function publishedCopy(
   }
 }
 
-async function tokensOf(config: AuditConfig, clock: SystemClock): Promise<Pick<AccessTokens, 'issueForControlPlane'>> {
-  const { tokenKey, fleet, tokenIssuer: issuer, tokenAudience: audience } = config;
-  if (tokenKey) return AccessTokens.open({ tokenKey, fleet, issuer, audience, clock });
-  return { issueForControlPlane: () => Promise.reject(new Error('Kafka is plain text: no token is asked for')) };
+function tokenOf({ tokenKey, auditorToken, fleet, tokenIssuer: issuer, tokenAudience: audience }: AuditConfig) {
+  return async (): Promise<string> => {
+    if (auditorToken !== undefined) return auditorToken;
+    return (
+      await AccessTokens.open({ tokenKey: tokenKey!, fleet, issuer, audience, clock: new SystemClock() })
+    ).tokenOfControlPlane();
+  };
 }
 
 function optionsOf(args: readonly string[]): Options {

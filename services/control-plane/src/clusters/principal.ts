@@ -1,9 +1,17 @@
+const CONTROL_PLANE = 'control-plane';
+const AUDITOR = 'auditor';
+/** Names that stand where a cluster's would: no cluster may have one of them. */
+export const OWN_NAMES: readonly string[] = [CONTROL_PLANE, AUDITOR];
+
 /** Who a cluster's agent is on Kafka: another principal for each key that the cluster has had, so that the rights of one end without the others'. */
 export const principalOf = (fleet: string, clusterId: string, generation: number): string =>
   generation === 0 ? `${fleet}.${clusterId}` : `${fleet}.${clusterId}.${generation}`;
 
-/** Who the control plane is there; no cluster may have that name. */
-export const controlPlanePrincipal = (fleet: string): string => `${fleet}.control-plane`;
+/** Who the control plane is there. */
+export const controlPlanePrincipal = (fleet: string): string => `${fleet}.${CONTROL_PLANE}`;
+
+/** Who reads the feed there to verify it, and may do nothing else. */
+export const auditorPrincipal = (fleet: string): string => `${fleet}.${AUDITOR}`;
 
 /** Cluster and generation of a principal; undefined for one that is no agent's of this fleet. Neither fleets nor clusters have dots in their names. */
 export function agentOf(
@@ -14,7 +22,7 @@ export function agentOf(
   if (
     itsFleet !== fleet ||
     !clusterId ||
-    clusterId === 'control-plane' ||
+    OWN_NAMES.includes(clusterId) ||
     more.length > 0 ||
     !/^(0|[1-9]\d{0,8})$/.test(generation)
   )

@@ -8,6 +8,7 @@ import { stateChanged } from '../http/etag.ts';
 import { conflict, invalid, notFound } from '../http/problem.ts';
 import type { EnvelopeKeys } from '../keys/envelope-keys.ts';
 import type { ClusterTopics } from '../publish/cluster-topics.ts';
+import { OWN_NAMES } from './principal.ts';
 import { inTransaction } from '../transaction.ts';
 import type { ClusterDirectory } from './cluster-directory.ts';
 import type { ClusterRow } from './cluster-row.ts';
@@ -23,7 +24,7 @@ export const ClusterId = z
 export const RegisterClusterBody = z
   .strictObject({
     /** Default: made up. It is part of topics and tags, and never given twice. */
-    id: ClusterId.refine((id) => id !== 'control-plane', 'is the name of the control plane itself').optional(),
+    id: ClusterId.refine((id) => !OWN_NAMES.includes(id), 'is a name of the fleet itself').optional(),
     name: identifier(100).optional(),
     /** Default: the only account there is. */
     accountId: AccountId.optional(),

@@ -1,4 +1,5 @@
 import { auditKeysCommand } from '../audit/keys-command.ts';
+import { auditTokenCommand } from '../audit/token-command.ts';
 import { auditVerifyCommand } from '../audit/verify-command.ts';
 import { doctorCommand } from '../doctor/doctor-command.ts';
 import { holdCommands } from '../holds/hold-commands.ts';
@@ -14,4 +15,5 @@ export const COMMANDS: readonly FleetCommand[] = [
   rebuildCommand,
   auditVerifyCommand,
   auditKeysCommand,
+  auditTokenCommand,
 ];

@@ -38,7 +38,7 @@ export async function quotasAtKafka(
     audience: config.tokenAudience,
     clock: parts.clock,
   });
-  const messaging = kafkaMessaging(config, tokens, { ...parts, logger: silentLogger });
+  const messaging = kafkaMessaging(config, () => tokens.tokenOfControlPlane(), { ...parts, logger: silentLogger });
   try {
     const quotas = await messaging.produceQuotas().read();
     // Without tokens a client has no name; one that TLS gives it is not known here.

@@ -1,6 +1,6 @@
 import { calculateJwkThumbprint, exportJWK, importJWK, SignJWT, type CryptoKey, type JWK } from 'jose';
 import type { Clock } from '#libs/runtime';
-import { controlPlanePrincipal, principalOf } from '../clusters/principal.ts';
+import { auditorPrincipal, controlPlanePrincipal, principalOf } from '../clusters/principal.ts';
 import type { TokenKey } from '../key-settings.ts';
 
 /** How long an access token is good; agents renew every few minutes. */
@@ -43,8 +43,13 @@ export class AccessTokens {
   }
 
   /** The control plane's own token for Kafka; a broker names this principal among its super users. */
-  issueForControlPlane(): Promise<AccessToken> {
-    return this.issue(controlPlanePrincipal(this.fleet));
+  async tokenOfControlPlane(): Promise<string> {
+    return (await this.issue(controlPlanePrincipal(this.fleet))).token;
+  }
+
+  /** For whoever verifies the feed; it opens no door of the control plane. */
+  issueForAuditor(validMs: number): Promise<AccessToken> {
+    return this.issue(auditorPrincipal(this.fleet), validMs);
   }
 
   /** Public keys as a JWK set. */
@@ -52,9 +57,9 @@ export class AccessTokens {
     return { keys: [this.publicJwk] };
   }
 
-  private async issue(subject: string): Promise<AccessToken> {
+  private async issue(subject: string, validMs = ACCESS_TOKEN_MS): Promise<AccessToken> {
     const now = Math.floor(this.clock.now() / 1000);
-    const expires = now + ACCESS_TOKEN_MS / 1000;
+    const expires = now + Math.floor(validMs / 1000);
     const token = await new SignJWT()
       .setProtectedHeader({
         alg: 'ES256',
