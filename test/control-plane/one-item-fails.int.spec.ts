@@ -22,6 +22,7 @@ const WITHOUT_ITEMS: Readonly<Record<string, string>> = {
   observe: 'it only begins a loop for each place',
   'audit-seal': 'seals chain all events in their order: one that is passed over would be a hole in the chain',
   'audit-publish': 'seals are told in their order',
+  'audit-archive': 'seals are kept in their order',
   readiness: 'it asks its own process',
 };
 

@@ -110,6 +110,11 @@ export const VARIABLES: readonly Variable[] = [
     default: 'none: nothing is sealed on top of such a seal',
   },
   {
+    name: 'FLEET_SEALS_FOLDER',
+    meaning: 'folder that keeps every seal as a file, on write-once storage for example; it must exist',
+    default: 'none: seals are in PostgreSQL and on the feed',
+  },
+  {
     name: 'FLEET_AUDITOR_TOKEN',
     secret: true,
     meaning:

@@ -56,6 +56,8 @@ export interface ControlPlaneConfig {
   readonly auditKey?: AuditKey;
   /** Digest of the seal that the audit key may follow though it has not signed it. */
   readonly auditAcceptFrom?: string;
+  /** Where every seal is kept as a file; absent: in PostgreSQL and on the feed only. */
+  readonly sealsFolder?: string;
   /** `iss` and `aud` of access tokens, as brokers expect them. */
   readonly tokenIssuer: string;
   readonly tokenAudience: string;
@@ -145,6 +147,7 @@ const Schema = z.object({
   FLEET_TOKEN_KEY_FILE: z.string().optional(),
   FLEET_AUDIT_KEY: z.string().optional(),
   FLEET_AUDIT_KEY_FILE: z.string().optional(),
+  FLEET_SEALS_FOLDER: z.string().regex(/^\//, 'must be an absolute path').optional(),
   FLEET_AUDIT_ACCEPT_FROM: z
     .string()
     .regex(/^[0-9a-f]{64}$/, 'must be the digest of a seal, 64 hexadecimal digits, as the log and the API print it')
@@ -236,6 +239,7 @@ export function readConfig(
     masterKey,
     tokenKey,
     ...(auditKey === undefined ? {} : { auditKey }),
+    ...(v.FLEET_SEALS_FOLDER === undefined ? {} : { sealsFolder: v.FLEET_SEALS_FOLDER }),
     ...(v.FLEET_AUDIT_ACCEPT_FROM === undefined ? {} : { auditAcceptFrom: v.FLEET_AUDIT_ACCEPT_FROM }),
     ...tokenNames(v),
     accounts,

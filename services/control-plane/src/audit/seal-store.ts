@@ -30,6 +30,8 @@ export interface SealStore {
   /** Seals after the last that the feed was told, in order; empty when `owner` is not the sealer. */
   unpublished(owner: string, limit: number): Promise<readonly FullSeal[]>;
   notePublished(through: number): Promise<void>;
+  /** Seals from this number on, in order; undefined when `owner` is not the sealer. */
+  sealsFrom(owner: string, sequence: number, limit: number): Promise<readonly FullSeal[] | undefined>;
 }
 
 export const RECORDED_AT = `to_char(e.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
@@ -229,6 +231,20 @@ export class PostgresSealStore implements SealStore {
       [SEALER, owner, limit],
     );
     return rows.map((row) => ({ ...sealOf(row), entries: entriesOf(row.entries) }));
+  }
+
+  async sealsFrom(owner: string, sequence: number, limit: number): Promise<readonly FullSeal[] | undefined> {
+    const { rows } = await this.pool.query<{ [C in keyof SealRow]: SealRow[C] | null } & { readonly entries: string }>(
+      `select ${SEAL_COLUMNS}, s.entries from es.subscription u
+         left join lateral (select * from es.seal where sequence >= $2 order by sequence limit $3) s on true
+        where u.name = $1 and u.owner = $4
+        order by s.sequence`,
+      [SEALER, sequence, limit, owner],
+    );
+    if (rows.length === 0) return undefined;
+    return rows.flatMap((row) =>
+      row.sequence === null ? [] : [{ ...sealOf(row as SealRow), entries: entriesOf(row.entries) }],
+    );
   }
 
   async notePublished(through: number): Promise<void> {

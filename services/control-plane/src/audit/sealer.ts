@@ -3,6 +3,7 @@ import type { Logger, Metrics } from '#libs/observability';
 import type { LoopStep } from '#libs/runtime';
 import { publicAuditKey, AuditKeyRing, type AuditSigner } from './audit-key.ts';
 import { makeSeal, sealDigest, sealText, type Seal } from './seal.ts';
+import type { SealArchive } from './seal-archive.ts';
 import type { SealStore } from './seal-store.ts';
 
 /** Events of one seal at most: its message on the feed stays below 200 KB. */
@@ -36,6 +37,8 @@ export class Sealer {
     readonly signer: AuditSigner | undefined;
     /** Digest of the one seal that we may follow though it bears no signature of ours. */
     readonly acceptFrom?: string | undefined;
+    /** What is kept outside of PostgreSQL: with it a start remembers what the one before it has seen. */
+    readonly archive?: Pick<SealArchive, 'newest'> | undefined;
     /** New at every start. */
     readonly owner: string;
     readonly leaseMs: number;
@@ -70,7 +73,8 @@ export class Sealer {
     if (!from) return 'idle';
     const unsealed = await store.unsealed(from, maxEvents);
     if (unsealed.entries.length === 0) return 'idle';
-    const previous = await this.checked(await store.newest(), from);
+    const known = this.known ?? (await this.parts.archive?.newest());
+    const previous = await this.checked(await store.newest(), from, known);
     await this.announceKey();
     const accepted = previous !== undefined && signer !== undefined && previous.keyId !== signer.keyId;
     const seal = makeSeal({ fleet, signer, previous, accepted, ...unsealed, sealedAt: unsealed.now });
@@ -87,8 +91,7 @@ export class Sealer {
   }
 
   /** @throws ChainChanged */
-  private async checked(newest: Seal | undefined, from: Cursor): Promise<Seal | undefined> {
-    const { known } = this;
+  private async checked(newest: Seal | undefined, from: Cursor, known: Seal | undefined): Promise<Seal | undefined> {
     const since = known && compareCursors(from, known.through);
     if (known && since !== undefined) {
       if (since < 0)
@@ -102,7 +105,8 @@ export class Sealer {
       throw new ChainChanged(
         `the newest seal (${newest?.sequence ?? 'there is none'}) does not end where the sealer stands: ${ADVICE}`,
       );
-    if (newest) this.check(newest, newest.digest === known?.digest);
+    // That it is kept says that it is unchanged, not that our key may follow it.
+    if (newest) this.check(newest, newest.digest === this.known?.digest);
     this.known = newest;
     return newest;
   }

@@ -11,10 +11,11 @@ import { AuditKeyRing } from './audit-key.ts';
 import { readOnlyPool } from './read-only-pool.ts';
 import { trustedKeys } from './trusted-keys.ts';
 import { PublishedEvents } from './verify/compare-published.ts';
+import { FolderCopy } from './verify/folder-copy.ts';
 import { Findings } from './verify/finding.ts';
 import type { Bound } from './verify/history.ts';
 import { keysInPostgres, PostgresHistory } from './verify/postgres-history.ts';
-import { PublishedCopy } from './verify/published-copy.ts';
+import { PublishedCopy, type PublishedSeals } from './verify/published-copy.ts';
 import { readFeed } from './verify/read-feed.ts';
 import { reportJson, reportLines } from './verify/report.ts';
 import type { SignedSince } from './verify/signature-check.ts';
@@ -28,6 +29,7 @@ const HELP = `Checks that the log is as it was sealed, and names every event tha
   --to <cursor|time>     end with the seal that covers this place; default: the newest, and what is not sealed yet
   --feed                 compare with the seals and events that the feed on Kafka holds (KAFKA_BROKERS)
   --roots <file>         compare with seals (and events) taken from the feed before: JSON lines of CloudEvents
+  --seals-folder <path>  compare with the files of FLEET_SEALS_FOLDER
   --save-roots <file>    with --feed: keep the seals that were read, for --roots later; the file must not exist
   --require-signed-since <seal|time>
                          a seal from this number or time on without a signature of a trusted key is a finding
@@ -36,7 +38,7 @@ const HELP = `Checks that the log is as it was sealed, and names every event tha
 
 On a broker that asks for tokens (KAFKA_SECURITY=oauthbearer) --feed needs FLEET_AUDITOR_TOKEN, which \`audit token\` makes; no key that signs.
 Times are ISO 8601 (2026-03-01T10:00:00Z); cursors are those of pages, events and seals. The public half of FLEET_AUDIT_KEY is trusted too,
-where it is set. Without a trusted key only slips are found; without --feed or --roots a log that was cut off at its end looks whole.
+where it is set. Without a trusted key only slips are found; without copies of the seals a log that was cut off at its end looks whole.
 
 Exit codes: 0 all is as it was sealed, 1 something is not (or could not be read), 2 wrong usage or configuration.`;
 
@@ -46,6 +48,7 @@ interface Options {
   readonly feed: boolean;
   readonly roots?: string;
   readonly saveRoots?: string;
+  readonly sealsFolder?: string;
   readonly publicKeys?: string;
   readonly signedSince?: SignedSince;
   readonly json: boolean;
@@ -67,7 +70,7 @@ export const auditVerifyCommand: FleetCommand = {
     const started = clock.now();
     const pool = readOnlyPool(config.databaseUrl);
     const findings = new Findings();
-    let copy: PublishedCopy | undefined;
+    let copy: (PublishedSeals & Partial<Pick<PublishedCopy, 'close'>>) | undefined;
     try {
       const history = await PostgresHistory.open(pool);
       const told = new PublishedEvents(history, findings, options);
@@ -91,14 +94,14 @@ export const auditVerifyCommand: FleetCommand = {
         verified,
         fleet: verified.lastSeal?.fleet ?? config.fleet,
         trusted: trusted.map(({ kid, from }) => ({ keyId: kid, from })),
-        published: copy && { from: options.feed ? 'the feed' : options.roots!, events: told.count },
+        published: copy && { from: options.sealsFolder ?? options.roots ?? 'the feed', events: told.count },
         elapsedMs: clock.now() - started,
       };
       if (options.json) context.print(JSON.stringify(reportJson(facts)));
       else for (const line of reportLines(facts)) context.print(line);
       return verified.findings.length === 0 ? 0 : 1;
     } finally {
-      await copy?.close();
+      await copy?.close?.();
       await pool.end();
     }
   },
@@ -133,8 +136,9 @@ async function publishedCopy(
   config: AuditConfig,
   told: PublishedEvents,
   { complain, signal }: CommandContext,
-): Promise<PublishedCopy | undefined> {
+): Promise<PublishedCopy | FolderCopy | undefined> {
   const onEvents = (events: Parameters<PublishedEvents['compare']>[0]): Promise<void> => told.compare(events);
+  if (options.sealsFolder !== undefined) return FolderCopy.open(options.sealsFolder);
   if (options.roots !== undefined) return PublishedCopy.fromFile(options.roots, onEvents);
   if (!options.feed) return undefined;
   const ports = { clock: new SystemClock(), random: new SystemRandom(), logger: silentLogger };
@@ -164,8 +168,10 @@ function tokenOf({ tokenKey, auditorToken, fleet, tokenIssuer: issuer, tokenAudi
 
 function optionsOf(args: readonly string[]): Options {
   const values = parsed(args);
-  if (values.feed === true && values.roots !== undefined)
-    throw new WrongUsage('--feed and --roots exclude each other: compare with one of them at a time');
+  if (
+    [values.feed === true, values.roots !== undefined, values['seals-folder'] !== undefined].filter(Boolean).length > 1
+  )
+    throw new WrongUsage('--feed, --roots and --seals-folder exclude each other: compare with one of them at a time');
   if (values['save-roots'] !== undefined && values.feed !== true) throw new WrongUsage('--save-roots needs --feed');
   return {
     feed: values.feed ?? false,
@@ -174,6 +180,7 @@ function optionsOf(args: readonly string[]): Options {
     ...(values.to !== undefined && { to: bound('--to', values.to) }),
     ...(values.roots !== undefined && { roots: values.roots }),
     ...(values['save-roots'] !== undefined && { saveRoots: values['save-roots'] }),
+    ...(values['seals-folder'] !== undefined && { sealsFolder: values['seals-folder'] }),
     ...(values['public-keys'] !== undefined && { publicKeys: values['public-keys'] }),
     ...(values['require-signed-since'] !== undefined && { signedSince: signedSince(values['require-signed-since']) }),
   };
@@ -189,6 +196,7 @@ function parsed(args: readonly string[]) {
         feed: { type: 'boolean' },
         roots: { type: 'string' },
         'save-roots': { type: 'string' },
+        'seals-folder': { type: 'string' },
         'public-keys': { type: 'string' },
         'require-signed-since': { type: 'string' },
         json: { type: 'boolean' },

@@ -1,6 +1,7 @@
 import { AuditKeyRing } from '../audit/audit-key.ts';
 import { readOnlyPool } from '../audit/read-only-pool.ts';
 import { trustedKeys } from '../audit/trusted-keys.ts';
+import { FolderCopy } from '../audit/verify/folder-copy.ts';
 import { keysInPostgres, PostgresHistory } from '../audit/verify/postgres-history.ts';
 import { verify } from '../audit/verify/verify.ts';
 import type { ControlPlaneConfig } from '../config.ts';
@@ -12,9 +13,9 @@ export interface ChainReport {
   readonly looked: string;
 }
 
-/** O4, whole log: the audit verification without published copies, as findings of the doctor. */
+/** O4, whole log: the audit verification, beside the folder of seals where there is one, as findings of the doctor. */
 export async function verifyChain(
-  config: Pick<ControlPlaneConfig, 'databaseUrl' | 'auditKey'>,
+  config: Pick<ControlPlaneConfig, 'databaseUrl' | 'auditKey' | 'sealsFolder'>,
   now: number,
   signal?: AbortSignal,
 ): Promise<ChainReport> {
@@ -25,6 +26,7 @@ export async function verifyChain(
       trusted: new AuditKeyRing(await trustedKeys(undefined, config.auditKey)),
       untrusted: new AuditKeyRing(await keysInPostgres(pool)),
       now: new Date(now).toISOString(),
+      ...(config.sealsFolder !== undefined && { published: await FolderCopy.open(config.sealsFolder) }),
       ...(signal && { signal }),
     });
     return {

@@ -47,7 +47,7 @@ export function startPublish(parts: Parts): Promise<RunningRole> {
   const audit = startAudit(parts);
   return Promise.resolve({
     trouble: () => role.trouble(),
-    setAside: () => role.setAside(),
+    setAside: () => [...role.setAside(), ...audit.setAside()],
     async stop() {
       await Promise.all([role.stop(), audit.stop()]);
     },

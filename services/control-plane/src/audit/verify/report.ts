@@ -76,7 +76,7 @@ function provenLines(facts: ReportFacts): string[] {
   lines.push(...signatureLines(facts));
   if (!published)
     lines.push(
-      'Published   not compared: give --feed or --roots; without them events and seals cut off at the end do not show',
+      'Published   not compared: give --feed, --roots or --seals-folder; without them events and seals cut off at the end do not show',
     );
   else if (compared.seals === 0)
     lines.push(
