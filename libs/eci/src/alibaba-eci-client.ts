@@ -1,5 +1,6 @@
 import { cleanJson, type ContainerGroupSpec } from '#libs/contracts';
 import type { GroupSnapshot } from '#libs/domain';
+import { partsOf, signedWith, type AccessKey } from './access-key.ts';
 import { CredentialMissing } from './account-errors.ts';
 import { createOutcome, deleteAnswer, describeAnswer } from './answers.ts';
 import { createParameters, type FileModes } from './create-fields.ts';
@@ -29,13 +30,6 @@ import {
 import { idOf, name } from './said.ts';
 import { foundGroup, statusSnapshot } from './snapshot.ts';
 import { filterTags } from './tags.ts';
-
-export interface AccessKey {
-  readonly accessKeyId: string;
-  readonly accessKeySecret: string;
-  /** With keys of an assumed role. */
-  readonly securityToken?: string;
-}
 
 export interface AlibabaEciClientOptions {
   readonly accountId: string;
@@ -216,8 +210,7 @@ export class AlibabaEciClient extends EciClient {
       if (statusCode !== undefined && statusCode >= 300) return { ok: false, failure: notAnAnswer(statusCode) };
       return { ok: true, body: cleanJson(body) };
     } catch (error) {
-      const keys = [key.accessKeyId, key.accessKeySecret, key.securityToken ?? ''].filter((each) => each !== '');
-      return { ok: false, failure: failureOf(error, [...secrets, ...keys]) };
+      return { ok: false, failure: failureOf(error, [...secrets, ...partsOf(key)]) };
     }
   }
 
@@ -237,16 +230,7 @@ export class AlibabaEciClient extends EciClient {
 
   private connect(key: AccessKey): SdkClient {
     const { endpoint, region } = this.options;
-    return new SdkClient(
-      new SdkConfig({
-        accessKeyId: key.accessKeyId,
-        accessKeySecret: key.accessKeySecret,
-        ...(key.securityToken === undefined ? {} : { securityToken: key.securityToken }),
-        endpoint: endpoint.host,
-        protocol: endpoint.protocol,
-        regionId: region,
-      }),
-    );
+    return new SdkClient(new SdkConfig({ ...signedWith(key, endpoint), regionId: region }));
   }
 }
 

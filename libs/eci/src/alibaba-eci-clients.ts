@@ -1,5 +1,6 @@
 import { AccountUnusable, RegionNotAllowed } from './account-errors.ts';
-import { AlibabaEciClient, type AccessKey } from './alibaba-eci-client.ts';
+import type { AccessKey } from './access-key.ts';
+import { AlibabaEciClient } from './alibaba-eci-client.ts';
 import type { FileModes } from './create-fields.ts';
 import { EciClients, type EciClient } from './eci.ts';
 import { endpointOf } from './endpoint.ts';

@@ -1,5 +1,5 @@
+import { partsOf, signedWith, type AccessKey } from './access-key.ts';
 import { CredentialMissing } from './account-errors.ts';
-import type { AccessKey } from './alibaba-eci-client.ts';
 import type { Endpoint } from './endpoint.ts';
 import { failureOf } from './failure.ts';
 import { ApiClient, ApiParameters, ApiRequest, RuntimeOptions, SdkConfig } from './sdk.ts';
@@ -29,15 +29,7 @@ const DURATION = 3_600;
  * moment's trouble; both for operators alone, as they hold the cloud's words, and never a key.
  */
 export async function assumeRole({ key, roleArn, endpoint, timeoutMs = 10_000 }: RoleRequest): Promise<AssumedRole> {
-  const client = new ApiClient(
-    new SdkConfig({
-      accessKeyId: key.accessKeyId,
-      accessKeySecret: key.accessKeySecret,
-      ...(key.securityToken === undefined ? {} : { securityToken: key.securityToken }),
-      endpoint: endpoint.host,
-      protocol: endpoint.protocol,
-    }),
-  );
+  const client = new ApiClient(new SdkConfig(signedWith(key, endpoint)));
   const call = new ApiParameters({
     action: 'AssumeRole',
     version: '2015-04-01',
@@ -62,8 +54,7 @@ export async function assumeRole({ key, roleArn, endpoint, timeoutMs = 10_000 }:
   try {
     answer = await client.callApi(call, request, runtime);
   } catch (error) {
-    const secrets = [key.accessKeyId, key.accessKeySecret, key.securityToken ?? ''].filter((each) => each !== '');
-    const failure = failureOf(error, secrets);
+    const failure = failureOf(error, partsOf(key));
     const said = `role ${roleArn} cannot be assumed: ${failure.code ? `${failure.code}: ` : ''}${failure.message}`;
     const refused = failure.class === 'AUTH' || failure.class === 'NOT_FOUND' || failure.class === 'INVALID_REQUEST';
     throw refused ? new CredentialMissing(said) : new Error(said);

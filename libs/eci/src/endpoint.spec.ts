@@ -1,3 +1,5 @@
+import { parse } from 'node:url';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { endpointOf, isCloudEndpoint, parseEndpoint, travelsInClear } from './index.ts';
 
@@ -105,4 +107,53 @@ describe('an endpoint whose requests others can read', () => {
     ['http://localhost:18080', false],
     ['http://[::1]:18080', false],
   ])('%s: %s', (text, clear) => expect(travelsInClear(parseEndpoint(text)!)).toBe(clear));
+});
+
+describe('an endpoint that is taken', () => {
+  // The SDK's HTTP client reads addresses by older rules than those that we judge by.
+  const pieces = [
+    'eci',
+    '.',
+    '-vpc',
+    'cn-hangzhou',
+    'aliyuncs',
+    '.com',
+    '@',
+    ':',
+    '443',
+    '/',
+    '\\',
+    '#',
+    '?',
+    '%2e',
+    '。',
+    'ⅰ',
+    '[::1]',
+    '0x7f',
+    ' ',
+    '\t',
+    ';',
+    'evil',
+    'https://',
+  ];
+  const odd = fc.array(fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...pieces) }, fc.string({ maxLength: 3 })), {
+    maxLength: 12,
+  });
+
+  it('leads to one host by every reading', () => {
+    let taken = 0;
+    fc.assert(
+      fc.property(odd, (parts) => {
+        const endpoint = parseEndpoint(parts.join(''));
+        if (!endpoint) return;
+        taken++;
+        const sent = `${endpoint.protocol}://${endpoint.host}/?Action=X`;
+        expect(parse(sent).host).toBe(endpoint.host);
+        expect(new URL(sent).host).toBe(endpoint.host);
+        expect(parse(sent).auth).toBeNull();
+      }),
+      { numRuns: 5_000, seed: 9 },
+    );
+    expect(taken).toBeGreaterThan(20);
+  });
 });

@@ -7,7 +7,8 @@
  */
 export * from './eci.ts';
 export { AccountUnusable, CredentialMissing, RegionNotAllowed } from './account-errors.ts';
-export { AlibabaEciClient, type AccessKey, type AlibabaEciClientOptions } from './alibaba-eci-client.ts';
+export type { AccessKey } from './access-key.ts';
+export { AlibabaEciClient, type AlibabaEciClientOptions } from './alibaba-eci-client.ts';
 export { AlibabaEciClients, type EciAccount } from './alibaba-eci-clients.ts';
 export type { FileModes } from './create-fields.ts';
 export { endpointOf, isCloudEndpoint, parseEndpoint, travelsInClear, type Endpoint } from './endpoint.ts';
