@@ -188,7 +188,10 @@ export async function startControlPlane(
       messaging,
       fleet: config.fleet,
       wanted: quotaOfAgents(config.kafka),
+      clock,
+      random,
       logger,
+      metrics,
     });
     const standings = new Standings(pool);
     const clusterTopics = new ClusterTopics({

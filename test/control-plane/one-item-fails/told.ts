@@ -1,12 +1,14 @@
 import { topics } from '#libs/contracts';
 import { streamIdOf } from '#libs/domain';
 import { PostgresCheckpoints, PostgresTransactions, type EventStore, type RecordedEvent } from '#libs/event-store';
-import type { Messaging } from '#libs/messaging';
+import type { Messaging, ProduceQuotas } from '#libs/messaging';
 import { AsideItems } from '#libs/observability';
 import { ClusterDirectory } from '../../../services/control-plane/src/clusters/cluster-directory.ts';
 import { Standings } from '../../../services/control-plane/src/clusters/standings.ts';
+import { principalOf } from '../../../services/control-plane/src/clusters/principal.ts';
 import { PostgresDeferrals } from '../../../services/control-plane/src/intake/postgres-deferrals.ts';
 import type { Parts } from '../../../services/control-plane/src/parts.ts';
+import { AgentQuotas, startQuotaKeeper } from '../../../services/control-plane/src/publish/agent-quotas.ts';
 import { ClusterTopics } from '../../../services/control-plane/src/publish/cluster-topics.ts';
 import { EventPublisher } from '../../../services/control-plane/src/publish/event-publisher.ts';
 import { PodStatusPublisher } from '../../../services/control-plane/src/publish/pod-status.ts';
@@ -175,6 +177,29 @@ export const TOLD: readonly Row[] = [
           } as unknown as Parts),
         ),
         isDone: (cluster) => filled.has(cluster),
+      };
+    },
+  },
+  {
+    loop: 'quotas',
+    item: 'an agent whose quota cannot be set',
+    scene: async (stage) => {
+      await stage.rig.addCluster(OTHER);
+      const own = new Map<string, number>();
+      const atKafka: ProduceQuotas = {
+        read: () => Promise.resolve({ own }),
+        set: (principal, bytes) => Promise.resolve(void own.set(principal, bytes ?? 0)),
+      };
+      const tapped = stage.poison.tap(atKafka, 'quotas', 'quotas');
+      const messaging = Object.assign(Object.create(stage.rig.messaging) as Messaging, { produceQuotas: () => tapped });
+      // The bad one is the first in their order.
+      return {
+        items: { bad: CLUSTER, good: OTHER },
+        mentions: [principalOf(FLEET, CLUSTER, 0)],
+        begin: stage.role((base) =>
+          startQuotaKeeper({ ...base, quotas: new AgentQuotas({ ...base, messaging, fleet: FLEET, wanted: 70_000 }) }),
+        ),
+        isDone: (cluster) => own.get(principalOf(FLEET, cluster, 0)) === 70_000,
       };
     },
   },

@@ -1,15 +1,26 @@
 import type { Pool } from 'pg';
-import { MessagingError, type Messaging } from '#libs/messaging';
-import type { Logger } from '#libs/observability';
+import { MessagingError, type Messaging, type ProduceQuotas } from '#libs/messaging';
+import type { AsideItem, Logger, Metrics } from '#libs/observability';
+import type { Clock, Random } from '#libs/runtime';
 import { agentOf, principalOf } from '../clusters/principal.ts';
 import type { ControlPlaneConfig } from '../config.ts';
+import { isNobodysFault } from '../clusters/whose-fault.ts';
 import type { Parts, RunningRole } from '../parts.ts';
+import { SetAside } from '../streams/set-aside.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 
 const EVERY_MS = 60_000;
 
 /** Bytes a second; `undefined`: none. */
 type Quota = number | undefined;
+
+/** One agent: what it should have, and what we set last. */
+interface Agent {
+  readonly id: string;
+  readonly generation: number;
+  readonly wanted: Quota;
+  readonly ours: Quota;
+}
 
 /** What agents may write at each broker: the fleet's setting, and nothing where agents have no names at Kafka. */
 export function quotaOfAgents({ securityForAgents, produceBytesForAgents }: ControlPlaneConfig['kafka']): Quota {
@@ -31,7 +42,8 @@ export function settled(quota: { readonly wanted: Quota; readonly ours: Quota; r
 
 /**
  * Has Kafka bound what agents write: intake has to read a message to know whose it is, the broker does not. Where Kafka does not let the control plane,
- * that is said once, and the budgets of intake hold alone; `fleet doctor` says what is missing.
+ * that is said once, and the budgets of intake hold alone; `fleet doctor` says what is missing. An agent whose quota cannot be set is set aside, and the
+ * others have theirs.
  */
 export class AgentQuotas {
   private readonly pool: Pool;
@@ -39,6 +51,7 @@ export class AgentQuotas {
   private readonly fleet: string;
   private readonly wanted: Quota;
   private readonly logger: Logger;
+  private readonly aside: SetAside<Agent>;
   private refused = false;
 
   constructor(parts: {
@@ -47,45 +60,45 @@ export class AgentQuotas {
     readonly fleet: string;
     /** Bytes a second of each agent at each broker; `undefined`: those that were set are taken away. */
     readonly wanted: number | undefined;
+    readonly clock: Clock;
+    readonly random: Random;
     readonly logger: Logger;
+    readonly metrics: Metrics;
   }) {
     this.pool = parts.pool;
     this.messaging = parts.messaging;
     this.fleet = parts.fleet;
     this.wanted = parts.wanted;
     this.logger = parts.logger;
+    this.aside = new SetAside({
+      ...parts,
+      loop: 'quotas',
+      isTrouble: (error) => isNobodysFault(error) || isNotAllowed(error),
+    });
   }
 
   /** Brings the quotas of all agents, or of one, to what they should be; returns how many were changed. Repeating it is harmless. */
   async settle(clusterId?: string): Promise<number> {
     const quotas = this.messaging.produceQuotas();
     const rows = await this.rows(clusterId);
+    if (clusterId === undefined) this.forgetAllBut(rows);
     if (quotas === undefined || rows.length === 0) return 0;
     try {
       const { own } = await quotas.read();
       let changed = 0;
-      for (const { id, generation, wanted, ours } of rows) {
-        const principal = principalOf(this.fleet, id, generation);
-        const former = this.formerOf(id, generation, own);
-        // An operator's decision about the cluster holds for its next key, too.
-        const theirs = [...former.values()].find((bytes) => wanted !== undefined && bytes !== ours && bytes !== wanted);
-        const found = own.get(principal) ?? theirs;
-        const next = settled({ wanted, ours, found });
-        const bytes = next.write ? next.ours : found;
-        if (bytes !== own.get(principal)) {
-          await quotas.set(principal, bytes);
-          changed += 1;
-          this.logger.info('set the quota of an agent done', { clusterId: id, bytesPerSecond: bytes ?? 'none' });
-        }
-        for (const each of former.keys()) await quotas.set(each, undefined);
-        // After it: whoever dies in between finds what is wanted, and takes it for ours.
-        if (next.ours !== ours)
-          await this.pool.query('update fleet.cluster set produce_quota = $2 where id = $1', [id, next.ours ?? null]);
-      }
+      // One after the other: they are requests to one broker.
+      for (const agent of rows)
+        await this.aside.each(
+          [agent],
+          ({ id }) => id,
+          async () => {
+            if (await this.settleAgent(quotas, own, agent)) changed += 1;
+          },
+        );
       this.refused = false;
       return changed;
     } catch (error) {
-      if (!(error instanceof MessagingError && (error.code === 'refused' || error.code === 'unsupported'))) throw error;
+      if (!isNotAllowed(error)) throw error;
       if (!this.refused)
         this.logger.warn(
           'Kafka does not let the control plane set quotas of agents; the budgets of intake hold alone',
@@ -98,11 +111,49 @@ export class AgentQuotas {
     }
   }
 
+  /** Clusters whose agents' quotas could not be set. */
+  setAside(): readonly AsideItem[] {
+    return this.aside.list();
+  }
+
+  /** Milliseconds until one of them is tried again; undefined when none waits. */
+  dueInMs(): number | undefined {
+    return this.aside.dueInMs();
+  }
+
   /** The same for one agent that comes or goes, which must not depend on it: what fails is tried again by the loop. */
   async settleOne(clusterId: string): Promise<void> {
     await this.settle(clusterId).catch((error: unknown) =>
       this.logger.warn('set the quota of an agent failed; trying on', { clusterId, error }),
     );
+  }
+
+  /** Those that have left meanwhile need nothing any more. */
+  private forgetAllBut(agents: readonly Agent[]): void {
+    const there = new Set(agents.map(({ id }) => id));
+    for (const { id } of this.aside.due()) if (!there.has(id)) this.aside.forget(id);
+  }
+
+  /** Whether its quota was changed. */
+  private async settleAgent(quotas: ProduceQuotas, own: ReadonlyMap<string, number>, agent: Agent): Promise<boolean> {
+    const { id, generation, wanted, ours } = agent;
+    const principal = principalOf(this.fleet, id, generation);
+    const former = this.formerOf(id, generation, own);
+    // An operator's decision about the cluster holds for its next key, too.
+    const theirs = [...former.values()].find((bytes) => wanted !== undefined && bytes !== ours && bytes !== wanted);
+    const found = own.get(principal) ?? theirs;
+    const next = settled({ wanted, ours, found });
+    const bytes = next.write ? next.ours : found;
+    const changes = bytes !== own.get(principal);
+    if (changes) {
+      await quotas.set(principal, bytes);
+      this.logger.info('set the quota of an agent done', { clusterId: id, bytesPerSecond: bytes ?? 'none' });
+    }
+    for (const each of former.keys()) await quotas.set(each, undefined);
+    // After it: whoever dies in between finds what is wanted, and takes it for ours.
+    if (next.ours !== ours)
+      await this.pool.query('update fleet.cluster set produce_quota = $2 where id = $1', [id, next.ours ?? null]);
+    return changes;
   }
 
   /** Quotas of keys of the cluster's agents that have ended, by principal. */
@@ -120,11 +171,7 @@ export class AgentQuotas {
   }
 
   /** Agents that should have a quota, and those that have one of ours and should not. */
-  private async rows(
-    clusterId: string | undefined,
-  ): Promise<
-    readonly { readonly id: string; readonly generation: number; readonly wanted: Quota; readonly ours: Quota }[]
-  > {
+  private async rows(clusterId: string | undefined): Promise<readonly Agent[]> {
     const { rows } = await this.pool.query<{
       id: string;
       key_generation: number;
@@ -145,14 +192,23 @@ export class AgentQuotas {
   }
 }
 
+/** Kafka does not let the control plane set any. */
+const isNotAllowed = (error: unknown): boolean =>
+  error instanceof MessagingError && (error.code === 'refused' || error.code === 'unsupported');
+
 /** Sets quotas that are missing: a setting that changed, brokers that were lost with their data, somebody who removed one. */
 export function startQuotaKeeper(
-  parts: Pick<Parts, 'clock' | 'random' | 'logger' | 'metrics'> & { readonly quotas: Pick<AgentQuotas, 'settle'> },
+  parts: Pick<Parts, 'clock' | 'random' | 'logger' | 'metrics'> & {
+    readonly quotas: Pick<AgentQuotas, 'settle' | 'setAside' | 'dueInMs'>;
+  },
 ): RunningRole {
   const { quotas, clock, random, logger, metrics } = parts;
-  const step = (): Promise<number> => quotas.settle().then(() => EVERY_MS);
+  const step = async (): Promise<number> => {
+    await quotas.settle();
+    return Math.min(quotas.dueInMs() ?? EVERY_MS, EVERY_MS);
+  };
   const loop = new SupervisedLoop({ name: 'quotas', clock, random, logger, metrics, idleMs: EVERY_MS, step });
   loop.start();
   // A broker that is away is told by messaging itself.
-  return { stop: () => loop.stop(), trouble: () => undefined, setAside: () => [] };
+  return { stop: () => loop.stop(), trouble: () => undefined, setAside: () => quotas.setAside() };
 }
