@@ -60,7 +60,7 @@ module.exports = {
       name: 'simulator-shares-no-client-code',
       severity: 'error',
       from: { path: '^services/eci-simulator/' },
-      to: { path: '^libs/(?!observability|runtime|testing)' },
+      to: { path: '^libs/(?!callers|observability|runtime|testing)' },
     },
     {
       name: 'agent-never-sees-cloud-or-store',

@@ -143,11 +143,10 @@ export async function createsByPod(simulator: EciSimulatorRig): Promise<Readonly
   const creates = new Map<string, number>();
   for (let after = '0'; ;) {
     const query = new URLSearchParams({ action: 'CreateContainerGroup', limit: '5000', after });
-    const answer = await fetch(`${simulator.endpoint}/control/v1/ledger/requests?${query}`);
-    const page = (await answer.json()) as {
+    const page = await simulator.control<{
       requests: { at: string; parameters: Record<string, string> }[];
       next: string | null;
-    };
+    }>('GET', `/ledger/requests?${query}`);
     for (const { at, parameters } of page.requests) {
       const uid = tagOf(parameters, 'eci-fleet-pod-uid');
       if (uid !== undefined && !creates.has(uid)) creates.set(uid, Date.parse(at));

@@ -141,11 +141,8 @@ async function latenciesOf(
   simulator: EciSimulatorRig,
   change: Readonly<Record<string, unknown>>,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const url = `${simulator.endpoint}/control/v1/settings`;
-  const before = (await (await fetch(url)).json()) as { latencies: Record<string, unknown> };
-  const headers = { 'content-type': 'application/json' };
-  const answer = await fetch(url, { method: 'PATCH', headers, body: JSON.stringify({ latencies: change }) });
-  if (!answer.ok) throw new Error(`PATCH ${url}: ${answer.status} ${await answer.text()}`);
+  const before = await simulator.control<{ latencies: Record<string, unknown> }>('GET', '/settings');
+  await simulator.control('PATCH', '/settings', { latencies: change });
   return before.latencies;
 }
 
@@ -159,8 +156,10 @@ async function requestsOf(simulator: EciSimulatorRig, action: string): Promise<r
   const requests: Request[] = [];
   for (let after = '0'; ;) {
     const query = new URLSearchParams({ action, limit: '5000', after });
-    const answer = await fetch(`${simulator.endpoint}/control/v1/ledger/requests?${query}`);
-    const page = (await answer.json()) as { requests: Request[]; next: string | null };
+    const page = await simulator.control<{ requests: Request[]; next: string | null }>(
+      'GET',
+      `/ledger/requests?${query}`,
+    );
     requests.push(...page.requests);
     if (page.next === null) return requests;
     after = page.next;
@@ -200,20 +199,16 @@ async function delaysOf(
   uids: readonly string[],
   seen: ReadonlyMap<string, number>,
 ): Promise<readonly number[]> {
-  const clock = (await (await fetch(`${simulator.endpoint}/control/v1/clock`)).json()) as {
-    simulatedTime: string;
-    realTime: string;
-  };
+  const clock = await simulator.control<{ simulatedTime: string; realTime: string }>('GET', '/clock');
   const behind = Date.parse(clock.realTime) - Date.parse(clock.simulatedTime);
   const wanted = new Set(uids);
   const delays: number[] = [];
   for (let after = '0'; ;) {
     const query = new URLSearchParams({ status: 'Succeeded', limit: '5000', after });
-    const answer = await fetch(`${simulator.endpoint}/control/v1/ledger/groups?${query}`);
-    const page = (await answer.json()) as {
+    const page = await simulator.control<{
       groups: { tags: Record<string, string>; history: { status: string; at: string }[] }[];
       next: string | null;
-    };
+    }>('GET', `/ledger/groups?${query}`);
     for (const { tags, history } of page.groups) {
       const uid = tags['eci-fleet-pod-uid'];
       const ended = history.find(({ status }) => status === 'Succeeded');

@@ -121,8 +121,7 @@ async function backlogOf(url: string, podsEach: number): Promise<readonly Outgoi
 }
 
 async function createdBy(simulator: EciSimulatorRig): Promise<number> {
-  const answer = await fetch(`${simulator.endpoint}/control/v1/ledger/groups?limit=1`);
-  return ((await answer.json()) as { total: number }).total;
+  return (await simulator.control<{ total: number }>('GET', '/ledger/groups?limit=1')).total;
 }
 
 interface CreateCall {
@@ -138,11 +137,10 @@ async function createCalls(simulator: EciSimulatorRig): Promise<readonly CreateC
   const calls: CreateCall[] = [];
   for (let after = '0'; ;) {
     const query = new URLSearchParams({ action: 'CreateContainerGroup', limit: '5000', after });
-    const answer = await fetch(`${simulator.endpoint}/control/v1/ledger/requests?${query}`);
-    const page = (await answer.json()) as {
+    const page = await simulator.control<{
       requests: { at: string; parameters: Record<string, string>; outcome?: { code: string | null } }[];
       next: string | null;
-    };
+    }>('GET', `/ledger/requests?${query}`);
     for (const { at, parameters, outcome } of page.requests) {
       const code = outcome?.code ?? null;
       if (code !== null && !/^Throttling/.test(code)) throw new Error(`a create was answered ${code}`);

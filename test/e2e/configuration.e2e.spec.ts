@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { useFleet } from './support/fleet.ts';
 import type { KubernetesObject } from './support/pods.ts';
 
-const fleet = useFleet();
+const fleet = useFleet({ simulator: { ledgerSecrets: true } });
 const kubectl = (...args: string[]): Promise<string> => fleet.pods.kubectl(...args);
 
 function pod(name: string, spec: Record<string, unknown>, annotations: Record<string, string> = {}): KubernetesObject {

@@ -75,6 +75,7 @@ async function start(ends: End[]): Promise<Record<string, string>> {
     KAFKA_BROKERS: brokers,
     DATABASE_URL: databaseUrl,
     ECI_ENDPOINT: simulator.endpoint,
+    ECI_CONTROL_URL: simulator.controlUrl,
     PATH: `${dirname(kubectl)}:${process.env['PATH'] ?? ''}`,
   };
 }

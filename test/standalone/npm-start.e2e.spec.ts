@@ -5,12 +5,15 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   eventually,
+  listeningSockets,
   prepareKubernetes,
   startProcess,
   temporaryFolder,
   type TemporaryFolder,
   type TestProcess,
 } from '#libs/testing';
+
+import { guardOf } from './doors.ts';
 
 const program = join(import.meta.dirname, '../../dist/services/standalone/src/main.js');
 
@@ -28,9 +31,12 @@ interface LedgerGroup {
   readonly tags: Record<string, string>;
 }
 
-async function getJson<T>(url: string): Promise<T> {
-  const answer = await fetch(url);
-  expect(answer.status, url).toBe(200);
+async function getJson<T>(address: string): Promise<T> {
+  const url = new URL(address);
+  const { password } = url;
+  url.username = url.password = '';
+  const answer = await fetch(url, password === '' ? {} : { headers: { authorization: `Bearer ${password}` } });
+  expect(answer.status, url.href).toBe(200);
   return (await answer.json()) as T;
 }
 
@@ -105,6 +111,30 @@ describe('npm start', () => {
     });
     expect(stdout).toMatch(/^NAMESPACE +NAME +READY +STATUS +RESTARTS +AGE\n/);
     expect(stdout).toMatch(/^(checkout|search|reports) +(web|batch)-\S+ +\d\/1 /m);
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'opens no port that answers a page in a browser, or somebody without a password',
+    async () => {
+      await running(apiOf(fleet), 1);
+      const sockets = listeningSockets(fleet.pid);
+      const guards = await Promise.all(sockets.map(guardOf));
+      // API, control API with the cloud's, health of the agent; API server of the demo cluster, webhook; PostgreSQL. Kafka is the memory of the process.
+      expect(guards.sort()).toEqual([
+        ...Array<string>(3).fill('refuses foreign hosts and origins'),
+        ...Array<string>(2).fill('speaks TLS of a CA that no browser knows'),
+        'wants a password',
+      ]);
+      expect(sockets.map(({ address }) => address)).toEqual(sockets.map(() => '127.0.0.1'));
+    },
+  );
+
+  it('shows nothing of the cloud to who does not know the printed URL', async () => {
+    const { origin, pathname, username, password } = new URL(simulatorOf(fleet));
+    expect((await fetch(`${origin}${pathname}/ledger`)).status).toBe(401);
+    // As a browser and curl send what is in a URL.
+    const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+    expect((await fetch(`${origin}${pathname}/ledger`, { headers: { authorization } })).status).toBe(200);
   });
 
   it('serves its documentation', async () => {

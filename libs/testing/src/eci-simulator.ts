@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { RigUnavailable } from './preparing/rig-unavailable.ts';
@@ -14,7 +15,11 @@ export interface EciSimulatorOptions {
 export interface EciSimulatorRig {
   /** `http://127.0.0.1:<port>`: of the cloud's API, and of the control API below `/control/v1`. */
   readonly endpoint: string;
+  /** Of the control API, with its token as a password: curl takes it as it is. */
+  readonly controlUrl: string;
   readonly process: TestProcess;
+  /** Asks the control API; anything but 200 throws with what it said. */
+  control<T = unknown>(method: string, path: string, body?: unknown): Promise<T>;
   /** Ends it and removes its log, unless `keepLogs`. */
   stop(options?: { keepLogs?: boolean }): Promise<void>;
 }
@@ -27,18 +32,31 @@ export async function startEciSimulator(options: EciSimulatorOptions = {}): Prom
   }
   const port = options.port ?? (await freePort());
   const endpoint = `http://127.0.0.1:${port}`;
+  const controlToken = randomBytes(24).toString('base64url');
+  const control = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const answer = await fetch(`${endpoint}/control/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${controlToken}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const said = (await answer.json()) as T & { message?: string };
+    if (!answer.ok) throw new Error(`${method} ${path}: the simulator answered ${answer.status}: ${said.message}`);
+    return said;
+  };
   const simulator = await startProcess({
     name: 'eci-simulator',
     command: process.execPath,
     args: [program],
     cwd: repositoryFolder,
-    env: { ECI_SIMULATOR_PORT: String(port), ...options.env },
-    ready: async () => (await fetch(`${endpoint}/control/v1/health`)).ok,
+    env: { ECI_SIMULATOR_PORT: String(port), ECI_SIMULATOR_CONTROL_TOKEN: controlToken, ...options.env },
+    ready: async () => (await control('GET', '/health')) !== undefined,
     readyDeadlineMs: 30_000,
   });
   return {
     endpoint,
+    controlUrl: `http://control:${controlToken}@127.0.0.1:${port}/control/v1`,
     process: simulator,
+    control,
     async stop({ keepLogs = false } = {}) {
       await simulator.stop(5_000);
       if (keepLogs) simulator.keepLog();

@@ -36,6 +36,7 @@ export { RigUnavailable } from './preparing/rig-unavailable.ts';
 export { terminalProgress, type Progress } from './preparing/progress.ts';
 export { prepareLastRelease, type BuiltRelease } from './releases/prepare.ts';
 export { freePort, freePorts } from './processes/free-port.ts';
+export { listeningSockets, type ListeningSocket } from './processes/listening.ts';
 export { startProcess, TestProcess, type ProcessExit, type ProcessOptions } from './processes/process.ts';
 export { temporaryFolder, type TemporaryFolder } from './processes/temporary-folder.ts';
 export {

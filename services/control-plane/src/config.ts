@@ -1,5 +1,5 @@
 /** Configuration of the control plane: read once from the environment, checked as a whole, every fault said at once. */
-import { isIP } from 'node:net';
+import { isLoopback } from '#libs/callers';
 import { DEFAULT_MASS_DELETE_LIMITS, DEFAULT_PRICES, type ListPrice, type MassDeleteLimits } from '#libs/domain';
 import type { LogLevel } from '#libs/observability';
 import { notGiven } from '#libs/runtime';
@@ -360,13 +360,6 @@ function kafkaSettings(v: Pick<z.infer<typeof Schema>, keyof typeof KAFKA_NAMES>
     intentPartitions: v.KAFKA_INTENT_PARTITIONS,
     produceBytesForAgents: v.KAFKA_PRODUCE_BYTES_FOR_AGENTS ?? v.FLEET_CLUSTER_BYTES,
   };
-}
-
-/** Whether only this machine can reach an address to listen on. */
-export function isLoopback(host: string): boolean {
-  const address = host.replace(/^\[|\]$/g, '');
-  if (isIP(address) === 4) return address.startsWith('127.');
-  return address === '::1' || address === 'localhost';
 }
 
 function namedVariables(environment: Environment): Record<string, string> {

@@ -45,12 +45,8 @@ async function startFleet(clusterId: string, environment: Record<string, string>
   });
   return Object.assign(fleet, {
     async groups(): Promise<{ tags?: Record<string, string> }[]> {
-      const response = await fetch(
-        `${simulator.endpoint}/control/v1/ledger/groups?tag.eci-fleet-cluster=${clusterId}&limit=1000`,
-      );
-      const text = await response.text();
-      if (!response.ok) throw new Error(`ledger: ${response.status} ${text}`);
-      return (JSON.parse(text) as { groups: { tags?: Record<string, string> }[] }).groups;
+      const path = `/ledger/groups?tag.eci-fleet-cluster=${clusterId}&limit=1000`;
+      return (await simulator.control<{ groups: { tags?: Record<string, string> }[] }>('GET', path)).groups;
     },
   });
 }

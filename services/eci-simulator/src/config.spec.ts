@@ -18,6 +18,7 @@ describe('configuration', () => {
       ECI_SIMULATOR_PORT: 'abc',
       LOG_LEVEL: 'loud',
       ECI_SIMULATOR_ACCESS_KEY_SECRET: 'hidden',
+      ECI_SIMULATOR_CONTROL_TOKEN: 'hidden',
       ECI_SIMULATOR_SCENARIO: '/none',
     });
     const message = await wrong.catch((error: Error) => error.message);

@@ -11,7 +11,7 @@ interface Variable {
 export const VARIABLES: readonly Variable[] = [
   {
     name: 'ECI_SIMULATOR_HOST',
-    meaning: 'Address to listen on. The control API has no authentication.',
+    meaning: 'Address to listen on. On a loopback address only requests to a loopback name are answered.',
     default: '127.0.0.1',
   },
   { name: 'ECI_SIMULATOR_PORT', meaning: 'TCP port; 0 = any free one.', default: '18080' },
@@ -31,6 +31,17 @@ export const VARIABLES: readonly Variable[] = [
     default: 'none: the demo key only',
   },
   { name: 'ECI_SIMULATOR_ACCESS_KEY_SECRET', meaning: 'Its secret.', default: 'none' },
+  {
+    name: 'ECI_SIMULATOR_CONTROL_TOKEN',
+    meaning: 'What callers of the control API show, 20 characters or more.',
+    default: 'a random one, printed at the start',
+  },
+  {
+    name: 'ECI_SIMULATOR_LEDGER_SECRETS',
+    meaning:
+      'true: the ledger of requests keeps values of variables, files and passwords as they are, for tests; else their digests.',
+    default: 'false',
+  },
   { name: 'LOG_LEVEL', meaning: 'debug, info, warn, error or silent.', default: 'info' },
 ];
 
@@ -41,6 +52,11 @@ const schema = z.object({
   ECI_SIMULATOR_DATA_DIR: z.string().min(1).optional(),
   ECI_SIMULATOR_ACCESS_KEY_ID: z.string().min(1).optional(),
   ECI_SIMULATOR_ACCESS_KEY_SECRET: z.string().min(1).optional(),
+  ECI_SIMULATOR_CONTROL_TOKEN: z
+    .string()
+    .regex(/^[A-Za-z0-9._~-]{20,200}$/, 'must be 20–200 of A-Z, a-z, 0-9, ., _, ~ and -')
+    .optional(),
+  ECI_SIMULATOR_LEDGER_SECRETS: z.enum(['true', 'false'], 'must be true or false').default('false'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 
@@ -51,6 +67,8 @@ export interface EnvironmentConfig {
   readonly dataDir?: string | undefined;
   readonly accessKeyId?: string | undefined;
   readonly accessKeySecret?: string | undefined;
+  readonly controlToken?: string | undefined;
+  readonly ledgerSecrets: boolean;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 
@@ -64,7 +82,7 @@ export async function readConfig(
   const parsed = schema.safeParse(given);
   for (const issue of parsed.error?.issues ?? []) {
     const name = String(issue.path[0]);
-    const value = name.includes('ACCESS_KEY') ? undefined : given[name];
+    const value = /ACCESS_KEY|TOKEN/.test(name) ? undefined : given[name];
     faults.push(`${name}: ${issue.message}${value === undefined ? '' : notGiven(value)}`);
   }
   if ('ECI_SIMULATOR_ACCESS_KEY_ID' in given !== 'ECI_SIMULATOR_ACCESS_KEY_SECRET' in given)
@@ -87,6 +105,8 @@ export async function readConfig(
     dataDir: data.ECI_SIMULATOR_DATA_DIR,
     accessKeyId: data.ECI_SIMULATOR_ACCESS_KEY_ID,
     accessKeySecret: data.ECI_SIMULATOR_ACCESS_KEY_SECRET,
+    controlToken: data.ECI_SIMULATOR_CONTROL_TOKEN,
+    ledgerSecrets: data.ECI_SIMULATOR_LEDGER_SECRETS === 'true',
     logLevel: data.LOG_LEVEL,
   };
 }
@@ -104,6 +124,6 @@ export function help(): string {
     'Environment:',
     ...lines,
     '',
-    'GET /control/v1 on the same port lists the control API. SIGTERM or SIGINT stops it.',
+    'GET /control/v1 on the same port lists the control API; it wants the token. SIGTERM or SIGINT stops it.',
   ].join('\n');
 }

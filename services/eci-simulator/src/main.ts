@@ -13,6 +13,8 @@ async function main(): Promise<number> {
   }
   const logger = createLogger({ level: config.logLevel, service: 'eci-simulator' });
   const simulator = await startSimulator(config, { logger });
+  // Printed, not logged: a log is kept and passed on.
+  if (config.controlToken === undefined) console.error(`control API: ${simulator.controlUrl}`);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       logger.info('stopping', { signal });

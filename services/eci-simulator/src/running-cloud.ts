@@ -24,6 +24,8 @@ export interface RunningCloudOptions {
   /** Keys beside those of the scenario. */
   readonly credentials: readonly Credential[];
   readonly dataDir?: string | undefined;
+  /** Whether the ledger keeps values of secrets as they are. */
+  readonly keepSecrets: boolean;
   readonly logger: Logger;
 }
 
@@ -103,6 +105,7 @@ export class RunningCloud {
       stock: scenario.stock ?? [],
       settings: (scenario.settings ?? {}) as Change<Settings>,
       recording: this.options.dataDir !== undefined,
+      keepSecrets: this.options.keepSecrets,
     });
     for (const { zone, closed } of scenario.zones ?? []) if (closed) cloud.world.closedZones.add(zone);
     for (const { vSwitch, limit } of scenario.ips ?? [])

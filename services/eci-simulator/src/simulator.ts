@@ -6,6 +6,7 @@
  */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { isLoopback, Token } from '#libs/callers';
 import { type Logger, silentLogger } from '#libs/observability';
 import type { Change, Settings } from './core/settings.ts';
 import { simulatorServer } from './http/server.ts';
@@ -27,13 +28,19 @@ export interface SimulatorConfig {
   /** A further key of account `demo`, beside the demo key and those of the scenario. */
   readonly accessKeyId?: string | undefined;
   readonly accessKeySecret?: string | undefined;
+  /** What callers of the control API show. Default: a random one, of {@link Simulator.controlToken}. */
+  readonly controlToken?: string | undefined;
+  /** Whether the ledger keeps values of secrets (variables, files, passwords) as they are, and not as digests. Default false. */
+  readonly ledgerSecrets?: boolean | undefined;
 }
 
 export interface Simulator {
   /** `http://host:port`, for the wire API and the control API. */
   readonly url: string;
-  /** `url` + `/control/v1`. */
+  /** `url` + `/control/v1`, with the token as a password: a browser and curl take it as it is. */
   readonly controlUrl: string;
+  /** Sent as `Authorization: Bearer <token>`. */
+  readonly controlToken: string;
   /** Calls the control API; returns the parsed answer, throws on any status but 200. */
   control<T = unknown>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<T>;
   /** Changes settings without a request. */
@@ -53,10 +60,12 @@ export async function startSimulator(
     scenario,
     credentials: accessKeyId && accessKeySecret ? [{ accountId: 'demo', accessKeyId, accessKeySecret }] : [],
     dataDir: config.dataDir,
+    keepSecrets: config.ledgerSecrets ?? false,
     logger,
   });
-  const server = simulatorServer(running, logger);
   const host = config.host ?? '127.0.0.1';
+  const controlToken = config.controlToken ?? Token.random();
+  const server = simulatorServer(running, logger, { token: new Token(controlToken), loopback: isLoopback(host) });
   server.listen(config.port ?? 0, host);
   try {
     await once(server, 'listening');
@@ -76,17 +85,23 @@ export async function startSimulator(
   };
   return {
     url,
-    controlUrl: `${url}/control/v1`,
-    control: (method, path, body) => control(`${url}/control/v1${path}`, method, body),
+    controlUrl: controlUrlOf(url, controlToken),
+    controlToken,
+    control: (method, path, body) => control(`${url}/control/v1${path}`, controlToken, method, body),
     change: (settings) => running.cloud.change(settings),
     stop: () => (stopping ??= stop()),
   };
 }
 
-async function control<T>(url: string, method: string, body: unknown): Promise<T> {
+export function controlUrlOf(url: string, token: string): string {
+  return `${url.replace('://', `://control:${token}@`)}/control/v1`;
+}
+
+async function control<T>(url: string, token: string, method: string, body: unknown): Promise<T> {
   const response = await fetch(url, {
     method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const answer = (await response.json()) as T & { message?: string };
   if (!response.ok) throw new Error(`${method} ${url.split('?')[0]}: ${response.status} ${answer.message ?? ''}`);

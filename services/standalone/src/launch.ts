@@ -18,8 +18,8 @@ import type { Options } from './options.ts';
 export interface RunningFleet {
   readonly apiUrl: string;
   readonly clusterId: string;
-  /** Of the ECI simulator: the cloud's API, and its control API below `/control/v1`. */
-  readonly simulatorUrl: string;
+  /** Of the ECI simulator's control API, with its token. */
+  readonly controlUrl: string;
   /** Of the cluster that is served. */
   readonly kubeconfig: string;
   stop(): Promise<void>;
@@ -128,7 +128,7 @@ async function start(
   );
   stops.push(() => agent.stop());
   cluster?.startWorkload();
-  return { apiUrl: controlPlane.url, clusterId, simulatorUrl: simulator.url, kubeconfig };
+  return { apiUrl: controlPlane.url, clusterId, controlUrl: simulator.controlUrl, kubeconfig };
 }
 
 async function demoCluster(folder: DataFolder, logger: Logger): Promise<DemoCluster> {

@@ -7,7 +7,7 @@ export interface Screen {
   readonly apiUrl: string;
   readonly clusterId: string;
   readonly kubeconfig: string;
-  readonly simulatorUrl: string;
+  readonly controlUrl: string;
   readonly rows: number;
   readonly columns: number;
 }
@@ -30,7 +30,7 @@ const COLOURS: Record<string, Parameters<typeof styleText>[0]> = {
 /** The whole screen as text: at most `rows − 1` lines of at most `columns` characters. */
 export function screenOf(
   overview: Overview,
-  { apiUrl, clusterId, kubeconfig, simulatorUrl, rows, columns }: Screen,
+  { apiUrl, clusterId, kubeconfig, controlUrl, rows, columns }: Screen,
 ): string {
   const bold = (text: string): string => styleText('bold', text, { validateStream: false });
   const dim = (text: string): string => styleText('dim', text, { validateStream: false });
@@ -39,7 +39,7 @@ export function screenOf(
     '',
     `API       ${apiUrl}   docs ${apiUrl}/api/docs`,
     `Kubectl   ${kubectlCommand(kubeconfig)}`,
-    `Cloud     simulated; break it by ${simulatorUrl}/control/v1`,
+    `Cloud     simulated; break it by ${controlUrl}`,
     `Connect   npm start -- --kubeconfig <file> serves a real cluster instead of the demo`,
     `Clusters  ${overview.byCluster.map((c) => `${c.clusterId} (${sum(c.byLife)} groups)`).join(', ') || clusterId}`,
     '',

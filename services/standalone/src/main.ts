@@ -50,7 +50,7 @@ async function main(options: Options): Promise<number> {
   if (options.plain) {
     print(`API on ${fleet.apiUrl}, its documentation on ${fleet.apiUrl}/api/docs`);
     print(`serving cluster ${fleet.clusterId}; a real cluster instead: npm start -- --kubeconfig <file>`);
-    print(`the cloud is simulated: break it by ${fleet.simulatorUrl}/control/v1`);
+    print(`the cloud is simulated: break it by ${fleet.controlUrl}`);
     print(`its pods: ${kubectlCommand(fleet.kubeconfig)}`);
     print(`logs in ${folder.logFile}`);
   }

@@ -22,7 +22,7 @@ const where = {
   apiUrl: 'http://127.0.0.1:8080',
   clusterId: 'demo-1',
   kubeconfig: 'demo.kubeconfig',
-  simulatorUrl: 'http://127.0.0.1:1',
+  controlUrl: 'http://control:token@127.0.0.1:1/control/v1',
 };
 
 describe('the overview', () => {

@@ -30,6 +30,8 @@ export interface SimulatorOptions {
   /** Parts of a scenario file beside the short latencies. */
   readonly scenario?: Readonly<Record<string, unknown>>;
   readonly accessKey?: { readonly id: string; readonly secret: string };
+  /** Keeps values of secrets in the ledger, for who asserts on them. */
+  readonly ledgerSecrets?: boolean;
 }
 
 /** Everything takes a fraction of a second, so that a whole life fits into a test. Still long enough for each status to be seen. */
@@ -54,7 +56,7 @@ export class Simulator {
     this.rig = rig;
   }
 
-  static async start({ scenario = {}, accessKey }: SimulatorOptions = {}): Promise<Simulator> {
+  static async start({ scenario = {}, accessKey, ledgerSecrets = false }: SimulatorOptions = {}): Promise<Simulator> {
     const folder = temporaryFolder('scenario');
     const file = join(folder.path, 'scenario.json');
     const settings = (scenario['settings'] ?? {}) as Record<string, unknown>;
@@ -65,6 +67,7 @@ export class Simulator {
     const rig = await startEciSimulator({
       env: {
         ECI_SIMULATOR_SCENARIO: file,
+        ECI_SIMULATOR_LEDGER_SECRETS: String(ledgerSecrets),
         ...(accessKey === undefined
           ? {}
           : { ECI_SIMULATOR_ACCESS_KEY_ID: accessKey.id, ECI_SIMULATOR_ACCESS_KEY_SECRET: accessKey.secret }),
@@ -78,14 +81,8 @@ export class Simulator {
   }
 
   /** Asks the control API; anything but 200 throws with what it said. */
-  async control<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
-    const answer = await fetch(`${this.endpoint}/control/v1${path}`, {
-      method,
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-    });
-    const said = (await answer.json()) as T & { message?: string };
-    if (!answer.ok) throw new Error(`${method} ${path}: the simulator answered ${answer.status}: ${said.message}`);
-    return said;
+  control<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
+    return this.rig.control<T>(method, path, body);
   }
 
   /** How many groups a zone can hold at once, for every spec; `null` = no limit. */

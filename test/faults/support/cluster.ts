@@ -78,7 +78,7 @@ export class FaultCluster {
     const proxy = await FaultProxy.start(await freePort(), Number(new URL(server.url).port));
     const folder = temporaryFolder(`cluster-${id}`);
     const kubeconfig = join(folder.path, 'kubeconfig');
-    await writeFile(kubeconfig, server.kubeconfig.replaceAll(server.url, `http://127.0.0.1:${proxy.port}`));
+    await writeFile(kubeconfig, server.kubeconfig.replaceAll(server.url, `https://127.0.0.1:${proxy.port}`));
     return new FaultCluster(id, { server, proxy, folder, kubeconfig, requests }, trouble);
   }
 
@@ -205,14 +205,9 @@ export class FaultCluster {
 
   /** One request of the API server, past the broken wire. */
   async ask(method: string, path: string, body?: unknown): Promise<KubernetesObject> {
-    const answer = await fetch(`${this.#server.url}${path}`, {
-      method,
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-    });
-    const said = await answer.json();
-    if (!answer.ok)
-      throw new Error(`${method} ${path}: the API server answered ${answer.status}: ${JSON.stringify(said)}`);
-    return said;
+    const { status, body: said } = await this.#server.ask(method, path, body);
+    if (status >= 300) throw new Error(`${method} ${path}: the API server answered ${status}: ${JSON.stringify(said)}`);
+    return said as KubernetesObject;
   }
 
   async stop(): Promise<void> {

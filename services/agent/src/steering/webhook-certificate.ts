@@ -1,8 +1,7 @@
-import 'reflect-metadata';
-import { X509Certificate, type webcrypto } from 'node:crypto';
-import * as x509 from '@peculiar/x509';
+import { X509Certificate } from 'node:crypto';
 import { isConflict, resources, type KubernetesApi, type SecretObject } from '#libs/kubernetes';
 import type { Clock } from '#libs/runtime';
+import { isAddress, makeCa, makeLeaf } from './self-made-certificate.ts';
 
 /** PEM. */
 export interface ServingCertificate {
@@ -19,13 +18,10 @@ export interface CertificateKeeperOptions {
   readonly hosts: readonly string[];
 }
 
+const NAME = 'eci-fleet-agent-webhook';
 export const WEBHOOK_SECRET = 'eci-fleet-agent-webhook';
-const DAY_MS = 86_400_000;
-const CA_DAYS = 3650;
-const LEAF_DAYS = 90;
 /** Certificates are renewed when this part of their life has passed. */
 const RENEW_AT = 0.8;
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
 /**
  * The webhook's certificate, signed by a CA of its own that is kept in a Secret, so that it outlives the agent and several replicas share it.
@@ -48,8 +44,8 @@ export class CertificateKeeper {
     if (stored && ca && fresh(stored.cert, now) && covers(stored.cert, hosts) && signedBy(stored.cert, stored.ca))
       return stored;
 
-    const signer = ca ?? (await makeCa(now));
-    const leaf = await makeLeaf(signer, hosts, now);
+    const signer = ca ?? (await makeCa(NAME, now));
+    const leaf = await makeLeaf(signer, NAME, hosts, now);
     const data = {
       'ca.crt': base64(signer.cert),
       'ca.key': base64(signer.key),
@@ -120,69 +116,4 @@ export function covers(pem: string, hosts: readonly string[]): boolean {
 function signedBy(pem: string, ca: string): boolean {
   const [certificate, issuer] = [read(pem), read(ca)];
   return certificate !== undefined && issuer !== undefined && certificate.verify(issuer.publicKey);
-}
-
-const isAddress = (host: string): boolean => /^[\d.]+$/.test(host) || host.includes(':');
-
-async function makeCa(now: number): Promise<{ cert: string; key: string }> {
-  const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: serial(),
-    name: 'CN=eci-fleet-agent-webhook-ca',
-    notBefore: new Date(now - 3_600_000),
-    notAfter: new Date(now + CA_DAYS * DAY_MS),
-    signingAlgorithm: ALGORITHM,
-    keys,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  });
-  return { cert: certificate.toString('pem'), key: await pemOf(keys.privateKey) };
-}
-
-async function makeLeaf(
-  ca: { readonly cert: string; readonly key: string },
-  hosts: readonly string[],
-  now: number,
-): Promise<{ cert: string; key: string }> {
-  const issuer = new x509.X509Certificate(ca.cert);
-  const signingKey = await crypto.subtle.importKey('pkcs8', derOf(ca.key), ALGORITHM, false, ['sign']);
-  const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: serial(),
-    subject: 'CN=eci-fleet-agent-webhook',
-    issuer: issuer.subject,
-    notBefore: new Date(now - 3_600_000),
-    notAfter: new Date(now + LEAF_DAYS * DAY_MS),
-    signingAlgorithm: ALGORITHM,
-    publicKey: keys.publicKey,
-    signingKey,
-    extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(
-        hosts.map((value) => ({ type: isAddress(value) ? ('ip' as const) : ('dns' as const), value })),
-      ),
-      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
-    ],
-  });
-  return { cert: certificate.toString('pem'), key: await pemOf(keys.privateKey) };
-}
-
-function serial(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  // Positive, as RFC 5280 wants it.
-  bytes[0]! &= 0x7f;
-  return Buffer.from(bytes).toString('hex');
-}
-
-async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
-  return x509.PemConverter.encode(await crypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
-}
-
-function derOf(pem: string): ArrayBuffer {
-  return x509.PemConverter.decodeFirst(pem);
 }

@@ -91,11 +91,7 @@ beforeAll(async () => {
     },
   });
   // A good key of another cloud account.
-  await fetch(`${simulator.endpoint}/control/v1/credentials`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ ...STRANGER, accountId: 'other' }),
-  });
+  await simulator.control('POST', '/credentials', { ...STRANGER, accountId: 'other' });
   const body = JSON.stringify({ Code: 'Forbidden.RAM', Message: 'INTERNAL-RESPONSE-TEXT', RequestId: 'R' });
   listener = createServer((socket) => {
     socket.on('error', () => undefined);

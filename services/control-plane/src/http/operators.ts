@@ -1,8 +1,7 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { NextFunction, Request, Response } from 'express';
+import { basicPassword, bearerToken, isFromHere, Token } from '#libs/callers';
 import type { Logger, Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
-import { isLoopback } from '../config.ts';
 import { callerAddress } from './caller-address.ts';
 import { FailureLimit } from './failure-limit.ts';
 import { Problem, problemType, tooOften } from './problem.ts';
@@ -17,7 +16,7 @@ const WRONG_PER_MINUTE = 10;
  * somebody on this machine looks at could call it: requests from pages of another origin, or under a name that is not loopback's, are refused.
  */
 export class Operators {
-  private readonly expected: Buffer | undefined;
+  private readonly expected: Token | undefined;
   private readonly logger: Logger;
   private readonly limit: FailureLimit;
   private readonly said: FailureLimit;
@@ -29,7 +28,7 @@ export class Operators {
     readonly logger: Logger;
     readonly metrics: Metrics;
   }) {
-    this.expected = parts.adminToken === undefined ? undefined : digest(parts.adminToken);
+    this.expected = parts.adminToken === undefined ? undefined : new Token(parts.adminToken);
     this.logger = parts.logger;
     this.limit = new FailureLimit({ perMinute: WRONG_PER_MINUTE, clock: parts.clock });
     this.said = new FailureLimit({ perMinute: 1, clock: parts.clock });
@@ -48,7 +47,7 @@ export class Operators {
   /** Whether an operator asks, where strangers have an answer too. Throws for those who try to be one. */
   recognises(request: Request): boolean {
     if (this.expected === undefined) return this.fromHere(request);
-    const token = bearerToken(request);
+    const token = bearerToken(request.headers);
     return token !== undefined && this.accepted(token, request);
   }
 
@@ -56,7 +55,7 @@ export class Operators {
   readonly guardDocs = (request: Request, _response: Response, next: NextFunction): void => {
     if (!isDocs(request.path)) return next();
     try {
-      const password = this.expected === undefined ? undefined : basicPassword(request);
+      const password = this.expected === undefined ? undefined : basicPassword(request.headers);
       if (password !== undefined) this.accepted(password, request);
       else if (!this.recognises(request)) throw this.unknown('Basic realm="ECI Fleet", Bearer');
       next();
@@ -66,7 +65,7 @@ export class Operators {
   };
 
   private accepted(token: string, request: Request): true {
-    if (timingSafeEqual(digest(token), this.expected!)) return true;
+    if (this.expected!.equals(token)) return true;
     const address = callerAddress(request);
     const wait = this.limit.mustWait(address);
     this.refused.inc({ reason: wait === undefined ? 'wrong' : 'throttled' });
@@ -85,11 +84,8 @@ export class Operators {
     return unauthorized('send the admin token of this control plane as `Authorization: Bearer <token>`', challenge);
   }
 
-  private fromHere({ headers: { host, origin } }: Request): true {
-    const named = hostOf(`http://${host ?? ''}`);
-    const page = origin === undefined ? undefined : hostOf(origin);
-    if (named !== undefined && isLoopback(named.hostname) && (origin === undefined || page?.host === named.host))
-      return true;
+  private fromHere({ headers }: Request): true {
+    if (isFromHere(headers)) return true;
     this.refused.inc({ reason: 'not-from-here' });
     throw new Problem({
       status: 403,
@@ -101,15 +97,6 @@ export class Operators {
   }
 }
 
-function bearerToken({ headers }: Request): string | undefined {
-  return /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
-}
-
-function basicPassword({ headers }: Request): string | undefined {
-  const pair = /^basic +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
-  return pair === undefined ? undefined : Buffer.from(pair, 'base64').toString('utf8').split(':').slice(1).join(':');
-}
-
 const unauthorized = (detail: string, challenge: string): Problem =>
   new Problem({
     status: 401,
@@ -118,11 +105,3 @@ const unauthorized = (detail: string, challenge: string): Problem =>
     detail,
     headers: { 'WWW-Authenticate': challenge },
   });
-
-function hostOf(url: string): URL | undefined {
-  return URL.canParse(url) ? new URL(url) : undefined;
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}

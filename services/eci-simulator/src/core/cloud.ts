@@ -13,6 +13,7 @@ import { Parameters } from './parameters.ts';
 import { readGroup } from './read-group.ts';
 import { accountSettings, type Change, changed, DEFAULT_SETTINGS, type Range, type Settings } from './settings.ts';
 import { errorBody, type Reply, spoil, type WireRequest } from './reply.ts';
+import { SecretParameters } from './secret-parameters.ts';
 import type { StockLimit } from './stock.ts';
 import { invalid, missing, WireError } from './wire-error.ts';
 import { DEMO_REGIONS, type RegionDefinition, World } from './world.ts';
@@ -46,6 +47,8 @@ export interface CloudOptions {
   readonly settings?: Change<Settings>;
   /** Whether `takeRecords` will be called. Default false. */
   readonly recording?: boolean;
+  /** Whether the ledger keeps values of secrets as they are, and not as digests. Default false. */
+  readonly keepSecrets?: boolean;
 }
 
 /**
@@ -62,6 +65,7 @@ export class Cloud {
   private readonly random: Random;
   private readonly ids: Ids;
   private readonly recording: boolean;
+  private readonly secrets: SecretParameters | undefined;
   private readonly tokenRecords: CloudRecord[] = [];
   private current: Settings;
 
@@ -69,6 +73,7 @@ export class Cloud {
     this.random = options.random;
     this.ids = options.ids;
     this.recording = options.recording ?? false;
+    this.secrets = options.keepSecrets ? undefined : new SecretParameters();
     this.current = changed(DEFAULT_SETTINGS, options.settings ?? {});
     this.world = new World(options.regions ?? DEMO_REGIONS, options.stock ?? []);
     this.faults = new Faults(options.random);
@@ -212,7 +217,7 @@ export class Cloud {
         action: request.action,
         region: request.parameters.get('RegionId') ?? '',
         clientToken: request.parameters.get('ClientToken') ?? null,
-        parameters: Object.fromEntries(request.parameters),
+        parameters: this.secrets?.hidden(request.action, request.parameters) ?? Object.fromEntries(request.parameters),
         requestId,
       },
       this.current.ledgerRequests,

@@ -1,6 +1,6 @@
 import type { LedgerGroup } from './group.ts';
 
-/** One request as it came. Parameters are kept whole, secrets included: the ledger is for tests and is never logged. */
+/** One request as it came; secrets among its parameters are digests, unless they were asked for at the start. */
 export interface LedgerRequest {
   readonly number: number;
   /** Real time, then the simulated time. */

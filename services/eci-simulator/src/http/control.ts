@@ -75,7 +75,7 @@ function routesOf(running: RunningCloud): Route[] {
       what: 'This list.',
       run: () => ({
         title: 'ECI simulator, control API',
-        note: 'No authentication: keep it on loopback. Bodies are JSON; unknown fields are refused with 400. Every answer comes after all that is due has happened.',
+        note: 'Send the token as `Authorization: Bearer <token>`. Secrets in the ledger are digests, unless it was started to keep them. Bodies are JSON; unknown fields are refused with 400. Every answer comes after all that is due has happened.',
         routes: routes.map(({ method, path, what, body }) => ({
           method,
           path: `/control/v1${path}`,

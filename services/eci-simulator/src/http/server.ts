@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { basicPassword, bearerToken, isFromHere, type Token } from '#libs/callers';
 import type { Logger } from '#libs/observability';
 import type { Reply, WireRequest } from '../core/reply.ts';
 import { WireError } from '../core/wire-error.ts';
@@ -17,8 +18,15 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024;
 /** Clients keep sockets; one that the server closes early costs the next call. */
 const KEEP_ALIVE_MS = 75_000;
 
-/** The wire API on `/`, the control API under `/control/v1`. */
-export function simulatorServer(running: RunningCloud, logger: Logger): Server {
+export interface Door {
+  /** Of the control API. */
+  readonly token: Token;
+  /** Whether only this machine reaches the server: then its names are known, and others are refused. */
+  readonly loopback: boolean;
+}
+
+/** The wire API on `/`, the control API under `/control/v1`. No page in a browser has an answer of either. */
+export function simulatorServer(running: RunningCloud, logger: Logger, door: Door): Server {
   const nonces = new Nonces();
   const control = controlApi(running);
   const server = createServer(
@@ -28,6 +36,12 @@ export function simulatorServer(running: RunningCloud, logger: Logger): Server {
       const queryAt = url.indexOf('?');
       const path = queryAt < 0 ? url : url.slice(0, queryAt);
       const query = queryAt < 0 ? '' : url.slice(queryAt + 1);
+      const refusal = refusalOf(request, path, door);
+      if (refusal) {
+        // For browsers, which show a URL with a password only after they were asked for it.
+        if (refusal.status === 401) response.setHeader('www-authenticate', 'Basic realm="ECI simulator"');
+        return sendJson(response, refusal.status, { message: refusal.message });
+      }
       const work =
         path === '/'
           ? answerWire(running, nonces, request, response, query)
@@ -48,6 +62,23 @@ export function simulatorServer(running: RunningCloud, logger: Logger): Server {
   );
   server.headersTimeout = KEEP_ALIVE_MS + 5_000;
   return server;
+}
+
+function refusalOf(
+  { headers }: IncomingMessage,
+  path: string,
+  { token, loopback }: Door,
+): { readonly status: number; readonly message: string } | undefined {
+  if (loopback ? !isFromHere(headers) : headers.origin !== undefined)
+    return {
+      status: 403,
+      message: 'The simulator answers no pages: call it by 127.0.0.1 or localhost, without Origin.',
+    };
+  if (!path.startsWith('/control/')) return undefined;
+  const given = bearerToken(headers) ?? basicPassword(headers);
+  return given !== undefined && token.equals(given)
+    ? undefined
+    : { status: 401, message: 'Send the token of the control API as `Authorization: Bearer <token>`.' };
 }
 
 async function answerWire(

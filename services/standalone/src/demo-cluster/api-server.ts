@@ -1,5 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { bearerToken, isFromHere, Token } from '#libs/callers';
 import { parse as parseYaml } from 'yaml';
 import type { Admission } from './admission.ts';
 import { discovered } from './discovery.ts';
@@ -34,18 +36,29 @@ export type RefuseRequest = (request: {
   readonly userAgent: string;
 }) => Refusal | undefined;
 
-/** List, watch, get, create, update, patch and delete over HTTP, for what an agent uses. No authentication: loopback only. */
+/** TLS, since kubectl sends no token without it. PEM. */
+export interface Door {
+  readonly token: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** List, watch, get, create, update, patch and delete over HTTP, for what an agent uses. Whoever shows the token may do anything. */
 export class ApiServer {
   private readonly store: ObjectStore;
   private readonly admission: Admission;
   private readonly refuse: RefuseRequest;
+  private readonly token: Token;
   private readonly server: Server;
 
-  constructor(store: ObjectStore, admission: Admission, refuse: RefuseRequest = () => undefined) {
+  constructor(store: ObjectStore, admission: Admission, door: Door, refuse: RefuseRequest = () => undefined) {
+    this.token = new Token(door.token);
     this.store = store;
     this.admission = admission;
     this.refuse = refuse;
-    this.server = createServer((request, response) => void this.answer(request, response));
+    this.server = createServer({ cert: door.cert, key: door.key }, (request, response) => {
+      void this.answer(request, response);
+    });
     this.server.requestTimeout = 0;
     this.server.keepAliveTimeout = 75_000;
   }
@@ -55,7 +68,7 @@ export class ApiServer {
       this.server.once('error', reject);
       this.server.listen(port, '127.0.0.1', resolve);
     });
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return `https://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
   async close(): Promise<void> {
@@ -65,6 +78,7 @@ export class ApiServer {
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
+      this.admit(request);
       const url = new URL(request.url ?? '/', 'http://demo');
       const told = request.method === 'GET' ? discovered(url.pathname) : undefined;
       if (told) return send(response, 200, told);
@@ -91,6 +105,15 @@ export class ApiServer {
       if (response.headersSent) return void response.end();
       send(response, known.code, statusOf(known));
     }
+  }
+
+  /** Of all callers of this machine those with the kubeconfig, and no page that a browser shows. */
+  private admit({ headers }: IncomingMessage): void {
+    if (!isFromHere(headers))
+      throw new ApiError(403, 'Forbidden', 'the demo cluster answers no pages: call it by 127.0.0.1, without Origin');
+    const given = bearerToken(headers);
+    if (given === undefined || !this.token.equals(given))
+      throw new ApiError(401, 'Unauthorized', 'send the token of the kubeconfig that npm start names');
   }
 
   private async handle(request: IncomingMessage, target: Target, url: URL, body: unknown): Promise<unknown> {

@@ -3,17 +3,26 @@
  * and users who keep creating and deleting them. An unmodified agent connects to it by kubeconfig.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { Token } from '#libs/callers';
 import { Loop, SystemClock, SystemIds, SystemRandom } from '#libs/runtime';
+import { makeCa, makeLeaf } from '../../../agent/src/steering/self-made-certificate.ts';
 import { Admission, resource } from './admission.ts';
 import { ApiServer, type RefuseRequest } from './api-server.ts';
+import { Client, type Answered } from './client.ts';
 import { ObjectStore, type StoredState } from './object-store.ts';
 import { startScheduler } from './scheduler.ts';
 import { Workload } from './workload.ts';
 
 export interface DemoCluster {
   readonly url: string;
+  /** What callers show, as `Authorization: Bearer <token>`; new at each start. */
+  readonly token: string;
+  /** That signed its certificate, PEM. */
+  readonly ca: string;
   /** Text of a kubeconfig that reaches it. */
   readonly kubeconfig: string;
+  /** One request with the token. */
+  ask(method: string, path: string, body?: unknown): Promise<Answered>;
   startWorkload(): void;
   /** Forgets what changed before now, as a compaction does: a watch from an earlier resourceVersion gets 410 Expired. */
   forgetHistory(): void;
@@ -35,8 +44,13 @@ export async function startDemoCluster(options: {
   const store = new ObjectStore(clock, new SystemIds(), await stored(options.stateFile));
   populate(store);
   const admission = new Admission(store);
-  const server = new ApiServer(store, admission, options.refuse);
+  const token = Token.random();
+  const now = clock.now();
+  const ca = await makeCa('demo-cluster', now);
+  const certificate = await makeLeaf(ca, 'demo-cluster', ['127.0.0.1', 'localhost'], now);
+  const server = new ApiServer(store, admission, { token, ...certificate }, options.refuse);
   const url = await server.listen(options.port ?? 0);
+  const client = new Client({ url, token, ca: ca.cert });
   const stopScheduler = startScheduler(store);
   const pods = resource('Pod');
   const webhooks = resource('MutatingWebhookConfiguration');
@@ -44,13 +58,13 @@ export async function startDemoCluster(options: {
     {
       list: () => store.list(pods),
       create: async (pod) =>
-        void (await fetchJson(
-          `${url}/api/v1/namespaces/${(pod as { metadata: { namespace: string } }).metadata.namespace}/pods`,
+        void (await client.done(
           'POST',
+          `/api/v1/namespaces/${(pod as { metadata: { namespace: string } }).metadata.namespace}/pods`,
           pod,
         )),
       delete: async (namespace, name) =>
-        void (await fetchJson(`${url}/api/v1/namespaces/${namespace}/pods/${name}`, 'DELETE', {})),
+        void (await client.done('DELETE', `/api/v1/namespaces/${namespace}/pods/${name}`, {})),
     },
     clock,
     random,
@@ -77,7 +91,10 @@ export async function startDemoCluster(options: {
   if (options.stateFile) saving.start();
   return {
     url,
-    kubeconfig: kubeconfigOf(url),
+    token,
+    ca: ca.cert,
+    kubeconfig: kubeconfigOf(url, token, ca.cert),
+    ask: (method, path, body) => client.ask(method, path, body),
     startWorkload: () => {
       // Users come when the cluster is ready for them: a pod that is created before its webhook is never steered.
       if (store.list(webhooks).length > 0) return workload.start();
@@ -134,25 +151,15 @@ function populate(store: ObjectStore): void {
   });
 }
 
-async function fetchJson(url: string, method: string, body: unknown): Promise<unknown> {
-  const response = await fetch(url, {
-    method,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  const text = await response.text();
-  if (!response.ok && response.status !== 404)
-    throw new Error(`${method} ${url} answered ${response.status}: ${text.slice(0, 200)}`);
-  return text;
-}
-
-function kubeconfigOf(server: string): string {
+function kubeconfigOf(server: string, token: string, ca: string): string {
   return `${JSON.stringify(
     {
       apiVersion: 'v1',
       kind: 'Config',
-      clusters: [{ name: 'demo', cluster: { server } }],
-      users: [{ name: 'demo', user: { token: 'demo' } }],
+      clusters: [
+        { name: 'demo', cluster: { server, 'certificate-authority-data': Buffer.from(ca).toString('base64') } },
+      ],
+      users: [{ name: 'demo', user: { token } }],
       contexts: [{ name: 'demo', context: { cluster: 'demo', user: 'demo' } }],
       'current-context': 'demo',
     },

@@ -21,8 +21,7 @@ const run = async (command: string): Promise<string> => {
 };
 const kubectl = (args: string): Promise<string> => run(`kubectl --kubeconfig "${kubeconfig}" ${args}`);
 const post = async (path: string, body: unknown): Promise<void> => {
-  const answer = await fetch(`${cluster.url}${path}`, { method: 'POST', body: JSON.stringify(body) });
-  expect(answer.status).toBe(201);
+  expect((await cluster.ask('POST', path, body)).status).toBe(201);
 };
 const rows = (table: string): string[][] =>
   table

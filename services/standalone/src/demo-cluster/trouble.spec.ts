@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Answered } from './client.ts';
 import { startDemoCluster, type DemoCluster } from './demo-cluster.ts';
 
 let cluster: DemoCluster;
@@ -17,25 +18,22 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.stop());
 
-const pods = (query = ''): Promise<Response> => fetch(`${cluster.url}/api/v1/pods${query}`);
+const pods = (query = ''): Promise<Answered> => cluster.ask('GET', `/api/v1/pods${query}`);
 
 it('answers as it is told to, and again as it should', async () => {
   refuses = true;
   const refused = await pods();
   expect(refused.status).toBe(500);
-  expect(await refused.json()).toMatchObject({ kind: 'Status', message: 'etcdserver: request timed out' });
-  expect((await fetch(`${cluster.url}/api/v1/nodes`)).status).toBe(200);
+  expect(refused.body).toMatchObject({ kind: 'Status', message: 'etcdserver: request timed out' });
+  expect((await cluster.ask('GET', '/api/v1/nodes')).status).toBe(200);
 
   refuses = false;
   expect((await pods()).status).toBe(200);
 });
 
 it('forgets history: a watch from before must list again', async () => {
-  const before = (await (await pods()).json()) as { metadata: { resourceVersion: string } };
-  await fetch(`${cluster.url}/api/v1/namespaces/default/configmaps`, {
-    method: 'POST',
-    body: JSON.stringify({ metadata: { name: 'change' } }),
-  });
+  const before = (await pods()).body as { metadata: { resourceVersion: string } };
+  await cluster.ask('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name: 'change' } });
   cluster.forgetHistory();
 
   const watch = await pods(`?watch=true&resourceVersion=${before.metadata.resourceVersion}`);
