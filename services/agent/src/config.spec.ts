@@ -84,7 +84,7 @@ describe('configuration', () => {
       await writeFile(join(folder, name), content);
       return join(folder, name);
     };
-    const authority = await createCertificateAuthority('webhook');
+    const authority = await createCertificateAuthority('webhook-ca');
     const { certificate, key } = await authority.issue({ commonName: 'webhook' });
     const files = {
       WEBHOOK_CERT_FILE: await write('tls.crt', certificate),

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { pemKeyFault } from '#libs/keys';
 import { fileGiven, notGiven } from '#libs/runtime';
@@ -70,6 +71,15 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'WEBHOOK_CERT_FILE', meaning: 'PEM certificate of the webhook; empty: self-made and renewed' },
   { name: 'WEBHOOK_KEY_FILE', meaning: 'PEM key of that certificate' },
   { name: 'WEBHOOK_CA_FILE', meaning: 'PEM CA of that certificate, for the webhook’s registration' },
+  {
+    name: 'WEBHOOK_CLIENT_CA_FILE',
+    meaning:
+      'PEM file with the CA of the API server’s client certificate: callers of the webhook must show one of it; empty: none is asked for',
+  },
+  {
+    name: 'WEBHOOK_CLIENT_NAMES',
+    meaning: 'common names of that certificate, comma separated; empty: every one of that CA',
+  },
   { name: 'HEALTH_HOST', meaning: 'address of /healthz and /metrics', default: '127.0.0.1' },
   { name: 'HEALTH_PORT', meaning: 'port of /healthz and /metrics; 0 = any free one', default: '8081' },
   { name: 'LOG_LEVEL', meaning: 'debug, info, warn, error or silent', default: 'info' },
@@ -138,6 +148,8 @@ const Environment = z.object({
   WEBHOOK_CERT_FILE: optional,
   WEBHOOK_KEY_FILE: optional,
   WEBHOOK_CA_FILE: optional,
+  WEBHOOK_CLIENT_CA_FILE: optional,
+  WEBHOOK_CLIENT_NAMES: list(z.string().max(64, 'each has at most 64 characters')),
   HEALTH_HOST: z.string(),
   HEALTH_PORT: port,
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
@@ -187,6 +199,8 @@ export interface WebhookConfig {
   readonly service: string;
   /** PEM; absent = self-made, kept in a Secret. */
   readonly given?: { readonly cert: string; readonly key: string; readonly ca: string } | undefined;
+  /** Whose certificate callers must show; absent = nobody's. */
+  readonly clients?: { readonly ca: string; readonly names: readonly string[] } | undefined;
 }
 
 /** A configuration with faults: all of them, one a line, each with the variable's name. */
@@ -239,6 +253,9 @@ export function loadAgentConfig(environment: Readonly<Record<string, string | un
   const controlPlaneCa = file('CONTROL_PLANE_CA_FILE');
   const kafkaCa = file('KAFKA_CA_FILE');
   const [cert, key, ca] = [file('WEBHOOK_CERT_FILE'), file('WEBHOOK_KEY_FILE'), file('WEBHOOK_CA_FILE')];
+  const clientCa = file('WEBHOOK_CLIENT_CA_FILE');
+  if (clientCa !== undefined && !isCertificate(clientCa))
+    faults.push('WEBHOOK_CLIENT_CA_FILE: holds no certificate in PEM');
   if (cert !== undefined && key !== undefined) {
     const fault = pemKeyFault(key, cert);
     if (fault !== undefined) faults.push(`WEBHOOK_KEY_FILE: ${fault}`);
@@ -281,6 +298,7 @@ export function loadAgentConfig(environment: Readonly<Record<string, string | un
           port: env.WEBHOOK_PORT,
           url: env.WEBHOOK_URL,
           service: env.WEBHOOK_SERVICE,
+          clients: clientCa === undefined ? undefined : { ca: clientCa, names: env.WEBHOOK_CLIENT_NAMES },
           given: cert !== undefined && key !== undefined && ca !== undefined ? { cert, key, ca } : undefined,
         }
       : undefined,
@@ -299,12 +317,23 @@ function crossFaults(given: Readonly<Record<string, string | undefined>>): strin
   if (given.KUBECONFIG === undefined && given.KUBERNETES_SERVICE_HOST === undefined) {
     faults.push('KUBECONFIG: is required outside a cluster');
   }
+  if (given.WEBHOOK_CLIENT_NAMES !== undefined && given.WEBHOOK_CLIENT_CA_FILE === undefined) {
+    faults.push('WEBHOOK_CLIENT_CA_FILE: is required where WEBHOOK_CLIENT_NAMES is given');
+  }
   const files = ['WEBHOOK_CERT_FILE', 'WEBHOOK_KEY_FILE', 'WEBHOOK_CA_FILE'];
   const missing = files.filter((name) => given[name] === undefined);
   if (missing.length > 0 && missing.length < files.length) {
     faults.push(`${missing.join(', ')}: ${files.join(', ')} belong together: give all or none`);
   }
   return faults;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).ca;
+  } catch {
+    return false;
+  }
 }
 
 /** Text of `--help`. */

@@ -1,12 +1,11 @@
-import { createServer, type Server } from 'node:https';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { resources, type KubernetesApi } from '#libs/kubernetes';
+import { isNotFound, Reflector, resources, type KubernetesApi, type KubernetesObject } from '#libs/kubernetes';
 import type { Logger, Metrics } from '#libs/observability';
 import { Loop, type Clock, type Random } from '#libs/runtime';
 import type { WebhookConfig } from '../config.ts';
 import type { EciProfile } from '../profile/profile.ts';
 import type { Labels } from '../profile/selectors.ts';
+import { AdmissionServer, type AdmissionRequest } from './admission-server.ts';
+import { NamespaceLabels } from './namespace-labels.ts';
 import { register, registrationOf, type RegistrationTarget } from './registration.ts';
 import { steer, type NewPod, type SteeringRules } from './steer.ts';
 import { CertificateKeeper, type ServingCertificate } from './webhook-certificate.ts';
@@ -24,10 +23,6 @@ export interface WebhookOptions {
   readonly profile: () => EciProfile;
 }
 
-const MAX_BODY = 3 * 1024 * 1024;
-/** Below the 5 s after which the API server goes on without us. */
-const ANSWER_WITHIN_MS = 3_500;
-const NAMESPACE_LIFE_MS = 1_000;
 const CHECK_MS = 30_000;
 
 /**
@@ -37,14 +32,46 @@ const CHECK_MS = 30_000;
 export class Webhook {
   private readonly options: WebhookOptions;
   private readonly loop: Loop;
-  private readonly namespaces = new Map<string, { readonly until: number; readonly labels: Promise<Labels> }>();
-  private server: Server | undefined;
+  private readonly copy: Reflector<KubernetesObject>;
+  private readonly byName = new Map<string, Labels>();
+  private readonly namespaces: NamespaceLabels;
+  private server: AdmissionServer | undefined;
   private serving: ServingCertificate | undefined;
-  private port_: number | undefined;
   private registered_ = false;
 
   constructor(options: WebhookOptions) {
     this.options = options;
+    const { api, clock, random, logger } = options;
+    this.copy = new Reflector<KubernetesObject>({
+      api,
+      clock,
+      random,
+      resource: resources.namespaces,
+      onChange: ({ kind, object: { metadata } }) => {
+        if (kind === 'deleted') this.byName.delete(metadata.name);
+        else this.byName.set(metadata.name, metadata.labels ?? {});
+      },
+      onError: (error, failures) => {
+        if (failures === 1)
+          logger.warn('namespaces cannot be followed, so each is asked for: may the agent list and watch them?', {
+            error,
+          });
+      },
+    });
+    this.namespaces = new NamespaceLabels({
+      clock,
+      known: (name) => this.byName.get(name),
+      ask: async (name) => {
+        try {
+          const place = { name };
+          const { metadata } = await api.get(resources.namespaces, place, { priority: 'high', timeoutMs: 3_000 });
+          return metadata.labels ?? {};
+        } catch (error) {
+          if (isNotFound(error)) return undefined;
+          throw error;
+        }
+      },
+    });
     this.loop = new Loop({
       name: 'webhook',
       clock: options.clock,
@@ -61,17 +88,13 @@ export class Webhook {
   }
 
   start(): void {
+    this.copy.start();
     this.loop.start();
   }
 
   async stop(): Promise<void> {
-    await this.loop.stop();
-    const server = this.server;
-    if (!server) return;
-    await new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
+    await Promise.all([this.loop.stop(), this.copy.stop()]);
+    await this.server?.close();
   }
 
   /** Looks at the registration now: the selectors have changed. */
@@ -88,7 +111,7 @@ export class Webhook {
     const service = { namespace, name: config.service };
     // A port that was left to the system is known only after listening, so its URL is made then.
     await this.listen(await this.certificate());
-    const url = config.url?.replace(/:0(?=\/|$)/, `:${this.port_}`);
+    const url = config.url?.replace(/:0(?=\/|$)/, `:${this.server!.port}`);
     const target: RegistrationTarget = { url, service, nodeName };
     const written = await register(api, registrationOf(target, this.serving!.ca, profile().selectors));
     if (written)
@@ -106,75 +129,23 @@ export class Webhook {
   }
 
   private async listen(certificate: ServingCertificate): Promise<void> {
-    const { config } = this.options;
-    const { cert, key } = certificate;
-    if (this.server) {
-      if (this.serving?.cert !== cert) this.server.setSecureContext({ cert, key });
-      this.serving = certificate;
-      return;
-    }
-    const server = createServer({ cert, key }, (request, response) => {
-      void this.serve(request, response);
-    });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(config.port, config.host, () => {
-        server.off('error', reject);
-        resolve();
+    const { clock, logger, config } = this.options;
+    if (!this.server) {
+      this.server = await AdmissionServer.listen({
+        ...config,
+        certificate,
+        clock,
+        logger,
+        count: (outcome) => this.count(outcome),
+        review: (request) => this.review(request),
       });
-    });
-    server.on('error', (error) => this.options.logger.warn('the webhook server failed', { error }));
-    this.server = server;
+    } else if (this.serving?.cert !== certificate.cert) this.server.renew(certificate);
     this.serving = certificate;
-    this.port_ = (server.address() as AddressInfo).port;
-  }
-
-  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const answer = (status: number, body: unknown): void => {
-      response.writeHead(status, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(body));
-    };
-    try {
-      if (request.method !== 'POST' || request.url?.split('?')[0] !== '/mutate')
-        return answer(404, { message: 'only POST /mutate' });
-      const review = JSON.parse(await readBody(request)) as { request?: AdmissionRequest };
-      if (!review.request?.uid) return answer(400, { message: 'no AdmissionReview' });
-      const verdict = await this.within(review.request);
-      answer(200, {
-        apiVersion: 'admission.k8s.io/v1',
-        kind: 'AdmissionReview',
-        response: { uid: review.request.uid, allowed: true, ...verdict },
-      });
-    } catch (error) {
-      this.count('failed');
-      this.options.logger.warn('an admission review was not understood', { error });
-      if (!response.headersSent) answer(400, { message: 'the request cannot be read' });
-    }
-  }
-
-  private async within(request: AdmissionRequest): Promise<Record<string, unknown>> {
-    const late = new AbortController();
-    try {
-      return await Promise.race([
-        this.review(request),
-        this.options.clock.sleep(ANSWER_WITHIN_MS, late.signal).then(() => {
-          if (late.signal.aborted) return {};
-          this.count('late');
-          return { warnings: ['eci-fleet: the virtual node was not considered in time'] };
-        }),
-      ]);
-    } catch (error) {
-      this.count('failed');
-      this.options.logger.warn('a pod was not steered', { namespace: request.namespace ?? '', error });
-      return { warnings: ['eci-fleet: the virtual node could not be considered'] };
-    } finally {
-      late.abort();
-    }
   }
 
   private async review(request: AdmissionRequest): Promise<Record<string, unknown>> {
     const { taint, profile } = this.options;
-    const labels = await this.labelsOf(request.namespace ?? '');
+    const labels = await this.namespaces.of(request.namespace ?? '');
     const steered = steer((request.object ?? {}) as NewPod, labels, { taint, selectors: profile().selectors });
     this.count(steered.kind);
     switch (steered.kind) {
@@ -188,41 +159,9 @@ export class Webhook {
     }
   }
 
-  /** A second is short enough for a label that was set before the pod was made, and makes a burst one request. */
-  private labelsOf(namespace: string): Promise<Labels> {
-    const { api, clock } = this.options;
-    const now = clock.now();
-    const kept = this.namespaces.get(namespace);
-    if (kept && kept.until > now) return kept.labels;
-    for (const [name, { until }] of this.namespaces) if (until <= now) this.namespaces.delete(name);
-    const labels = api
-      .get(resources.namespaces, { name: namespace }, { priority: 'vital', timeoutMs: 3_000 })
-      .then((n) => n.metadata.labels ?? {});
-    this.namespaces.set(namespace, { until: now + NAMESPACE_LIFE_MS, labels });
-    labels.catch(() => this.namespaces.delete(namespace));
-    return labels;
-  }
-
   private count(outcome: string): void {
     this.options.metrics
       .counter('eci_fleet_agent_steering_total', 'Pods the steering webhook was asked about, by outcome', ['outcome'])
       .inc({ outcome });
   }
-}
-
-interface AdmissionRequest {
-  readonly uid?: string;
-  readonly namespace?: string;
-  readonly object?: unknown;
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.byteLength;
-    if (size > MAX_BODY) throw new Error('the request is too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
