@@ -12,8 +12,8 @@ export const ORACLES = {
   O8: 'no event is older than its cause',
   O9: 'every pod of an inventory is known, and the other way round',
   O10: 'the cost ledger is the sum of the lifetimes of groups',
-  O15: 'accounts use what operators have configured, and their keys can be read',
   O14: 'what a cluster sends is bounded, and within its bounds',
+  O15: 'accounts use what operators have configured, and their keys can be read',
 } as const;
 
 export type OracleId = keyof typeof ORACLES;
