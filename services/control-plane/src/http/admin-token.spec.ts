@@ -55,7 +55,8 @@ describe('an admin token', () => {
 
   it('that a header cannot carry is refused, and never repeated', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', minLength: 20, maxLength: 60 }), (token) => {
+      fc.property(fc.uint16Array({ min: 1, max: 0x2ff, minLength: 20, maxLength: 60 }), (units) => {
+        const token = String.fromCharCode(...units);
         const fault = adminTokenFault(token);
         if (/[^\x21-\x7e]/.test(token)) expect(fault).toContain('Authorization header');
         if (fault !== undefined) expect(fault).not.toContain(token);
