@@ -21,7 +21,7 @@ type Run = (undo: Undo, pods: number, profile: string | undefined) => Promise<re
 const RUNS: Readonly<Record<Bench, { readonly title: string; readonly pods: number; readonly run: Run }>> = {
   append: { title: 'append', pods: 40_000, run: append },
   intents: { title: 'intents → events', pods: 10_000, run: intents },
-  noisy: { title: 'calm clusters beside a loud one', pods: 1_200, run: noisy },
+  noisy: { title: 'calm clusters beside a loud one', pods: 2_000, run: noisy },
   wire: { title: 'bound → CreateContainerGroup on the wire', pods: 600, run: wire },
   running: { title: 'bound → Running in the API server', pods: 1_000, run: running },
   memory: { title: 'resident memory of the agent', pods: 1_000, run: memory },

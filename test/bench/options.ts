@@ -27,12 +27,12 @@ export const HELP = `How fast the fleet is, on real parts, each figure beside a 
 
   npm run bench                      All of it: about an hour, most of it list, live and storm
   npm run bench -- --only wire       One or some of: ${BENCHES.join(', ')}
-  npm run bench -- --pods 500        Pods of each bench. Default: append 40000 events, intents 10000, noisy 1200, wire 600, running and memory 1000, rebuild 1000000 events, list 10000000 rows, center 1000, storm 2000, live 10000
+  npm run bench -- --pods 500        Pods of each bench. Default: append 40000 events, intents 10000, noisy 2000, wire 600, running and memory 1000, rebuild 1000000 events, list 10000000 rows, center 1000, storm 2000, live 10000
   npm run bench -- --profile FOLDER  Writes CPU profiles and metrics of control plane and agent there (browsers' developer tools open profiles)
 
   append   Events appended 50 streams a call over 8 connections. Baseline: a plain insert of the same events.
   intents  A backlog of sealed intents of about 4 KB in Kafka → events in PostgreSQL. Baseline: a plain insert of the same rows.
-  noisy    Intents of calm clusters, sent → accepted, beside one that sends bytes of chance and values at their bounds, 100 a second. Baseline: without it.
+  noisy    Intents of calm clusters, sent → accepted, beside one that sends bytes of chance and values at their bounds, 100 a second. Baseline: without it, by turns.
   wire     Pods bound one at a time, at 20 a second and 100 at once → CreateContainerGroup at the cloud. Baseline: round trip of one create by the bare SDK.
   running  Bound pods → all Running in the API server. Baseline: status patches a second of the same API server.
   rebuild  The read model made anew from a million events. Baseline: reading the same events in order.
