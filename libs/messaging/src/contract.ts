@@ -148,6 +148,62 @@ export function messagingContract(name: string, make: () => Promise<Rig>): void 
       await r.leave();
     });
 
+    it('lets nobody wait for a handler that is slow with other partitions', async () => {
+      const name = await topic({ partitions: 6 });
+      const slow = new Set<number>();
+      const gate = Promise.withResolvers<void>();
+      const r = await reader([name], {
+        handle: async (batch) => {
+          if (!batch.messages.some(({ key }) => key === 'slow')) return;
+          slow.add(batch.partition);
+          await gate.promise;
+        },
+      });
+      // given a batch that is in work
+      await producer.publish(name, [message('slow', 'slow')]);
+      await vi.waitFor(() => expect(slow.size).toBe(1), within);
+      // when messages come, one after another, to all partitions
+      const keys = Array.from({ length: 24 }, (_, i) => `k${i}`);
+      const others = (): string[] => r.messages.filter(({ partition }) => !slow.has(partition)).map(({ key }) => key);
+      for (const round of [1, 2, 3]) {
+        await producer.publish(
+          name,
+          keys.map((key) => message(key, `${round}`)),
+        );
+        // then those of the other partitions are handled meanwhile
+        await vi.waitFor(() => expect(others().length).toBeGreaterThanOrEqual(round * 12), within);
+      }
+      expect(r.values()).not.toContain('slow');
+      gate.resolve();
+      await vi.waitFor(() => expect(r.messages).toHaveLength(1 + 3 * keys.length), within);
+      // and what had to wait came together
+      const late = r.batches.filter(({ partition }) => slow.has(partition));
+      expect(late.length).toBeLessThanOrEqual(3);
+      await r.leave();
+    });
+
+    it('keeps what waits within bounds, and loses and doubles none of it, when a handler is slow or refuses', async () => {
+      const name = await topic({ partitions: 2 });
+      const value = new Uint8Array(300_000);
+      let refusals = 0;
+      const gate = Promise.withResolvers<void>();
+      const r = await reader([name], {
+        handle: async ({ messages }) => {
+          await gate.promise;
+          if (messages.some(({ key }) => key === 'k20') && refusals++ < 2) throw new Error('PostgreSQL is away');
+        },
+      });
+      for (let i = 0; i < 120; i++) await producer.publish(name, [{ key: `k${i}`, value }]);
+      gate.resolve();
+      await vi.waitFor(() => expect(r.messages).toHaveLength(120), within);
+      expect(new Set(r.messages.map(({ key }) => key)).size).toBe(120);
+      for (const partition of [0, 1]) {
+        const offsets = r.messages.filter((each) => each.partition === partition).map(({ offset }) => Number(offset));
+        expect(offsets).toEqual(offsets.map((_, index) => index));
+      }
+      await r.leave();
+    });
+
     it('never has two batches of one partition in progress, and waits for a slow handler', async () => {
       const name = await topic();
       let inProgress = 0;

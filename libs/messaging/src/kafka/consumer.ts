@@ -5,8 +5,10 @@ import { CatchUp } from '../catch-up.ts';
 import type { Consumer, Consumption, IncomingMessage } from '../messaging.ts';
 import type { LogRange } from '../position.ts';
 import type { BrokerWatch } from './broker-watch.ts';
-import { explain, isRebalancing } from './explain.ts';
+import { messageBytes } from '../message-bytes.ts';
+import { explain } from './explain.ts';
 import { PartitionReader, type ReaderHost } from './partition-reader.ts';
+import { Turns } from './turns.ts';
 
 const SESSION_MS = 10_000;
 /** Also how late a member learns that the group is shared out anew. */
@@ -18,8 +20,13 @@ const POLL_MS = 250;
 /** A consumer that does nothing at all for so long is stuck inside kafkajs. */
 const STALLED_MS = 90_000;
 const RECONNECT = { baseMs: 200, capMs: 5_000 };
-/** Partitions of one broker that are handled at the same time. */
-const CONCURRENCY = 4;
+/** Partitions that are handled at the same time; mostly they wait for a database. */
+const CONCURRENCY = 8;
+/** Of what was fetched and waits to be handled: of all partitions together, and of one at least. */
+const WAITING_BYTES = 8 * 1_048_576;
+const LEAST_WAITING_BYTES = 1_048_576;
+/** What kafkajs fetched at once is handed over at once, however many partitions it is of. */
+const HANDED_OVER_AT_ONCE = 100;
 
 export interface KafkaConsumerOptions {
   readonly kafka: Kafka;
@@ -38,12 +45,16 @@ export interface KafkaConsumerOptions {
  * Reads until stopped. A session of kafkajs that ends, for whatever reason, is followed by another. Nothing is committed to Kafka: at every
  * assignment the position comes from the offset store, or from memory where there is none. A reader without a store joins a group of its own
  * (`<group>/<uuid>`), so that a former self that has not left yet cannot hold its partition.
+ *
+ * kafkajs fetches again once all that it fetched before has been taken from it, so it is only handed over there, and handled beside it: else one slow
+ * partition would keep all others waiting.
  */
 export class KafkaConsumer implements Consumer, ReaderHost {
   readonly consumption: Consumption;
   readonly clock: Clock;
   readonly random: Random;
   readonly catchUp: CatchUp;
+  readonly turns = new Turns(CONCURRENCY);
   private readonly options: KafkaConsumerOptions;
   private readonly groupId: string;
   private readonly readers = new Map<string, PartitionReader>();
@@ -52,7 +63,6 @@ export class KafkaConsumer implements Consumer, ReaderHost {
   private readonly running: Promise<void>;
   private session: KafkajsConsumer | undefined;
   private lastSign = 0;
-  private inProgress = 0;
   private attempts = 0;
 
   constructor(options: KafkaConsumerOptions) {
@@ -66,13 +76,17 @@ export class KafkaConsumer implements Consumer, ReaderHost {
     this.running = this.run();
   }
 
+  get room(): number {
+    return Math.max(LEAST_WAITING_BYTES, WAITING_BYTES / this.readers.size);
+  }
+
   caughtUp(): Promise<void> {
     return this.catchUp.wait();
   }
 
   async stop(): Promise<void> {
     this.stopping.abort();
-    for (const reader of this.readers.values()) reader.release();
+    this.release();
     await this.running;
     this.catchUp.stop();
   }
@@ -129,6 +143,8 @@ export class KafkaConsumer implements Consumer, ReaderHost {
     const crash = Promise.withResolvers<unknown>();
     consumer.on(consumer.events.CRASH, ({ payload }) => crash.resolve(payload.error));
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.joined(consumer, payload.memberAssignment));
+    // Any partition may go to somebody else now: handlers should finish or give up.
+    consumer.on(consumer.events.REBALANCING, () => this.release());
     consumer.on(consumer.events.FETCH, () => this.sign());
     consumer.on(consumer.events.FETCH_START, () => (this.lastSign = this.clock.now()));
     this.session = consumer;
@@ -140,14 +156,14 @@ export class KafkaConsumer implements Consumer, ReaderHost {
       await consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: CONCURRENCY,
+        partitionsConsumedConcurrently: HANDED_OVER_AT_ONCE,
         eachBatch: (payload) => this.batch(payload),
       });
       const ended = await Promise.race([crash.promise, this.stalledOrStopped()]);
       if (ended !== 'stopped') throw ended;
     } finally {
+      this.release();
       this.session = undefined;
-      for (const reader of this.readers.values()) reader.release();
       await this.leave(consumer);
     }
   }
@@ -155,7 +171,7 @@ export class KafkaConsumer implements Consumer, ReaderHost {
   private async stalledOrStopped(): Promise<unknown> {
     while (!this.stopping.signal.aborted) {
       await this.clock.sleep(10_000, this.stopping.signal);
-      if (this.inProgress === 0 && this.clock.now() - this.lastSign > STALLED_MS) {
+      if (this.clock.now() - this.lastSign > STALLED_MS) {
         return new Error(`nothing was heard from Kafka for ${STALLED_MS} ms`);
       }
     }
@@ -163,15 +179,16 @@ export class KafkaConsumer implements Consumer, ReaderHost {
   }
 
   private async leave(consumer: KafkajsConsumer): Promise<void> {
-    const gone = consumer.disconnect().catch(() => undefined);
     // A batch in progress is waited for however long it takes; a broker that hangs is not.
+    await this.turns.idle();
+    const gone = consumer.disconnect().catch(() => undefined);
     const enough = new AbortController();
-    const patience = (async () => {
-      do await this.clock.sleep(5_000, enough.signal);
-      while (this.inProgress > 0 && !enough.signal.aborted);
-    })();
-    await Promise.race([gone, patience]);
+    await Promise.race([gone, this.clock.sleep(5_000, enough.signal)]);
     enough.abort();
+  }
+
+  private release(): void {
+    for (const reader of this.readers.values()) reader.release();
   }
 
   private sign(): void {
@@ -197,6 +214,9 @@ export class KafkaConsumer implements Consumer, ReaderHost {
           pause: () => {
             if (this.session === consumer) consumer.pause([{ topic, partitions: [partition] }]);
           },
+          resume: () => {
+            if (this.session === consumer) consumer.resume([{ topic, partitions: [partition] }]);
+          },
           resumeAt: (offset) => {
             if (this.session !== consumer) return;
             consumer.seek({ topic, partition, offset: offset.toString() });
@@ -214,43 +234,25 @@ export class KafkaConsumer implements Consumer, ReaderHost {
     for (const topic of this.consumption.topics) this.catchUp.assigned(topic);
   }
 
-  private async batch({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
+  private async batch({ batch, resolveOffset, isRunning, isStale }: EachBatchPayload): Promise<void> {
     const reader = this.readers.get(`${batch.topic}/${batch.partition}`);
     if (!reader || !isRunning() || isStale()) return;
     // Not in kafkajs's types: the offset that this batch was asked from.
     const { fetchedOffset } = batch as typeof batch & { readonly fetchedOffset: string };
     const messages = batch.messages.map(incoming);
-    const done = new AbortController();
-    this.inProgress += 1;
-    try {
-      const beating = this.beat(heartbeat, done.signal);
-      await reader.take(BigInt(fetchedOffset), messages, BigInt(batch.lastOffset()) + 1n, async (lastOffset) => {
-        if (!isStale()) resolveOffset(lastOffset);
-        await heartbeat().catch((error: unknown) => this.heartbeatFailed(error));
-      });
-      done.abort();
-      await beating;
-    } finally {
-      done.abort();
-      this.inProgress -= 1;
-      this.lastSign = this.clock.now();
-    }
-    // kafkajs joins again when it hears that the group is shared out anew, and this is where it listens.
-    await heartbeat();
-  }
-
-  /** Keeps the membership alive while a handler takes its time. */
-  private async beat(heartbeat: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      await this.clock.sleep(HEARTBEAT_MS, signal);
-      if (signal.aborted) return;
-      await heartbeat().catch((error: unknown) => this.heartbeatFailed(error));
-    }
-  }
-
-  private heartbeatFailed(error: unknown): void {
-    // Any partition may go to somebody else now: handlers should finish or give up.
-    if (isRebalancing(error)) for (const reader of this.readers.values()) reader.release();
+    const fetched = {
+      from: BigInt(fetchedOffset),
+      messages,
+      after: BigInt(batch.lastOffset()) + 1n,
+      bytes: messages.reduce((sum, message) => sum + messageBytes(message), 0),
+    };
+    if (!reader.offer(fetched)) return;
+    resolveOffset(batch.lastOffset());
+    if (!this.turns.taken) return;
+    // Nobody could handle more at once: what comes meanwhile is fetched together. kafkajs sends its heartbeats between two fetches.
+    const enough = new AbortController();
+    await Promise.race([this.turns.over(), this.clock.sleep(POLL_MS, enough.signal)]);
+    enough.abort();
   }
 }
 

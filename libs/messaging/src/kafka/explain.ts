@@ -7,15 +7,6 @@ export interface Explanation {
   readonly reason: string;
 }
 
-/** Kafka's error types that mean that the group is being shared out anew, or has forgotten us: kafkajs joins again when they reach it. */
-const REBALANCING = new Set([
-  'REBALANCE_IN_PROGRESS',
-  'NOT_COORDINATOR_FOR_GROUP',
-  'ILLEGAL_GENERATION',
-  'UNKNOWN_MEMBER_ID',
-  'FENCED_INSTANCE_ID',
-]);
-
 interface KafkaError {
   readonly name?: unknown;
   readonly type?: unknown;
@@ -29,10 +20,6 @@ function chain(error: unknown, depth = 0): KafkaError[] {
   const { cause, errors } = error as KafkaError;
   const parts: unknown[] = Array.isArray(errors) ? errors : [];
   return [error as KafkaError, ...[cause, ...parts].flatMap((each) => chain(each, depth + 1))];
-}
-
-export function isRebalancing(error: unknown): boolean {
-  return chain(error).some(({ type }) => typeof type === 'string' && REBALANCING.has(type));
 }
 
 /** What an error of kafkajs means. */

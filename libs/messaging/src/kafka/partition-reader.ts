@@ -3,6 +3,7 @@ import type { CatchUp } from '../catch-up.ts';
 import { DEFAULT_MAX_BATCH, RETRY_BACKOFF } from '../delivery.ts';
 import type { Batch, Consumption, IncomingMessage } from '../messaging.ts';
 import { decidePosition, type LogRange } from '../position.ts';
+import type { Turns } from './turns.ts';
 
 /** What a reader needs of the consumer that it belongs to. */
 export interface ReaderHost {
@@ -10,21 +11,41 @@ export interface ReaderHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly catchUp: CatchUp;
+  /** Of handling: partitions take them one batch at a time. */
+  readonly turns: Turns;
+  /** Bytes that may wait to be handled, of each partition. */
+  readonly room: number;
   ranges(topic: string): Promise<ReadonlyMap<number, LogRange>>;
   /** Says that a position could not be found, without counting it as a failed batch. */
   trouble(error: unknown): void;
 }
 
-/** The two things that move a partition in kafkajs. */
+/** What moves a partition in kafkajs. */
 export interface PartitionControl {
   pause(): void;
+  /** After a pause: reads on from where it stopped. */
+  resume(): void;
   /** Reads on from here. */
   resumeAt(offset: bigint): void;
 }
 
+/** What was fetched of one partition at once. */
+export interface Fetched {
+  /** The offset that it was asked from. */
+  readonly from: bigint;
+  readonly messages: readonly IncomingMessage[];
+  /** Offset after the last message. */
+  readonly after: bigint;
+  readonly bytes: number;
+}
+
+/** Bytes of what is handled together; one fetch of one partition brings about as many. */
+const BATCH_BYTES = 1_048_576;
+
 /**
- * One partition of one consumer: where it stands, and what happens to a batch. A reader lives as long as its consumer; each assignment gives
- * it a fresh signal.
+ * One partition of one consumer: where it stands, what waits to be handled, and what happens to a batch. Partitions are handled side by side, each
+ * at its own pace: a slow one fills up and is not read on, and the others go on. A reader lives as long as its consumer; each assignment gives it a
+ * fresh signal.
  */
 export class PartitionReader {
   readonly topic: string;
@@ -38,6 +59,12 @@ export class PartitionReader {
   private failures = 0;
   private assignment = new AbortController();
   private control: PartitionControl | undefined;
+  private waiting: Fetched[] = [];
+  /** Of what waits. */
+  private bytes = 0;
+  /** Not read on, for too much waits. */
+  private full = false;
+  private working: Promise<void> | undefined;
 
   constructor(host: ReaderHost, topic: string, partition: number) {
     this.host = host;
@@ -50,13 +77,14 @@ export class PartitionReader {
     this.assignment.abort();
     this.assignment = new AbortController();
     this.control = control;
-    this.position = undefined;
+    this.forgetPosition();
     void this.locate(this.assignment.signal);
   }
 
   /** The partition is not ours any more, or is about to be taken away. */
   release(): void {
     this.assignment.abort();
+    this.control?.pause();
   }
 
   /** The partition is somebody else's: what failed here is not ours to tell any more. */
@@ -73,46 +101,74 @@ export class PartitionReader {
     this.host.consumption.onNewEpoch?.(this.topic, this.partition, this.epoch);
   }
 
-  /**
-   * Handles what was fetched from `fetchedFrom`, in pieces; `handled` is called with the last offset of each. Answers false when the rest must
-   * not be handled: it comes again.
-   */
-  async take(
-    fetchedFrom: bigint,
-    messages: readonly IncomingMessage[],
-    after: bigint,
-    handled: (lastOffset: string) => Promise<void>,
-  ): Promise<boolean> {
+  /** Takes what was fetched, to be handled in its turn. Answers false when it must not be: it comes again. */
+  offer(fetched: Fetched): boolean {
     const { signal } = this.assignment;
     if (signal.aborted || this.position === undefined) return false;
+    this.waiting.push(fetched);
+    this.bytes += fetched.bytes;
+    if (!this.full && this.bytes > this.host.room) {
+      this.full = true;
+      this.control?.pause();
+    }
+    this.working ??= this.work(signal).finally(() => (this.working = undefined));
+    return true;
+  }
+
+  private async work(signal: AbortSignal): Promise<void> {
+    for (let next = this.next(); next; next = this.next()) if (!(await this.take(next, signal))) return;
+  }
+
+  /** What waits longest, as much of it as one batch may hold: what came while another was handled is handled together. */
+  private next(): Fetched | undefined {
+    const { maxBatch = DEFAULT_MAX_BATCH } = this.host.consumption;
+    let next = this.waiting.shift();
+    for (let [more] = this.waiting; next && more; [more] = this.waiting) {
+      const messages = [...next.messages, ...more.messages];
+      const bytes = next.bytes + more.bytes;
+      if (more.from !== next.after || messages.length > maxBatch || bytes > BATCH_BYTES) break;
+      next = { from: next.from, messages, after: more.after, bytes };
+      this.waiting.shift();
+    }
+    this.bytes -= next?.bytes ?? 0;
+    if (this.full && this.bytes <= this.host.room / 2) {
+      this.full = false;
+      this.control?.resume();
+    }
+    return next;
+  }
+
+  /** Handles it in pieces; answers false when the rest must not be handled. */
+  private async take({ from: fetchedFrom, messages, after }: Fetched, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false;
     if (fetchedFrom !== this.position && !(await this.accept(fetchedFrom, signal))) return false;
-    const { maxBatch = DEFAULT_MAX_BATCH, handle } = this.host.consumption;
+    const { maxBatch = DEFAULT_MAX_BATCH } = this.host.consumption;
     for (let at = 0; at < messages.length; at += maxBatch) {
-      const from = this.position;
       const piece = messages.slice(at, at + maxBatch);
       const last = piece.at(-1);
-      if (signal.aborted || from === undefined || !last) return false;
+      if (!last) return false;
       const next = at + maxBatch >= messages.length ? after : BigInt(last.offset) + 1n;
-      const batch: Batch = {
-        topic: this.topic,
-        partition: this.partition,
-        epoch: this.epoch,
-        from: from.toString(),
-        next: next.toString(),
-        messages: piece,
-        signal,
-      };
-      try {
-        await handle(batch);
-      } catch (error) {
-        this.refuse(error, signal);
-        return false;
-      }
-      this.goesOn();
-      this.position = this.reached = next;
-      this.host.catchUp.reached(this.topic, this.partition, next);
-      await handled(last.offset);
+      if (!(await this.host.turns.run(() => this.handle(piece, next, signal)))) return false;
     }
+    return true;
+  }
+
+  private async handle(messages: readonly IncomingMessage[], next: bigint, signal: AbortSignal): Promise<boolean> {
+    const { topic, partition, epoch, position: from } = this;
+    if (signal.aborted || from === undefined) return false;
+    const batch: Batch = { topic, partition, epoch, from: from.toString(), next: next.toString(), messages, signal };
+    try {
+      await this.host.consumption.handle(batch);
+    } catch (error) {
+      this.refuse(error, signal);
+      return false;
+    }
+    this.goesOn();
+    this.reached = next;
+    this.host.catchUp.reached(topic, partition, next);
+    // Another assignment finds its position itself.
+    if (signal.aborted) return false;
+    this.position = next;
     return true;
   }
 
@@ -146,14 +202,24 @@ export class PartitionReader {
     this.host.consumption.onEvent?.({ kind: 'goes-on', topic, partition });
   }
 
-  private relocate(signal: AbortSignal, afterMs: number): void {
+  /** What waits comes again. */
+  private forgetPosition(): void {
     this.position = undefined;
+    this.waiting = [];
+    this.bytes = 0;
+    this.full = false;
+  }
+
+  private relocate(signal: AbortSignal, afterMs: number): void {
+    this.forgetPosition();
     this.control?.pause();
     void this.host.clock.sleep(afterMs, signal).then(() => this.locate(signal));
   }
 
   /** Finds where to read on and sets kafkajs going there; tries until it succeeds or the partition is gone. */
   private async locate(signal: AbortSignal): Promise<void> {
+    // A batch of the assignment before may be moving it.
+    await this.working;
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
         const range = (await this.host.ranges(this.topic)).get(this.partition);
