@@ -139,6 +139,40 @@ describe('what rests in the quarantine', () => {
   });
 });
 
+describe('whatever a batch holds', () => {
+  it('is one statement: new messages, some that were here, full buckets of many senders', async () => {
+    // given buckets that are full
+    const one = quarantine();
+    const of = (clusterId: string, count: number): QuarantinedMessage[] =>
+      Array.from({ length: count }, (_, n) =>
+        message({ key: `${clusterId}/u${n}`, sender: { proven: true, clusterId } }),
+      );
+    const known = [...of('k1', ROWS), ...of('k2', ROWS)];
+    await one.add(known);
+    let statements = 0;
+    const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<unknown>;
+    pool.query = ((...args: unknown[]) => ((statements += 1), query(...args))) as typeof pool.query;
+    try {
+      // when both come again beside news
+      const again = [known[ROWS - 1]!, known[2 * ROWS - 1]!].map((each) => ({
+        ...each,
+        offset: String((offset += 1)),
+      }));
+      const fresh = [...of('k1', 3), message({ sender: { proven: false }, key: 'nobody' })];
+      expect(await one.add([...again, ...fresh])).toEqual(fresh);
+    } finally {
+      pool.query = query as typeof pool.query;
+    }
+
+    // then
+    expect(statements).toBe(1);
+    const { items } = await reader().page({ limit: 100 });
+    expect(items.filter(({ clusterId }) => clusterId === 'k1')).toHaveLength(ROWS);
+    expect(items.filter(({ clusterId }) => clusterId === 'k2')).toHaveLength(ROWS);
+    expect(items.filter(({ seen }) => seen === 2)).toHaveLength(2);
+  });
+});
+
 describe('a message that comes again', () => {
   const body = { kind: 'RunPod', pod: { uid: 'u1' } };
 

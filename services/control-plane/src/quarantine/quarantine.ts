@@ -27,12 +27,11 @@ interface Group {
   readonly offsets: readonly bigint[];
 }
 
-interface Known {
+/** A row that was written, and the place of its first message. */
+interface Written {
   readonly fold_key: Buffer;
   readonly log_epoch: number;
   readonly message_offset: string;
-  readonly last_log_epoch: number | null;
-  readonly last_offset: string | null;
 }
 
 /**
@@ -53,20 +52,14 @@ export class Quarantine implements QuarantineDesk {
   async add(messages: readonly QuarantinedMessage[]): Promise<readonly QuarantinedMessage[]> {
     const groups = groupsOf(messages);
     if (groups.size === 0) return [];
-    const known = await this.known([...groups.keys()]);
-    const fresh: [string, Group][] = [];
-    const again: [string, Group][] = [];
-    const news: QuarantinedMessage[] = [];
-    for (const [fold, group] of groups) {
-      const row = known.get(fold);
-      (row ? again : fresh).push([fold, group]);
+    const rows = new Map((await this.write(groups)).map((row) => [row.fold_key.toString('hex'), row]));
+    // More at once than a statement can make room for.
+    if (groups.size > this.limits.rows) await this.trim(new Set(messages.map(bucketOf)));
+    return [...groups].flatMap(([fold, { first }]) => {
+      const row = rows.get(fold);
       // A process that died between the row and what follows from it meets its first place once more.
-      if (!row || isPlace(row, group.first)) news.push(group.first);
-    }
-    await this.insert(fresh);
-    await this.count(again, known);
-    await this.trim(new Set(fresh.map(([, { first }]) => bucketOf(first))));
-    return news;
+      return row && !isPlace(row, first) ? [] : [first];
+    });
   }
 
   /** Removes what is too old; returns how many. */
@@ -81,29 +74,45 @@ export class Quarantine implements QuarantineDesk {
     return (rowCount ?? 0) + (await this.trim(new Set(rows.map(({ bucket }) => bucket))));
   }
 
-  private async known(folds: readonly string[]): Promise<Map<string, Known>> {
-    const { rows } = await this.pool.query<Known>(
-      `select fold_key, log_epoch, message_offset, last_log_epoch, last_offset from fleet.quarantine where fold_key = any ($1::bytea[])`,
-      [folds.map((fold) => Buffer.from(fold, 'hex'))],
-    );
-    return new Map(rows.map((row) => [row.fold_key.toString('hex'), row]));
-  }
-
-  private async insert(groups: readonly [string, Group][]): Promise<void> {
-    if (groups.length === 0) return;
+  /**
+   * Keeps those that are new, counts those that have a row, and makes room, in one statement: whoever sends rubbish is not to cost more. A batch that
+   * is handled once more brings places that were counted.
+   */
+  private async write(groups: ReadonlyMap<string, Group>): Promise<readonly Written[]> {
     const of = <T>(read: (message: QuarantinedMessage, group: Group, fold: string) => T): T[] =>
-      groups.map(([fold, group]) => read(group.first, group, fold));
-    await this.pool.query(
-      `insert into fleet.quarantine
-         (topic, log_epoch, partition, message_offset, message_key, cluster_id, proven, reason, clear_part, original, value_bytes, value_digest,
-          headers, quarantined_at, last_seen_at, fold_key, seen, last_log_epoch, last_offset)
-       select topic, log_epoch, partition, message_offset, message_key, cluster_id, proven, reason, clear_part, original, value_bytes, value_digest,
-              headers::jsonb, $1, $1, fold_key, seen, log_epoch, last_offset
-         from unnest($2::text[], $3::integer[], $4::integer[], $5::bigint[], $6::text[], $7::text[], $8::boolean[], $9::text[], $10::text[],
-                     $11::bytea[], $12::bigint[], $13::bytea[], $14::text[], $15::bytea[], $16::bigint[], $17::bigint[])
-           as t (topic, log_epoch, partition, message_offset, message_key, cluster_id, proven, reason, clear_part,
-                 original, value_bytes, value_digest, headers, fold_key, seen, last_offset), ${UNHURRIED}
-       on conflict do nothing`,
+      [...groups].map(([fold, group]) => read(group.first, group, fold));
+    const reached = 'case when q.last_log_epoch = t.epoch then coalesce(q.last_offset, -1) else -1 end';
+    const { rows } = await this.pool.query<Written>(
+      `with t as materialized (
+         select t.* from unnest($2::text[], $3::integer[], $4::integer[], $5::bigint[], $6::text[], $7::text[], $8::boolean[], $9::text[], $10::text[],
+                                $11::bytea[], $12::bigint[], $13::bytea[], $14::text[], $15::bytea[], $16::bigint[], $17::text[])
+           as t (topic, epoch, partition, message_offset, message_key, cluster_id, proven, reason, clear_part,
+                 original, value_bytes, value_digest, headers, fold_key, last_offset, offsets), ${UNHURRIED}),
+       counted as (
+         update fleet.quarantine q
+            set seen = q.seen + (select count(*) from unnest(string_to_array(t.offsets, ',')::bigint[]) each where each > ${reached}),
+                last_seen_at = case when t.last_offset > ${reached} then $1 else q.last_seen_at end,
+                last_offset = greatest(t.last_offset, ${reached}), last_log_epoch = t.epoch
+           from t where q.fold_key = t.fold_key
+         returning q.fold_key, q.log_epoch, q.message_offset),
+       fresh as (
+         insert into fleet.quarantine
+           (topic, log_epoch, partition, message_offset, message_key, cluster_id, proven, reason, clear_part, original, value_bytes, value_digest,
+            headers, quarantined_at, last_seen_at, fold_key, seen, last_log_epoch, last_offset)
+         select topic, epoch, partition, message_offset, message_key, cluster_id, proven, reason, clear_part, original, value_bytes, value_digest,
+                headers::jsonb, $1, $1, fold_key, cardinality(string_to_array(offsets, ',')), epoch, last_offset
+           from t where not exists (select from fleet.quarantine q where q.fold_key = t.fold_key)
+          order by message_offset
+         on conflict do nothing returning fold_key, log_epoch, message_offset, ${BUCKET} as bucket),
+       full_buckets as (select bucket, count(*) as more from fresh group by bucket),
+       trimmed as (
+         -- Beside the rows of this statement, which it does not see yet.
+         delete from fleet.quarantine where id in (
+           select o.id from full_buckets b, lateral (
+             select id from fleet.quarantine where ${BUCKET} = b.bucket and id <=
+               (select id from fleet.quarantine where ${BUCKET} = b.bucket order by id desc offset greatest($18 - b.more, 0) limit 1)
+             for update skip locked) o))
+       select fold_key, log_epoch, message_offset from counted union all select fold_key, log_epoch, message_offset from fresh`,
       [
         new Date(this.clock.now()),
         of(({ topic }) => topic),
@@ -120,33 +129,12 @@ export class Quarantine implements QuarantineDesk {
         of(({ original }) => original && createHash('sha256').update(original).digest()),
         of(({ headers }) => JSON.stringify(keptHeaders(headers))),
         of((_, __, fold) => Buffer.from(fold, 'hex')),
-        of((_, { offsets }) => offsets.length),
         of((_, { last }) => last.offset),
+        of((_, { offsets }) => offsets.join(',')),
+        this.limits.rows,
       ],
     );
-  }
-
-  private async count(groups: readonly [string, Group][], known: ReadonlyMap<string, Known>): Promise<void> {
-    // A batch that is handled once more brings places that were counted.
-    const counted = groups.flatMap(([fold, group]) => {
-      const row = known.get(fold) as Known;
-      const reached =
-        row.last_log_epoch === group.last.epoch && row.last_offset !== null ? BigInt(row.last_offset) : -1n;
-      const more = group.offsets.filter((offset) => offset > reached).length;
-      return more === 0 ? [] : [{ fold, more, last: group.last }];
-    });
-    if (counted.length === 0) return;
-    await this.pool.query(
-      `update fleet.quarantine q set seen = q.seen + t.more, last_seen_at = $1, last_log_epoch = t.epoch, last_offset = t.last_offset
-         from unnest($2::bytea[], $3::integer[], $4::integer[], $5::bigint[]) as t (fold_key, more, epoch, last_offset), ${UNHURRIED} where q.fold_key = t.fold_key`,
-      [
-        new Date(this.clock.now()),
-        counted.map(({ fold }) => Buffer.from(fold, 'hex')),
-        counted.map(({ more }) => more),
-        counted.map(({ last }) => last.epoch),
-        counted.map(({ last }) => last.offset),
-      ],
-    );
+    return rows;
   }
 
   /** Removes the oldest rows of buckets that are too full; returns how many. */
@@ -182,7 +170,7 @@ function bucketOf({ sender }: QuarantinedMessage): string {
   return sender.proven ? sender.clusterId : STRANGERS;
 }
 
-function isPlace(row: Known, { epoch, offset }: QuarantinedMessage): boolean {
+function isPlace(row: Written, { epoch, offset }: QuarantinedMessage): boolean {
   return row.log_epoch === epoch && row.message_offset === offset;
 }
 
