@@ -1,7 +1,12 @@
+import { randomBytes } from 'node:crypto';
+import type { SealedRunPod } from '#libs/contracts';
+import { mapPod } from '#libs/kubernetes';
+import { openEnvelope } from '#libs/messaging';
 import { describe, expect, it } from 'vitest';
 import { atLeast, atMost, milliseconds, percentile, rate, table } from './figures.ts';
 import { WrongUsage } from '#libs/runtime';
 import { BENCHES, readOptions } from './options.ts';
+import { sealedIntent } from './sealed-intents.ts';
 
 describe('options of the bench', () => {
   it('runs everything by default', () => {
@@ -21,6 +26,20 @@ describe('options of the bench', () => {
   ])('says what is wrong with %j', (given, message) => {
     expect(() => readOptions(given)).toThrow(WrongUsage);
     expect(() => readOptions(given)).toThrow(message);
+  });
+});
+
+describe('the intent that benches send', () => {
+  it('is of a pod that runs: one that is refused would be measured on a shorter way', async () => {
+    const key = { kid: 'day', key: randomBytes(32) };
+    const { key: messageKey, value } = await sealedIntent({ clusterId: 'k1', epoch: 1, key }, 1);
+
+    const opened = await openEnvelope(value, messageKey, () => key.key);
+
+    if (!opened.ok || opened.clear.body.kind !== 'RunPod') throw new Error('it is no RunPod');
+    const { pod, resolved } = opened.clear.body;
+    const sealed = opened.sealed as SealedRunPod;
+    expect(mapPod({ accountId: 'a', pod, resolved, sealed })).toMatchObject({ ok: true });
   });
 });
 

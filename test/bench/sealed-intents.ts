@@ -68,7 +68,8 @@ function secretsOf(): SealedRunPod {
     env: { 'containers/web/0': 'info', 'containers/web/1': 'https://example.com/orders' },
     annotations: {},
     configMaps: { 'kube-root-ca.crt': { data: { 'ca.crt': randomBytes(420).toString('base64') }, binaryData: {} } },
-    secrets: { database: { type: 'Opaque', data: { password: randomBytes(24).toString('base64') } } },
+    // A variable takes text only.
+    secrets: { database: { type: 'Opaque', data: { password: btoa(randomBytes(18).toString('base64')) } } },
     tokens: { [`${TOKEN_VOLUME}/token`]: randomBytes(480).toString('base64url') },
     pullSecrets: [],
   };
