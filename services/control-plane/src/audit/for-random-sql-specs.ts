@@ -105,6 +105,21 @@ const onEvents: readonly Tampering[] = [
     },
   },
   {
+    name: 'event: two change their contents',
+    run: async (db, draw) => {
+      const [one, two] = [await event(db, draw), await event(db, draw)];
+      await db.query(`update es.event e set data = o.data, type = o.type, event_id = o.event_id
+        from es.event o
+       where (e.stream_id, e.version, o.stream_id, o.version) in
+             ((${quoted(one.stream)}, ${one.version}, ${quoted(two.stream)}, ${two.version}),
+              (${quoted(two.stream)}, ${two.version}, ${quoted(one.stream)}, ${one.version}))`);
+    },
+  },
+  statement('event: truncate', 'truncate es.event'),
+];
+
+const additions: readonly Tampering[] = [
+  {
     name: 'event: one more at the end of its stream',
     run: async (db, draw) =>
       db.query(`insert into es.event (recorded_at, position, transaction_id, stream_id, version, event_id, ${COPY})
@@ -126,18 +141,6 @@ const onEvents: readonly Tampering[] = [
         select recorded_at, position + 1000, ${transaction(draw)}, 'container_group:audited:new', 1, gen_random_uuid(), ${COPY}
           from es.event where ${where(await event(db, draw))}`),
   },
-  {
-    name: 'event: two change their contents',
-    run: async (db, draw) => {
-      const [one, two] = [await event(db, draw), await event(db, draw)];
-      await db.query(`update es.event e set data = o.data, type = o.type, event_id = o.event_id
-        from es.event o
-       where (e.stream_id, e.version, o.stream_id, o.version) in
-             ((${quoted(one.stream)}, ${one.version}, ${quoted(two.stream)}, ${two.version}),
-              (${quoted(two.stream)}, ${two.version}, ${quoted(one.stream)}, ${one.version}))`);
-    },
-  },
-  statement('event: truncate', 'truncate es.event'),
 ];
 
 const onHeads: readonly Tampering[] = [
@@ -254,14 +257,25 @@ const nothing: readonly Tampering[] = [
   ),
 ];
 
-/** Some statements in a row, the ones of who covers up last. */
+/** Some statements in a row; who covers up does so at last, and more or less of it. */
 export function tamperings(draw: Draw, mallory: SealSigner): readonly Tampering[] {
-  const harm = [onEvents, onEvents, onEvents, onHeads, onSeals, onTables];
-  if (draw.number(8) === 0) return Array.from({ length: 1 + draw.number(3) }, () => draw.of(nothing));
-  const done = Array.from({ length: 1 + draw.number(2) }, () => draw.of(draw.of(harm)));
-  const covered = coveringUp(mallory).filter(() => draw.number(3) > 0);
-  // Not both: the second would cover the first.
-  const seals = covered.filter(({ name }) => name.includes('seals anew'));
-  const kept = covered.filter((each) => !seals.includes(each) || each === seals[draw.number(seals.length)]);
-  return draw.number(3) === 0 ? done : [...done, ...(draw.number(3) === 0 ? [draw.of(onTables)] : []), ...kept];
+  const some = (lists: readonly (readonly Tampering[])[]): readonly Tampering[] =>
+    Array.from({ length: 1 + draw.number(2) }, () => draw.of(draw.of(lists)));
+  const [heads, digests, unsigned, ownKey, cutOff] = coveringUp(mallory) as [Tampering, ...Tampering[]] & Tampering[];
+  const harm = some([onEvents, onEvents, additions, onHeads, onSeals, onTables]);
+  const quiet = some([onEvents, additions]);
+  switch (draw.number(7)) {
+    case 0:
+      return some([nothing]);
+    case 1:
+      return harm;
+    case 2:
+      return [...harm, heads, digests!, ...(draw.number(2) === 0 ? [draw.of(onTables)] : [])];
+    case 3:
+      return [...some([additions]), heads, digests!];
+    case 4:
+      return [...harm, heads, digests!, cutOff!];
+    default:
+      return [...quiet, heads, digests!, draw.of([unsigned!, unsigned!, ownKey!])];
+  }
 }

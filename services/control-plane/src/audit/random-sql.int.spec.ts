@@ -198,7 +198,12 @@ async function tried(seed: number): Promise<{ readonly done: readonly string[]; 
         if (isDone) done.push(each);
       }
     });
-    if (draw.number(2) === 0) await restarted(database);
+    const isHarmless = done.every(({ harmless }) => harmless);
+    if (draw.number(2) === 0) {
+      const sealed = await restarted(database);
+      if (isHarmless && !sealed)
+        return { done: done.map(({ name }) => name), wrong: ['nothing was changed, and the sealer does not go on'] };
+    }
     const wrong = faultsIn(
       await viewOf(database),
       done,
@@ -213,14 +218,18 @@ async function tried(seed: number): Promise<{ readonly done: readonly string[]; 
 }
 
 /** The sealer starts anew and an honest event comes in. */
-async function restarted(database: TestDatabase): Promise<void> {
+async function restarted(database: TestDatabase): Promise<boolean> {
   const pool = createPool(database.url, { max: 2 });
   try {
     await record(new PostgresEventStore(pool), HONEST, story([accepted('audited', 'after')]));
-    const anew = sealer(pool, []);
-    await anew.step();
+    const made: FullSeal[] = [];
+    const anew = sealer(pool, made);
+    // Anybody's open transaction hides the event for a while.
+    for (let tries = 0; tries < 20 && made.length === 0; tries++) await anew.step();
+    return made.length > 0;
   } catch {
-    // It refuses, or there is nothing left to seal: both are fine.
+    // It refuses, or the tables do not take it.
+    return false;
   } finally {
     await pool.end();
   }
@@ -266,7 +275,8 @@ function faultsIn(
   if (passes(byCopy)) wrong.push(`${changed.join(', ')} changed, and it passes in spite of the copies of seals`);
   else if (!tables(byCopy))
     for (const id of changed)
-      if (!named.has(id)) wrong.push(`${id} changed and is not named: ${JSON.stringify(byCopy).slice(0, 2_000)}`);
+      if (!named.has(id) && !beginsWith(now.streams.get(id), before.streams.get(id)))
+        wrong.push(`${id} changed and is not named: ${JSON.stringify(byCopy).slice(0, 2_000)}`);
   return wrong;
 }
 
