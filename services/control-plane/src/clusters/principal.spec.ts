@@ -20,6 +20,8 @@ describe('the principal of an agent', () => {
     for (const principal of [
       'eci-fleet',
       'eci-fleet.',
+      'eci-fleet.auditor',
+      'eci-fleet.control-plane.1',
       'eci-fleet.c1.x',
       'eci-fleet.c1.01',
       'eci-fleet.c1.2.3',
