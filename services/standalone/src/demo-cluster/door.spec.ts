@@ -49,6 +49,20 @@ it.each<readonly [string, () => Record<string, string>, number]>([
   for (const path of PATHS) expect([path, await statusOf(path, headers())]).toEqual([path, status]);
 });
 
+it('a request of its own client arrives whole, whatever its method and body', async () => {
+  const pods = '/api/v1/namespaces/default/pods';
+  for (const [name, options] of [
+    ['with-options', { gracePeriodSeconds: 0 }],
+    ['with-nothing-in-them', {}],
+    ['without-them', undefined],
+  ] as const) {
+    const pod = { metadata: { name }, spec: { containers: [{ name: 'ä', image: 'nginx' }] } };
+    expect((await cluster.ask('POST', pods, pod)).status).toBe(201);
+    expect((await cluster.ask('DELETE', `${pods}/${name}`, options)).status).toBe(200);
+    expect((await cluster.ask('GET', `${pods}/${name}`)).status).toBe(404);
+  }
+});
+
 it('the token is another one at each start', async () => {
   const other = await startDemoCluster({ onError: () => undefined });
   try {
