@@ -264,7 +264,7 @@ export function tamperings(draw: Draw, mallory: SealSigner): readonly Tampering[
   const [heads, digests, unsigned, ownKey, cutOff] = coveringUp(mallory) as [Tampering, ...Tampering[]] & Tampering[];
   const harm = some([onEvents, onEvents, additions, onHeads, onSeals, onTables]);
   const quiet = some([onEvents, additions]);
-  switch (draw.number(7)) {
+  switch (draw.number(8)) {
     case 0:
       return some([nothing]);
     case 1:
@@ -272,7 +272,9 @@ export function tamperings(draw: Draw, mallory: SealSigner): readonly Tampering[
     case 2:
       return [...harm, heads, digests!, ...(draw.number(2) === 0 ? [draw.of(onTables)] : [])];
     case 3:
-      return [...some([additions]), heads, digests!];
+    case 7:
+      // With a face for auditors in which what was added is not there.
+      return [...some([additions]), heads, digests!, ...(draw.number(2) === 0 ? [onTables[0]!] : [])];
     case 4:
       return [...harm, heads, digests!, cutOff!];
     default:
