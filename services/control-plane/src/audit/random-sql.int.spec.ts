@@ -22,7 +22,7 @@ import { verify } from './verify/verify.ts';
  * Whatever a superuser does to the store: if deciders, the history or the feed then say something else, `audit verify` fails and names it; if nothing
  * was changed, it passes. `AUDIT_TAMPERINGS=1000` tries more, `AUDIT_SEED=n` begins elsewhere; a failure names its seed.
  */
-const COUNT = Number(process.env['AUDIT_TAMPERINGS'] ?? 25);
+const COUNT = Number(process.env['AUDIT_TAMPERINGS'] ?? 40);
 const SEED = Number(process.env['AUDIT_SEED'] ?? 1);
 
 const newSigner = (): AuditSigner =>
