@@ -19,7 +19,8 @@ const planted = newCanary();
 const fleet = useFleet({
   ownPostgres: true,
   ownKafka: true,
-  simulator: { accessKey: { id: 'LTAI-of-the-test', secret: secrets['the AccessKey'] } },
+  // The cloud is to have been told: its ledger keeps what it heard.
+  simulator: { accessKey: { id: 'LTAI-of-the-test', secret: secrets['the AccessKey'] }, ledgerSecrets: true },
 });
 
 /** Everything that PostgreSQL holds: its files, after all was written out, and every row of ours as text (files may be compressed). */

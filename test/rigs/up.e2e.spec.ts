@@ -46,6 +46,7 @@ describe('npm run rigs -- up', () => {
   it('prints variables with which everything can be used, and leaves nothing after Ctrl-C', async () => {
     expect(Object.keys(variables).sort()).toEqual([
       'DATABASE_URL',
+      'ECI_CONTROL_URL',
       'ECI_ENDPOINT',
       'KAFKA_BROKERS',
       'KUBECONFIG',
