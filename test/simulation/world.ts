@@ -140,6 +140,7 @@ export class World {
     this.trace = new Trace(scheduler, options.keepTrace);
     const databaseClock = new (class extends Clock {
       override now = (): number => scheduler.now + world.databaseOffsetMs;
+      override monotonic = (): number => scheduler.now;
       override sleep = (): Promise<void> => Promise.reject(new Error('the database does not sleep'));
     })();
     const world = this;

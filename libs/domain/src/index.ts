@@ -13,6 +13,7 @@ export { evolve, fold } from './container-group/evolve.ts';
 export * from './container-group/questions.ts';
 export * from './container-group/state.ts';
 export * from './cost/hourly-cost.ts';
+export * from './evidence/absence.ts';
 export * from './guard/mass-delete-guard.ts';
 export * from './orphan/decide.ts';
 export * from './orphan/events.ts';

@@ -2,6 +2,9 @@
 export abstract class Clock {
   abstract now(): number;
 
+  /** Milliseconds since some moment of this process. Unlike `now` nobody sets it: what tells how long something took. */
+  abstract monotonic(): number;
+
   /** Resolves after `ms` milliseconds, or at once when `signal` is aborted (it never rejects: callers check the signal). */
   abstract sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
@@ -9,6 +12,10 @@ export abstract class Clock {
 export class SystemClock extends Clock {
   now(): number {
     return Date.now();
+  }
+
+  monotonic(): number {
+    return performance.now();
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
@@ -43,6 +50,10 @@ export class VirtualClock extends Clock {
   }
 
   now(): number {
+    return this.time;
+  }
+
+  monotonic(): number {
     return this.time;
   }
 

@@ -184,6 +184,10 @@ class ProcessClock extends Clock {
     return this.scheduler.now + this.process.clockOffsetMs;
   }
 
+  monotonic(): number {
+    return this.scheduler.now;
+  }
+
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return this.scheduler.mayBegin() ? Promise.resolve() : NEVER;
     const { idle, process, scheduler } = this;

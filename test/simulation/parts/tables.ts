@@ -289,9 +289,8 @@ export class CasesOfStreams extends OrphanCases {
       const id = parseOrphanStreamId(streamId);
       if (id?.accountId !== place.accountId || id.region !== place.region) continue;
       const state = foldOrphan(events.map(orphanEvent));
-      const { phase, facts, quarantinedAt } = state;
-      if (isOpenOrphan(state) && facts && quarantinedAt !== undefined)
-        cases.push({ ...id, phase, facts, quarantinedAt: Date.parse(quarantinedAt) });
+      const { phase, facts } = state;
+      if (isOpenOrphan(state) && facts) cases.push({ ...id, phase, facts });
     }
     return Promise.resolve(cases);
   }

@@ -180,12 +180,11 @@ function step(world: World, { kind, pick }: Move): void {
         type: 'RecordAbsent',
         attempt: number,
         evidence: {
-          firstBeganAt: first,
-          firstEndedAt: first + 10,
-          secondBeganAt: world.now,
-          secondEndedAt: world.now + 10,
+          firstAt: first,
+          secondAt: world.now,
+          apartMs: world.now - first,
+          ageMs: world.now - (world.lastCall || first),
         },
-        lastCallEndedAt: world.lastCall,
       });
     }
     case 'delete': {

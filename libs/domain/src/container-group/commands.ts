@@ -50,12 +50,15 @@ export type CreateOutcome =
   | { readonly kind: 'unknown'; readonly reason: string }
   | { readonly kind: 'retry'; readonly reason: string };
 
-/** Two complete look-ups by tag, and when they began and ended; epoch milliseconds. */
+/** Two complete look-ups by tag, both begun after the last call of the attempt had ended or its deadline had passed. */
 export interface AbsenceEvidence {
-  readonly firstBeganAt: number;
-  readonly firstEndedAt: number;
-  readonly secondBeganAt: number;
-  readonly secondEndedAt: number;
+  /** When each began, epoch milliseconds, by the clock of whoever looked: for people, and compared with nothing. */
+  readonly firstAt: number;
+  readonly secondAt: number;
+  /** Pauses that were waited out between them. */
+  readonly apartMs: number;
+  /** How long ago the attempt came into doubt, by the database's clock. */
+  readonly ageMs: number;
 }
 
 export type ContainerGroupCommand =
@@ -109,23 +112,21 @@ export type ContainerGroupCommand =
   | { readonly type: 'RecordNeverSent'; readonly attempt: number }
   /** A group with the four tags of this attempt was found. */
   | { readonly type: 'RecordFound'; readonly attempt: number; readonly containerGroupId: string }
-  /** No group with the tags of this attempt exists; `lastCallEndedAt` = when its last call ended or its deadline passed. */
-  | {
-      readonly type: 'RecordAbsent';
-      readonly attempt: number;
-      readonly evidence: AbsenceEvidence;
-      readonly lastCallEndedAt: number;
-    }
+  /** No group with the tags of this attempt exists. */
+  | { readonly type: 'RecordAbsent'; readonly attempt: number; readonly evidence: AbsenceEvidence }
   | { readonly type: 'Observe'; readonly snapshot: GroupSnapshot }
   /** Proven gone (see the rules of evidence in `docs/developers/container-group.md`). */
   | { readonly type: 'RecordGone'; readonly containerGroupId: string; readonly evidence: string }
   | { readonly type: 'RecordDelete'; readonly containerGroupId: string; readonly requestId?: string }
-  /** An open group with our fleet's tags, this pod's uid and another attempt. */
+  /** A group with our fleet's tags and this pod's uid that its stream does not know. */
   | {
       readonly type: 'RecordTwin';
       readonly containerGroupId: string;
       readonly attempt?: number;
       readonly status: GroupStatus;
+      /** When it was made, and ended, as the cloud says. */
+      readonly createdAt?: string;
+      readonly finishedAt?: string;
       /** Where it was found. */
       readonly accountId?: string;
       readonly region?: string;

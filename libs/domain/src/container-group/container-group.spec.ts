@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ContainerGroupCommand, GroupSnapshot } from './commands.ts';
+import type { AbsenceEvidence, ContainerGroupCommand, GroupSnapshot } from './commands.ts';
 import { consequencesOf } from './consequences.ts';
 import { decide } from './decide.ts';
 import type { ContainerGroupEvent, ContainerState, ContainerStatus, NewContainerGroupEvent } from './events.ts';
@@ -247,50 +247,50 @@ describe('a create', () => {
 describe('absence', () => {
   const minute = 60_000;
   const base = Date.parse(AT);
-  const evidence = (first: number, second: number) => ({
-    firstBeganAt: first,
-    firstEndedAt: first + 100,
-    secondBeganAt: second,
-    secondEndedAt: second + 100,
+  const evidence = (over: Partial<AbsenceEvidence> = {}): AbsenceEvidence => ({
+    firstAt: base + minute,
+    secondAt: base + 3 * minute,
+    apartMs: minute,
+    ageMs: 3 * minute,
+    ...over,
   });
   const unknown = [...placed, { type: 'CreateOutcomeUnknown', data: { attempt: 1, reason: 'timeout' } } as const];
 
-  it('of two complete look-ups a minute apart, both after the last call, settles the attempt', () => {
+  it('of two complete look-ups a minute apart settles the attempt', () => {
     const step = given(...unknown)
-      .when({
-        type: 'RecordAbsent',
-        attempt: 1,
-        evidence: evidence(base + minute, base + 3 * minute),
-        lastCallEndedAt: base,
-      })
+      .when({ type: 'RecordAbsent', attempt: 1, evidence: evidence() })
       .then('ContainerGroupGone');
     expect(wantsPlacement(step.after)).toBe(true);
   });
 
-  it('proves nothing when a look-up began before the last call ended, or the two are too close', () => {
-    given(...unknown)
-      .when({ type: 'RecordAbsent', attempt: 1, evidence: evidence(base, base + 3 * minute), lastCallEndedAt: base })
-      .refusedWith('EvidenceTooEarly');
+  it('proves nothing when less than a minute was waited between the two, whatever clocks say', () => {
     given(...unknown)
       .when({
         type: 'RecordAbsent',
         attempt: 1,
-        evidence: evidence(base + minute, base + 1.5 * minute),
-        lastCallEndedAt: base,
+        evidence: evidence({ apartMs: minute - 1, secondAt: base + 9 * minute }),
       })
       .refusedWith('EvidenceTooClose');
-  });
-
-  it('that comes after ECI may have forgotten a finished group ends the pod as unknown', () => {
-    const late = evidence(base + 40 * minute, base + 55 * minute);
     given(...unknown)
-      .when({ type: 'RecordAbsent', attempt: 1, evidence: late, lastCallEndedAt: base })
-      .then('ContainerGroupFailed', 'ContainerGroupGone');
-    const always = accepted({ pod: { ...accepted().data.pod, restartPolicy: 'Always' } });
-    given(always, ...unknown.slice(1))
-      .when({ type: 'RecordAbsent', attempt: 1, evidence: late, lastCallEndedAt: base })
+      .when({ type: 'RecordAbsent', attempt: 1, evidence: evidence({ secondAt: base - 9 * minute }) })
       .then('ContainerGroupGone');
   });
+
+  it.each([
+    ['the database', evidence({ ageMs: 55 * minute })],
+    ['the replicas', evidence({ secondAt: base + 55 * minute })],
+  ])(
+    'that by the clock of %s comes after ECI may have forgotten a finished group ends the pod as unknown',
+    (_, late) => {
+      given(...unknown)
+        .when({ type: 'RecordAbsent', attempt: 1, evidence: late })
+        .then('ContainerGroupFailed', 'ContainerGroupGone');
+      const always = accepted({ pod: { ...accepted().data.pod, restartPolicy: 'Always' } });
+      given(always, ...unknown.slice(1))
+        .when({ type: 'RecordAbsent', attempt: 1, evidence: late })
+        .then('ContainerGroupGone');
+    },
+  );
 });
 
 describe('a stop', () => {
@@ -667,6 +667,70 @@ describe('an observation', () => {
       .when({ type: 'RecordGone', containerGroupId: 'eci-1', evidence: 'lists' })
       .then('ContainerGroupFailed', 'ContainerGroupGone');
     expect(step.decision).toMatchObject({ events: [{ data: { reason: 'OutcomeUnknown', lastSeen: 'Running' } }, {}] });
+  });
+
+  describe('of a group that ended before anybody knew of it', () => {
+    const absent = [...placed, { type: 'ContainerGroupGone', data: { attempt: 1, evidence: '' } } as const];
+    const past = {
+      type: 'RecordTwin',
+      containerGroupId: 'eci-past',
+      attempt: 1,
+      status: 'Succeeded',
+      createdAt: '2026-01-01T00:00:00Z',
+      finishedAt: '2026-01-01T00:01:00Z',
+    } as const;
+
+    it('names it, with its times, and asks for nothing to be done', () => {
+      const step = given(...absent)
+        .when(past)
+        .then('OrphanFound', 'ContainerGroupGone');
+
+      expect(step.decision).toMatchObject({
+        events: [
+          { data: { containerGroupId: 'eci-past', status: 'Succeeded', createdAt: past.createdAt } },
+          { data: { containerGroupId: 'eci-past', finishedAt: past.finishedAt } },
+        ],
+      });
+      expect(step.consequences.effects.filter(({ op, kind }) => op === 'put' && kind !== 'Place')).toEqual([]);
+      expect(wantsPlacement(step.after)).toBe(true);
+    });
+
+    it('names it once', () => {
+      const events = [...absent, ...said(given(...absent).when(past))];
+      given(...events)
+        .when(past)
+        .then();
+    });
+
+    it('gives one that was never scheduled no time', () => {
+      const step = given(...absent).when({ ...past, status: 'ScheduleFailed' });
+      expect(JSON.stringify(said(step))).not.toMatch(/createdAt|finishedAt/);
+    });
+
+    it('says nothing of one that the stream knows', () => {
+      const known = { ...past, containerGroupId: 'eci-1' };
+      given(...running)
+        .when(known)
+        .then();
+      const gone = { type: 'ContainerGroupGone', data: { containerGroupId: 'eci-1', evidence: '' } } as const;
+      given(...running, gone)
+        .when(known)
+        .then();
+    });
+
+    it('adopts the one of an attempt in doubt', () => {
+      given(...placed)
+        .when(past)
+        .then('Adopted');
+    });
+
+    it('leaves a stream closed that was closed', () => {
+      const stopped = { type: 'StopRequested', data: { by: 'agent', reason: 'Deleted' } } as const;
+      const step = given(...absent, stopped)
+        .when(past)
+        .then('OrphanFound', 'ContainerGroupGone');
+      expect([isClosed(step.after), finalize(step.after)]).toEqual([true, true]);
+    });
   });
 
   it('of a late twin deletes it after a minute and lets no attempt start before it is gone', () => {

@@ -1,5 +1,6 @@
 import type { AbsenceEvidence, ContainerGroupCommand, CreateOutcome } from './commands.ts';
 import type { ContainerGroupEvent, NewContainerGroupEvent } from './events.ts';
+import { ABSENCE_PROVES_FOR_MS, LISTS_APART_MS } from '../evidence/absence.ts';
 import { evolve } from './evolve.ts';
 import { observe } from './observe.ts';
 import { same } from '../same.ts';
@@ -66,7 +67,7 @@ function eventsOf(command: ContainerGroupCommand, state: ContainerGroupState): O
     case 'RecordFound':
       return found(command.attempt, command.containerGroupId, state);
     case 'RecordAbsent':
-      return recordAbsent(command.attempt, command.evidence, command.lastCallEndedAt, state);
+      return recordAbsent(command.attempt, command.evidence, state);
     case 'Observe':
       return observe(command.snapshot, state);
     case 'RecordGone':
@@ -74,12 +75,11 @@ function eventsOf(command: ContainerGroupCommand, state: ContainerGroupState): O
     case 'RecordDelete':
       return recordDelete(command.containerGroupId, command.requestId, state);
     case 'RecordTwin':
-      if (isFinalStatus(command.status)) return [];
       if (command.attempt !== undefined && isAttemptInDoubt(command.attempt, state))
         return found(command.attempt, command.containerGroupId, state);
       // Its tags do not say which attempt made it: while one is in doubt it may be that one's.
       if (command.attempt === undefined && attemptInDoubt(state)) return [];
-      return twin(command.containerGroupId, command.attempt, command.status, state, command);
+      return isFinalStatus(command.status) ? pastTwin(command, state) : twin(command, state);
     case 'ReleaseStop':
       return state.held ? carriedOut(state.held, command) : [];
     case 'DenyStop': {
@@ -257,7 +257,7 @@ function recordCreate(attempt: number, outcome: CreateOutcome, state: ContainerG
     const { containerGroupId, requestId } = outcome;
     if (isAttemptInDoubt(attempt, state))
       return [{ type: 'ContainerGroupCreated', data: { attempt, containerGroupId, requestId } }];
-    return twin(containerGroupId, attempt, 'Scheduling', state);
+    return twin({ containerGroupId, attempt, status: 'Scheduling' }, state);
   }
   // After one unknown call a refusal to a repeat proves nothing: the first call may have made the group.
   if (state.attempt?.number !== attempt || state.attempt.outcome !== 'pending') return [];
@@ -299,50 +299,64 @@ function isAttemptInDoubt(attempt: number, state: ContainerGroupState): boolean 
 
 function found(attempt: number, containerGroupId: string, state: ContainerGroupState): NewContainerGroupEvent[] {
   if (isAttemptInDoubt(attempt, state)) return [{ type: 'Adopted', data: { attempt, containerGroupId } }];
-  return twin(containerGroupId, attempt, 'Unknown', state);
+  return twin({ containerGroupId, attempt, status: 'Unknown' }, state);
 }
+
+type Twin = Omit<Extract<ContainerGroupCommand, { type: 'RecordTwin' }>, 'type'>;
 
 /** An open group of this pod that is not the current one must not live. A group that was taken for gone and is back is one, too. */
 function twin(
-  containerGroupId: string,
-  attempt: number | undefined,
-  status: Extract<ContainerGroupCommand, { type: 'RecordTwin' }>['status'],
+  { containerGroupId, status, attempt, createdAt, accountId, region }: Twin,
   state: ContainerGroupState,
-  { accountId, region }: { readonly accountId?: string; readonly region?: string } = {},
 ): NewContainerGroupEvent[] {
   if (state.twins[containerGroupId]) return [];
   if (state.group?.containerGroupId === containerGroupId && !state.group.gone) return [];
-  const place = accountId === undefined || region === undefined ? {} : { accountId, region };
-  const data = { containerGroupId, status, ...(attempt === undefined ? {} : { attempt }), ...place };
+  const data = {
+    containerGroupId,
+    status,
+    ...(attempt === undefined ? {} : { attempt }),
+    ...(createdAt === undefined ? {} : { createdAt }),
+    ...(accountId === undefined || region === undefined ? {} : { accountId, region }),
+  };
   return [{ type: 'OrphanFound', data }];
 }
 
-const MINUTE = 60_000;
+/** A group that came and ended unseen: nothing is to be done, but it ran for this pod and was paid for, so its stream names it. */
+function pastTwin(past: Twin, state: ContainerGroupState): NewContainerGroupEvent[] {
+  const { containerGroupId, status, finishedAt } = past;
+  const isNamed =
+    state.group?.containerGroupId === containerGroupId ||
+    state.twins[containerGroupId] !== undefined ||
+    state.pastTwins.includes(containerGroupId);
+  if (isNamed) return [];
+  // One that never got past scheduling cost nothing: without times of the cloud it lasts no time.
+  const isFree = status === 'ScheduleFailed';
+  const { createdAt: _, ...withoutTime } = past;
+  const evidence = `it had ended by itself: ${status}`;
+  return [
+    ...twin(isFree ? withoutTime : past, state),
+    {
+      type: 'ContainerGroupGone',
+      data: { containerGroupId, evidence, ...(isFree || finishedAt === undefined ? {} : { finishedAt }) },
+    },
+  ];
+}
 
-/** ECI forgets finished groups after an hour: absence proves that nothing was created only while that cannot have happened. */
-const ABSENCE_PROVES_FOR_MS = 50 * MINUTE;
-
-function recordAbsent(
-  attempt: number,
-  evidence: AbsenceEvidence,
-  lastCallEndedAt: number,
-  state: ContainerGroupState,
-): Outcome {
+function recordAbsent(attempt: number, evidence: AbsenceEvidence, state: ContainerGroupState): Outcome {
   if (!isAttemptInDoubt(attempt, state)) return [];
-  const { firstBeganAt, firstEndedAt, secondBeganAt, secondEndedAt } = evidence;
-  if (firstBeganAt <= lastCallEndedAt)
-    return no('EvidenceTooEarly', 'the first look-up began before the last call had ended');
-  if (secondBeganAt - firstEndedAt < MINUTE)
-    return no('EvidenceTooClose', 'the two look-ups must be at least 60 s apart');
+  const { firstAt, secondAt, apartMs, ageMs } = evidence;
+  if (apartMs < LISTS_APART_MS) return no('EvidenceTooClose', 'the two look-ups must be at least 60 s apart');
 
-  const told = `two complete look-ups by tag, at ${firstBeganAt} and ${secondBeganAt} (epoch ms), found no group`;
+  const told = `two complete look-ups by tag, at ${firstAt} and ${secondAt} (epoch ms), found no group`;
   if (!state.attempt) {
     // The pod ran before this stream knew of it. Its group is gone, and what became of it nobody can say.
     return [outcomeUnknown(told), { type: 'ContainerGroupGone', data: { attempt, evidence: told } }];
   }
   const gone: NewContainerGroupEvent = { type: 'ContainerGroupGone', data: { attempt, evidence: told } };
+  // Whichever clock says that it was too long ago is believed: then nothing runs twice.
   const firstCall = Date.parse(state.attempt.unknownSince ?? state.attempt.chosenAt);
-  const proves = secondEndedAt - firstCall <= ABSENCE_PROVES_FOR_MS || state.intent?.pod.restartPolicy === 'Always';
+  const age = Math.max(ageMs, secondAt - firstCall);
+  const proves = age <= ABSENCE_PROVES_FOR_MS || state.intent?.pod.restartPolicy === 'Always';
   return proves ? [gone] : [outcomeUnknown(told), gone];
 }
 

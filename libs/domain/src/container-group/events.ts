@@ -258,11 +258,16 @@ export interface EventData {
     readonly attempt?: number;
     readonly containerGroupId?: string;
     readonly evidence: string;
+    /** Of a twin that ended by itself, by the cloud's clock; ISO. */
+    readonly finishedAt?: string;
   };
+  /** A group of this pod that is not its current one: open, or over before anybody knew of it, and then gone with the next event. */
   OrphanFound: {
     readonly containerGroupId: string;
     readonly attempt?: number;
     readonly status: GroupStatus;
+    /** By the cloud's clock, when the cloud said it; ISO. */
+    readonly createdAt?: string;
     /** Where it was found; absent in old events: where the stream's present attempt is. */
     readonly accountId?: string;
     readonly region?: string;

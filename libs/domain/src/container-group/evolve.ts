@@ -285,7 +285,7 @@ function gone(state: ContainerGroupState, data: EventData['ContainerGroupGone'],
     return { ...state, attempt: { ...state.attempt, outcome: state.attempt.outcome === 'ended' ? 'ended' : 'absent' } };
   }
   const { [id]: twin, ...twins } = state.twins;
-  if (twin) return { ...state, twins };
+  if (twin) return { ...state, twins, pastTwins: [...new Set([...state.pastTwins, id])] };
   const after = withGroup(state, id, (group) => ({ ...group, open: false, gone: true, goneAt: at }));
   return after.group?.containerGroupId === id && after.attempt?.outcome === 'open'
     ? { ...after, attempt: { ...after.attempt, outcome: 'ended' } }

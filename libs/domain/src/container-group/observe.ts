@@ -10,9 +10,9 @@ import { whyExpired, whyFailed } from './why-ended.ts';
 export function observe(snapshot: GroupSnapshot, state: ContainerGroupState): NewContainerGroupEvent[] {
   const { containerGroupId } = snapshot;
   if (state.twins[containerGroupId]) {
-    return isFinalStatus(snapshot.status)
-      ? [{ type: 'ContainerGroupGone', data: { containerGroupId, evidence: `it ended by itself: ${snapshot.status}` } }]
-      : [];
+    if (!isFinalStatus(snapshot.status)) return [];
+    const evidence = `it ended by itself: ${snapshot.status}`;
+    return [{ type: 'ContainerGroupGone', data: { containerGroupId, evidence, ...finishOf(snapshot) } }];
   }
   const { group } = state;
   if (group?.containerGroupId !== containerGroupId || !group.open) return [];
@@ -187,13 +187,15 @@ function spotNotice(picture: EventData['ContainersChanged']): string | undefined
   );
 }
 
+const finishOf = ({ finishedAt }: GroupSnapshot) => (finishedAt === undefined ? {} : { finishedAt });
+
 function ending(
   snapshot: GroupSnapshot,
   picture: EventData['ContainersChanged'],
   state: ContainerGroupState,
 ): NewContainerGroupEvent | undefined {
   const { containerGroupId } = snapshot;
-  const finished = snapshot.finishedAt === undefined ? {} : { finishedAt: snapshot.finishedAt };
+  const finished = finishOf(snapshot);
   switch (snapshot.status) {
     case 'Succeeded':
       return { type: 'ContainerGroupSucceeded', data: { containerGroupId, ...finished } };

@@ -142,6 +142,8 @@ export interface ContainerGroupState {
       }
     >
   >;
+  /** Ids of those that are over, so that each is told once. */
+  readonly pastTwins: readonly string[];
   readonly podObjectGone: boolean;
   /** Fields of a later RunPod that were refused, so that it is said once. */
   readonly refusedFields: readonly string[];
@@ -163,6 +165,7 @@ export interface ContainerGroupState {
 export const initialState: ContainerGroupState = {
   version: 0,
   twins: {},
+  pastTwins: [],
   podObjectGone: false,
   refusedFields: [],
   failures: [],

@@ -120,8 +120,7 @@ const deleted: Step = (state) =>
 const absent: Step = (state) => ({
   type: 'RecordAbsent',
   attempt: state.attempt?.number ?? 1,
-  evidence: { firstBeganAt: 1, firstEndedAt: 2, secondBeganAt: 70_000, secondEndedAt: 70_001 },
-  lastCallEndedAt: 0,
+  evidence: { firstAt: 1, secondAt: 70_000, apartMs: 69_999, ageMs: 80_000 },
 });
 const neverSent: Step = (state) => state.attempt && { type: 'RecordNeverSent', attempt: state.attempt.number };
 const twin: Step = () => ({ type: 'RecordTwin', containerGroupId: 'eci-twin', attempt: 99, status: 'Running' });

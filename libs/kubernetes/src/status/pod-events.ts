@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { cutText, type PodStatusMessage } from '#libs/contracts';
-import type { CloudEvent, ContainerGroupEvent, IgnoredField, RankedVSwitch, RefusalClass } from '#libs/domain';
+import {
+  isFinalStatus,
+  type CloudEvent,
+  type ContainerGroupEvent,
+  type IgnoredField,
+  type RankedVSwitch,
+  type RefusalClass,
+} from '#libs/domain';
 
 export type PodEvent = PodStatusMessage['events'][number];
 export type StoredEvent = ContainerGroupEvent & { readonly id: string };
@@ -159,7 +166,7 @@ function tell(event: StoredEvent, places: ReadonlyMap<number, readonly RankedVSw
       return one(
         'Warning',
         'LateContainerGroup',
-        `Container group ${event.data.containerGroupId} of an earlier attempt appeared and is deleted`,
+        `Container group ${event.data.containerGroupId} of an earlier attempt appeared and ${isFinalStatus(event.data.status) ? 'has ended' : 'is deleted'}`,
       );
     case 'PodIntentRefreshed':
     case 'PodObjectGone':

@@ -50,17 +50,17 @@ export function groupTimes(events: readonly ContainerGroupEvent[]): GroupTimes {
       case 'ContainerGroupFailed':
       case 'ContainerGroupExpired':
         // The cloud's own time is nearer to the bill than the moment we saw it.
-        close(event.data.containerGroupId, finished(event.data.finishedAt, at));
-        times.endedAt = finished(event.data.finishedAt, at);
+        close(event.data.containerGroupId, timeOf(event.data.finishedAt, at));
+        times.endedAt = timeOf(event.data.finishedAt, at);
         break;
       case 'PodRejected':
         times.endedAt ??= at;
         break;
       case 'ContainerGroupGone':
-        close(event.data.containerGroupId, at);
+        close(event.data.containerGroupId, timeOf(event.data.finishedAt, at));
         break;
       case 'OrphanFound':
-        open.set(event.data.containerGroupId, at);
+        open.set(event.data.containerGroupId, timeOf(event.data.createdAt, at));
         break;
       default:
         break;
@@ -69,7 +69,7 @@ export function groupTimes(events: readonly ContainerGroupEvent[]): GroupTimes {
   return times;
 }
 
-function finished(said: string | undefined, seenAt: number): number {
+function timeOf(said: string | undefined, seenAt: number): number {
   const at = said === undefined ? NaN : Date.parse(said);
   return Number.isNaN(at) ? seenAt : at;
 }

@@ -1,36 +1,37 @@
 import {
   isFinalStatus,
   placeOfGroup,
+  provesGone,
+  READS_APART_MS,
+  wasShown,
   type ContainerGroupCommand,
   type ContainerGroupState,
   type GroupSnapshot,
 } from '#libs/domain';
 import type { EciClient } from '#libs/eci';
-import type { EffectChange, EffectRow, JsonObject } from '#libs/event-store';
+import type { EffectChange, EffectRow } from '#libs/event-store';
 import { Asking, DatedEciClient } from '../accounts/dated-eci.ts';
 import { laneOfEffect } from '../streams/lanes.ts';
 import type { EachRow } from './each-row.ts';
-import { claimOf, EffectHandler, type Releases } from './held-effect.ts';
-import type { EffectMetrics } from './metrics.ts';
-import { absenceSpeaks } from './absence-speaks.ts';
+import { claimOf, EffectHandler, waitedMs, type Releases } from './held-effect.ts';
 import { loadStates, type LoadedRow } from './loaded-row.ts';
+import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
 /** Ids of one read (ECI docs: 20). */
 const IDS = 20;
 /** Groups kept in mind as witnesses of each place. */
 const WITNESSES = 200;
-/** Two reads this far apart prove that a group is gone when no other group is at hand. */
-const READS_APART_MS = 10_000;
-/** A group that may not be shown yet is looked for this often. */
+/** A group that may not be shown yet is looked for this often, and one that only time proves gone this often. */
 const LOOK_AGAIN_MS = 2_000;
+const LOOK_ONCE_MORE_MS = READS_APART_MS / 2;
 /** A group that still runs so long after its delete was accepted is deleted once more. */
 const DELETE_AGAIN_MS = 120_000;
 
 /**
  * Confirm rows: prove that a group is gone after the cloud accepted our delete. Proof is a read by id that returned another known group but not
- * this one, or NotFound to a second delete, or two reads 10 s apart. A group that no read has shown yet may merely not be shown yet: in its first
- * minute only NotFound to a delete proves that it is gone. A group that is still there is observed on the way.
+ * this one, or NotFound to a second delete, or two reads 10 s apart. A group that no read has shown yet may merely not be shown yet: for a minute
+ * only NotFound to a delete proves that it is gone. A group that is still there is observed on the way.
  */
 export class ConfirmEffects extends EffectHandler {
   readonly kind = 'Confirm';
@@ -153,7 +154,6 @@ export class ConfirmEffects extends EffectHandler {
     client: EciClient,
     witnessed: boolean,
   ): Promise<void> {
-    const now = this.parts.clock.now();
     const containerGroupId = row.key;
     const gone = (evidence: string) =>
       this.parts.streams.execute(
@@ -161,39 +161,31 @@ export class ConfirmEffects extends EffectHandler {
         { type: 'RecordGone', containerGroupId, evidence },
         { actor: ACTOR, known: state, claim: claimOf(row) },
       );
-    const unshownMs = typeof row.data['unshownMs'] === 'number' ? row.data['unshownMs'] : 0;
-    const shown = absenceSpeaks(state, containerGroupId, now, unshownMs);
-    if (witnessed && shown) {
-      await gone('after our delete a read by id returned another group, but not this one');
+    const missed = { shown: wasShown(state, containerGroupId), witnessed, waitedMs: waitedMs(row, 'missedMs') };
+    if (provesGone(missed)) {
+      const seconds = Math.round(missed.waitedMs / 1000);
+      await gone(
+        witnessed
+          ? 'after our delete a read by id returned another group, but not this one'
+          : `after our delete reads by id did not return it for ${seconds} s`,
+      );
       return;
     }
-    const missedAt = typeof row.data['missedAt'] === 'number' ? row.data['missedAt'] : undefined;
-    if (shown && missedAt !== undefined && now - missedAt >= READS_APART_MS) {
-      await gone('after our delete two reads by id, 10 s apart, did not return it');
-      return;
-    }
-    const askAgain = !shown && missedAt !== undefined && now - missedAt >= READS_APART_MS;
-    if (missedAt === undefined || askAgain) {
+    if (missed.waitedMs % READS_APART_MS === 0) {
       const second = await client.delete(containerGroupId);
       if (second.kind === 'not-found') {
         await gone('the cloud answered NotFound to a second delete');
         return;
       }
     }
-    const data: JsonObject = {
-      missedAt: askAgain ? now : (missedAt ?? now),
-      ...(!shown && { unshownMs: unshownMs + LOOK_AGAIN_MS }),
-    };
-    const afterMs = shown ? (missedAt ?? now) + READS_APART_MS + 100 - now : LOOK_AGAIN_MS;
-    await this.releases.release(row, { afterMs: Math.max(0, afterMs), notSent: true, data });
+    await this.releases.wait(row, 'missedMs', missed.shown ? LOOK_ONCE_MORE_MS : LOOK_AGAIN_MS);
   }
 
   private async stillThere(row: EffectRow, state: ContainerGroupState, snapshot: GroupSnapshot): Promise<void> {
-    const { streams, clock } = this.parts;
+    const { streams } = this.parts;
     const containerGroupId = row.key;
     const commands: ContainerGroupCommand[] = [{ type: 'Observe', snapshot }];
-    const acceptedAt = deleteAcceptedAt(state, containerGroupId);
-    const waited = clock.now() - (acceptedAt ?? clock.now());
+    const waited = waitedMs(row, 'presentMs');
     const again = waited > DELETE_AGAIN_MS && snapshot.status !== 'Terminating' && !isFinalStatus(snapshot.status);
     const { after } = await streams
       .execute(row.streamId, commands, {
@@ -206,7 +198,8 @@ export class ConfirmEffects extends EffectHandler {
     // A twin that ended by itself, or a group that was found gone, needs no further proof.
     if (!isAwaited(after, containerGroupId)) return;
     const afterMs = waited < 15_000 ? 1_000 : waited < 120_000 ? 3_000 : 30_000;
-    await this.releases.release(row, { afterMs, notSent: true, data: {} });
+    // It was shown: what was missed before counts no more.
+    await this.releases.wait(row, 'presentMs', afterMs, { data: {} });
   }
 }
 
@@ -228,11 +221,4 @@ function deleteAgain(row: EffectRow, state: ContainerGroupState): EffectChange {
 function isAwaited(state: ContainerGroupState, containerGroupId: string): boolean {
   if (state.twins[containerGroupId]) return true;
   return state.group?.containerGroupId === containerGroupId && !state.group.gone;
-}
-
-function deleteAcceptedAt(state: ContainerGroupState, containerGroupId: string): number | undefined {
-  const at =
-    state.twins[containerGroupId]?.deleteAcceptedAt ??
-    (state.group?.containerGroupId === containerGroupId ? state.group.deleteAcceptedAt : undefined);
-  return at === undefined ? undefined : Date.parse(at);
 }

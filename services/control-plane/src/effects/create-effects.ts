@@ -46,7 +46,7 @@ export class CreateEffects extends EffectHandler {
     state: ContainerGroupState,
     wrapped: WrappedKey | undefined,
   ): Promise<HeldCreate | undefined> {
-    const { streams, clock } = this.parts;
+    const { streams } = this.parts;
     const attempt = Number(row.key);
     const end = { actor: ACTOR, claim: claimOf(row) };
     if (state.attempt?.number !== attempt || !attemptInDoubt(state)) {
@@ -58,12 +58,13 @@ export class CreateEffects extends EffectHandler {
       await streams.execute(row.streamId, { type: 'RecordNeverSent', attempt }, end);
       return undefined;
     }
-    const age = clock.now() - Date.parse(row.putAt);
+    // Both by the database's clock; the first is a little ahead, so that a token seems rather too old than too young.
+    const age = Date.parse(row.claimedUntil) - Date.parse(row.putAt);
     if (mayHaveBeenSent && (state.stop || age > TOKEN_LIVES_MS || !wrapped || !row.sealed)) {
       // No further call. Those that went out ended before this claim could be made.
       await streams.execute(row.streamId, [], {
         ...end,
-        effects: (_, before) => (attemptInDoubt(before) ? [lookUpNow(row, attempt, clock.now(), before)] : []),
+        effects: (_, before) => (attemptInDoubt(before) ? [lookUpNow(row, attempt, before)] : []),
       });
       return undefined;
     }

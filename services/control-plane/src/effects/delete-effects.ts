@@ -1,18 +1,19 @@
-import { placeOfGroup, type ContainerGroupState } from '#libs/domain';
+import { notFoundProvesGone, placeOfGroup, wasShown, type ContainerGroupState } from '#libs/domain';
 import type { DeleteAnswer } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
-import { isOld, wasShown } from './absence-speaks.ts';
 import type { EachRow } from './each-row.ts';
 import { FirstSights } from './first-sights.ts';
-import { claimOf, EffectHandler, type Releases } from './held-effect.ts';
+import { claimOf, EffectHandler, waitedMs, type Releases } from './held-effect.ts';
 import { loadStates } from './loaded-row.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
-/** So long after its create a group is waited for that no read shows: once it was shown its end is proven in seconds. */
+/** So long a group is waited for that no read shows: once it was shown its end is proven in seconds. */
 const WAIT_FOR_SIGHT_MS = 5_000;
 const LOOK_AGAIN_MS = 1_000;
+/** One that even a delete does not know is deleted again this often. */
+const TRY_AGAIN_MS = 3_000;
 
 /** Delete rows: ends groups of stopped pods, and late twins. `data.force` asks for ECI's force delete; it is set on request only. */
 export class DeleteEffects extends EffectHandler {
@@ -44,7 +45,7 @@ export class DeleteEffects extends EffectHandler {
     await this.rows.all(confirmed, settled, (row) => this.delete(row, states.get(row.streamId) as ContainerGroupState));
   }
 
-  /** Gives back rows of groups that were made a moment ago and that no read shows yet. */
+  /** Gives back rows of groups that no read shows yet, until they were waited for. */
   private async withoutUnseen(
     rows: readonly EffectRow[],
     states: ReadonlyMap<string, ContainerGroupState>,
@@ -53,24 +54,22 @@ export class DeleteEffects extends EffectHandler {
     const due: EffectRow[] = [];
     for (const row of rows) {
       const state = states.get(row.streamId) as ContainerGroupState;
-      const since = knownSince(state, row.key);
-      const isNew = since !== undefined && this.parts.clock.now() - since < WAIT_FOR_SIGHT_MS;
-      if (!isNew || row.mayHaveBeenSent || wasShown(state, row.key)) {
+      const waited = waitedMs(row, 'unseenMs') >= WAIT_FOR_SIGHT_MS;
+      if (waited || !isKnown(state, row.key) || row.mayHaveBeenSent || wasShown(state, row.key)) {
         due.push(row);
         continue;
       }
-      await this.rows.attempt(row, () => this.later(row, LOOK_AGAIN_MS, true), { notSent: true });
+      await this.rows.attempt(row, () => this.releases.wait(row, 'unseenMs', LOOK_AGAIN_MS), { notSent: true });
       settled(row);
     }
     return due;
   }
 
   private async delete(row: EffectRow, state: ContainerGroupState): Promise<void> {
-    const { streams, clock, queue, logger } = this.parts;
+    const { streams, queue, logger } = this.parts;
     const containerGroupId = row.key;
     const end = { actor: ACTOR, known: state, claim: claimOf(row) };
-    const since = knownSince(state, containerGroupId);
-    if (since === undefined) {
+    if (!isKnown(state, containerGroupId)) {
       await streams.execute(row.streamId, [], end);
       return;
     }
@@ -92,8 +91,8 @@ export class DeleteEffects extends EffectHandler {
         return;
       }
       case 'not-found':
-        // A group that was made a moment ago may not be visible yet, unless an earlier delete of ours explains that it is gone.
-        if (!row.mayHaveBeenSent && !isOld(state, containerGroupId, clock.now())) return this.later(row, 3_000, false);
+        if (!notFoundProvesGone(isKnownToCloud(state, containerGroupId), waitedMs(row, 'notFoundMs')))
+          return this.releases.wait(row, 'notFoundMs', TRY_AGAIN_MS);
         await streams.execute(
           row.streamId,
           {
@@ -128,10 +127,11 @@ export class DeleteEffects extends EffectHandler {
   }
 }
 
-/** When this stream first knew the group (epoch ms), or undefined when it is not its group or is gone. */
-function knownSince(state: ContainerGroupState, containerGroupId: string): number | undefined {
-  const twin = state.twins[containerGroupId];
-  if (twin) return Date.parse(twin.foundAt);
-  const { group } = state;
-  return group?.containerGroupId === containerGroupId && !group.gone ? Date.parse(group.since) : undefined;
+/** A twin, or the stream's group, that is not known to be gone. */
+function isKnown({ twins, group }: ContainerGroupState, containerGroupId: string): boolean {
+  return twins[containerGroupId] !== undefined || (group?.containerGroupId === containerGroupId && !group.gone);
 }
+
+/** It has returned the group, or taken a delete of it. */
+const isKnownToCloud = (state: ContainerGroupState, containerGroupId: string): boolean =>
+  wasShown(state, containerGroupId) || state.group?.deleteAcceptedAt !== undefined;

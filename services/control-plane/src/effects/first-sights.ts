@@ -1,8 +1,7 @@
-import { placeOfGroup, type ContainerGroupState } from '#libs/domain';
+import { placeOfGroup, wasShown, type ContainerGroupState } from '#libs/domain';
 import type { EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
 import { Asking, DatedEciClient } from '../accounts/dated-eci.ts';
-import { wasShown } from './absence-speaks.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 

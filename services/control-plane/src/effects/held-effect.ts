@@ -18,6 +18,15 @@ export const claimOf = (row: Pick<EffectRow, 'kind' | 'key' | 'claimId'>) => ({
   claimId: row.claimId,
 });
 
+/**
+ * Pauses that a row has waited out, milliseconds, as whoever paused wrote them into its data under this name. It may be claimed again only when the
+ * pause is over by the database's clock, so this is time that has passed, whichever replicas claimed it and whatever their clocks say.
+ */
+export function waitedMs({ data }: Pick<EffectRow, 'data'>, name: string): number {
+  const waited = data[name];
+  return typeof waited === 'number' ? waited : 0;
+}
+
 export interface ReleaseOptions {
   readonly afterMs: number;
   /** No call of this claim took effect. */
@@ -39,6 +48,17 @@ export class Releases {
   async release(row: EffectRow, options: ReleaseOptions): Promise<void> {
     const { streamId, kind, key, claimId } = row;
     await this.queue.release({ streamId, kind, key, claimId, ...options });
+  }
+
+  /** Gives a row back for a pause that counts under this name. */
+  async wait(
+    row: EffectRow,
+    name: string,
+    afterMs: number,
+    also: Omit<ReleaseOptions, 'afterMs' | 'notSent'> = {},
+  ): Promise<void> {
+    const data = { ...(also.data ?? row.data), [name]: waitedMs(row, name) + afterMs };
+    await this.release(row, { ...also, afterMs, notSent: true, data });
   }
 
   /** The next try of a row that was claimed this often, never sooner than half the bound. */

@@ -1,14 +1,15 @@
 import {
   attemptInDoubt,
   isFinalStatus,
+  LISTS_APART_MS,
   placeOf,
   type ContainerGroupCommand,
   type ContainerGroupState,
 } from '#libs/domain';
 import type { EciClient, FoundGroup, TagFilter } from '#libs/eci';
-import type { EffectRow, JsonObject } from '#libs/event-store';
+import type { EffectRow } from '#libs/event-store';
 import { parseStreamId } from '#libs/domain';
-import { CALL_DEADLINE_MS, claimOf, EffectHandler, type Releases } from './held-effect.ts';
+import { CALL_DEADLINE_MS, claimOf, EffectHandler, waitedMs, type Releases } from './held-effect.ts';
 import type { EachRow } from './each-row.ts';
 import { listAll } from './list-all.ts';
 import { loadStates } from './loaded-row.ts';
@@ -16,15 +17,16 @@ import { CallerSight } from './may-see.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
-/** Between two look-ups that together prove absence; a little over the minute, for clocks of two replicas. */
-const APART_MS = 61_000;
 const TRY_AGAIN = { baseMs: 2_000, capMs: 30_000 };
+/** Pauses are waited out in steps: a clock of the database that is set shortens one of them, and one more is waited for that. */
+const STEP_MS = 10_000;
+const LAST_CALL_ENDS_AFTER_MS = CALL_DEADLINE_MS + STEP_MS;
+const APART_MS = LISTS_APART_MS + STEP_MS;
 
 /**
  * LookUp rows: settle an attempt whose outcome is not known. A group with its four tags is adopted. When none is found, first the Create row is
  * taken away, so that no further call can go out, and its last call is given time to end; then two complete look-ups over a minute apart, both
- * begun after that, prove absence. Progress lies in the row's data, so that any replica goes on with it:
- * `closedAt` = no call after this (epoch ms), `first` = the first look-up after it, `[began, ended]`.
+ * begun after that, prove absence. Progress lies in the row's data, so that any replica goes on with it ({@link Progress}).
  */
 export class LookUpEffects extends EffectHandler {
   readonly kind = 'LookUp';
@@ -52,7 +54,7 @@ export class LookUpEffects extends EffectHandler {
   }
 
   private async lookUp(row: EffectRow, state: ContainerGroupState): Promise<void> {
-    const { streams, clients, clock, fleet } = this.parts;
+    const { streams, clients, fleet } = this.parts;
     const attempt = Number(row.key);
     const ids = parseStreamId(row.streamId);
     const mine = attempt === 0 ? state.attempt === undefined : state.attempt?.number === attempt;
@@ -60,13 +62,14 @@ export class LookUpEffects extends EffectHandler {
       await streams.execute(row.streamId, [], { actor: ACTOR, claim: claimOf(row) });
       return;
     }
+    const progress = progressOf(row, attempt);
+    if (progress.pause !== undefined) return this.releases.wait(row, progress.pause, STEP_MS, { refundToken: true });
     const { accountId, region } = placeOf(state);
     const client = await clients.for(accountId, region);
     const filter: TagFilter = { fleet, ...ids, ...(attempt > 0 && { attempt }) };
-    const began = clock.now();
+    const lookedAt = this.parts.clock.now();
     const groups = await this.look(client, filter, row);
     if (!groups) return;
-    const ended = clock.now();
     if (groups.length > 0) return this.adopt(row, attempt, groups);
     if (!(await this.sight.maySee({ accountId, region }, client))) {
       // What is not shown may be there all the same. The row keeps its progress.
@@ -76,7 +79,7 @@ export class LookUpEffects extends EffectHandler {
       });
       return this.releases.release(row, { afterMs: this.releases.pause(row.attempts, TRY_AGAIN), notSent: true });
     }
-    await this.notFound(row, attempt, state, began, ended);
+    await this.notFound(row, attempt, progress.proven, lookedAt);
   }
 
   /** All groups of the filter, or undefined when the list is not complete: then it proves nothing, and the row was given back. */
@@ -122,60 +125,50 @@ export class LookUpEffects extends EffectHandler {
     await this.parts.streams.execute(row.streamId, commands, { actor: ACTOR, claim: claimOf(row) });
   }
 
-  private async notFound(
-    row: EffectRow,
-    attempt: number,
-    state: ContainerGroupState,
-    began: number,
-    ended: number,
-  ): Promise<void> {
-    const { streams, clock } = this.parts;
-    const known = progressOf(row.data);
-    // A pod that ran before we knew of it: nobody of ours ever called for it.
-    const closedAt = attempt === 0 ? Date.parse(state.intent?.acceptedAt ?? '') : known.closedAt;
-    if (closedAt === undefined) {
+  private async notFound(row: EffectRow, attempt: number, proven: Proven, lookedAt: number): Promise<void> {
+    const { streams } = this.parts;
+    if (proven === 'nothing') {
       await streams.execute(row.streamId, [], {
         actor: ACTOR,
         effects: () => [{ op: 'remove', kind: 'Create', key: row.key, unlessClaimed: false }],
       });
-      const closes = clock.now() + CALL_DEADLINE_MS;
-      await this.later(row, closes + 1_000 - clock.now(), { closedAt: closes });
-      return;
+      return this.releases.wait(row, 'closingMs', STEP_MS);
     }
-    if (began <= closedAt) return this.later(row, closedAt + 1_000 - clock.now(), { closedAt });
-    if (!known.first) return this.later(row, APART_MS, { closedAt, first: [began, ended] });
-    const [firstBeganAt, firstEndedAt] = known.first;
-    if (began - firstEndedAt < 60_000) {
-      return this.later(row, firstEndedAt + APART_MS - clock.now(), { closedAt, first: [firstBeganAt, firstEndedAt] });
+    if (proven === 'no more calls') {
+      return this.releases.wait(row, 'absentMs', STEP_MS, { data: { callsEnded: true, firstAt: lookedAt } });
     }
+    const { firstAt } = row.data;
     await streams.execute(
       row.streamId,
       {
         type: 'RecordAbsent',
         attempt,
-        evidence: { firstBeganAt, firstEndedAt, secondBeganAt: began, secondEndedAt: ended },
-        lastCallEndedAt: closedAt,
+        evidence: {
+          firstAt: typeof firstAt === 'number' ? firstAt : lookedAt,
+          secondAt: lookedAt,
+          apartMs: waitedMs(row, 'absentMs'),
+          // Both by the database's clock; the second is a little ahead, so that the row seems rather too old than too young.
+          ageMs: Date.parse(row.claimedUntil) - Date.parse(row.putAt),
+        },
       },
       { actor: ACTOR, claim: claimOf(row) },
     );
-  }
-
-  private later(row: EffectRow, afterMs: number, data: JsonObject): Promise<void> {
-    return this.releases.release(row, { afterMs: Math.max(1_000, afterMs), notSent: true, data });
   }
 }
 
 const isFinal = ({ snapshot }: FoundGroup): boolean => isFinalStatus(snapshot.status);
 
-interface Progress {
-  readonly closedAt?: number;
-  readonly first?: readonly [number, number];
-}
+type Proven = 'nothing' | 'no more calls' | 'absent once';
 
-function progressOf(data: JsonObject): Progress {
-  const { closedAt, first } = data;
-  return {
-    ...(typeof closedAt === 'number' && { closedAt }),
-    ...(Array.isArray(first) && { first: [Number(first[0]), Number(first[1])] as const }),
-  };
+/**
+ * `closingMs`: the Create row was taken away, and so long its last call was given time to end. `callsEnded`: no call can be on its way any more.
+ * `firstAt` (epoch ms) and `absentMs`: the first complete look-up after that, and pauses since. `pause`: the one that goes on.
+ */
+function progressOf(row: EffectRow, attempt: number): { readonly proven: Proven; readonly pause?: string } {
+  const goesOn = (name: string, untilMs: number) => (waitedMs(row, name) < untilMs ? { pause: name } : {});
+  if (row.data['absentMs'] !== undefined) return { proven: 'absent once', ...goesOn('absentMs', APART_MS) };
+  // Of a pod that ran before we knew of it: nobody of ours ever called for it.
+  if (row.data['callsEnded'] === true || attempt === 0) return { proven: 'no more calls' };
+  if (row.data['closingMs'] === undefined) return { proven: 'nothing' };
+  return { proven: 'no more calls', ...goesOn('closingMs', LAST_CALL_ENDS_AFTER_MS) };
 }

@@ -59,9 +59,15 @@ describe('an empty answer', () => {
     expect(await sight().maySee(place, client)).toBe(true);
     knows({ agoMs: 3_600_000, gone: true });
     expect(await sight().maySee(place, client)).toBe(true);
-    knows({ agoMs: 30_000 });
-    expect(await sight().maySee(place, client)).toBe(true);
   });
+
+  it.each([-3_600_000, 0, 30_000])(
+    'is not believed while a group is known, whatever its time says (%i ms ago)',
+    async (agoMs) => {
+      knows({ agoMs });
+      expect(await sight().maySee(place, client)).toBe(false);
+    },
+  );
 
   it('is not believed when groups should be there and none is, nor when the cloud does not say', async () => {
     knows({ agoMs: 3_600_000 });

@@ -5,8 +5,6 @@ import type { StreamCommands } from '../streams/stream-commands.ts';
 
 /** Streams of one load. */
 const PAGE = 200;
-/** A group this young may not be visible yet (ECI docs say nothing; assumed up to a minute). */
-const VISIBLE_AFTER_MS = 60_000;
 /** Look-ups that come together share one look; shorter than the minute between two that prove absence, so both never rest on the same one. */
 const SHARED_FOR_MS = 5_000;
 
@@ -63,7 +61,7 @@ export class CallerSight {
     return !(await this.shouldSeeSome(place));
   }
 
-  /** Some stream has an open group there that is old enough to be seen. */
+  /** Some stream has an open group there. One that was just made is soon seen, and gives its answer then. */
   private async shouldSeeSome(place: Place): Promise<boolean> {
     const known = [...(await this.known.knownGroups(place))];
     for (let start = 0; start < known.length; start += PAGE) {
@@ -71,9 +69,7 @@ export class CallerSight {
       const states = await this.streams.loadMany(page.map(([, streamId]) => streamId));
       for (const [id, streamId] of page) {
         const state = states.get(streamId);
-        if (!state || !openGroupIds(state).includes(id)) continue;
-        const since = state.group?.containerGroupId === id ? state.group.since : state.twins[id]?.foundAt;
-        if (since !== undefined && this.clock.now() - Date.parse(since) >= VISIBLE_AFTER_MS) return true;
+        if (state && openGroupIds(state).includes(id)) return true;
       }
     }
     return false;

@@ -116,7 +116,7 @@ export class CreateSender {
     await this.record(create, outcome, {
       // After an unknown call a refusal proves nothing: the repeats end, and a look-up settles the attempt.
       effects: ({ events, after }) =>
-        events.length === 0 && attemptInDoubt(after) ? [lookUpNow(row, attempt, this.parts.clock.now(), after)] : [],
+        events.length === 0 && attemptInDoubt(after) ? [lookUpNow(row, attempt, after)] : [],
     });
     await this.reportRefusal(state, outcome.class);
   }
@@ -137,7 +137,7 @@ export class CreateSender {
       effects: ({ after }) => {
         if (!attemptInDoubt(after) || after.attempt?.number !== attempt) return [];
         // After a stop no create is sent again.
-        if (after.stop) return [lookUpNow(row, attempt, this.parts.clock.now(), after)];
+        if (after.stop) return [lookUpNow(row, attempt, after)];
         return [againLater(row, afterMs)];
       },
     });
@@ -209,11 +209,10 @@ export function againLater(row: EffectRow, afterMs: number): EffectChange {
   return { op: 'put', kind, key, lane, tenant, priority, afterMs, data, ...(sealed && { sealed }) };
 }
 
-/** Settles an attempt whose last call ended before `closedAt` (epoch milliseconds): no call of it can go out any more. */
+/** Settles an attempt whose last call has ended: no call of it can go out any more. */
 export function lookUpNow(
   row: Pick<EffectRow, 'tenant' | 'priority'>,
   attempt: number,
-  closedAt: number,
   state: ContainerGroupState,
 ): EffectChange {
   return {
@@ -224,6 +223,6 @@ export function lookUpNow(
     tenant: row.tenant,
     priority: row.priority,
     afterMs: 1_000,
-    data: { closedAt },
+    data: { callsEnded: true },
   };
 }

@@ -1,22 +1,21 @@
+import { LISTS_APART_MS } from '#libs/domain';
+
 /** An empty list is no evidence once more groups than this should be in it: permission lost, or the cloud's fault. */
 export const FREEZE_ABOVE = 10;
-/** A group this young may not be visible in lists yet. */
-export const GRACE_MS = 60_000;
-/** Between the beginnings of the two lists that count. */
-const APART_MS = 60_000;
 
 export interface CompleteList {
-  /** Epoch milliseconds. */
+  /** By a clock that nobody sets, milliseconds. */
   readonly beganAt: number;
   readonly seen: ReadonlySet<string>;
 }
 
 /**
- * Which open groups, that nobody deleted, are gone? One that is missing from two complete lists, at least a minute apart, is to be read directly;
- * what that read says is the caller's. Memory only: after a restart the evidence is gathered anew.
+ * Which open groups, that nobody deleted, are gone? One that is missing from two complete lists, the second begun at least a minute after it was
+ * known to be missing from the first, is to be read directly; what that read says is the caller's. By then it is old enough to be shown, whenever it
+ * was made: it was known before. Memory only: after a restart the evidence is gathered anew.
  */
 export class Absences {
-  private readonly missing = new Map<string, number>();
+  private readonly missing = new Map<string, { readonly since: number; readonly isYoung: boolean }>();
 
   /** An empty list where many groups should be: it proves nothing, and nothing is concluded from it. */
   static provesNothing(list: CompleteList, open: number): boolean {
@@ -24,22 +23,23 @@ export class Absences {
   }
 
   /**
-   * `known`: open groups → since when they are known (epoch ms). Answers those to be read directly now.
+   * `known`: open groups as they are known at `now`, by the clock of the list; true = so young, as far as clocks can tell, that it is most likely not
+   * listed yet, which is no reason to hurry. Answers those to be read directly.
    */
-  compare(list: CompleteList, known: ReadonlyMap<string, number>): readonly string[] {
+  compare(list: CompleteList, known: ReadonlyMap<string, boolean>, now: number): readonly string[] {
     const suspects: string[] = [];
     for (const id of this.missing.keys()) if (list.seen.has(id) || !known.has(id)) this.missing.delete(id);
-    for (const [id, since] of known) {
-      if (list.seen.has(id) || list.beganAt - since < GRACE_MS) continue;
-      const first = this.missing.get(id);
-      if (first === undefined) this.missing.set(id, list.beganAt);
-      else if (list.beganAt - first >= APART_MS) suspects.push(id);
+    for (const [id, isYoung] of known) {
+      if (list.seen.has(id)) continue;
+      const { since = now } = this.missing.get(id) ?? {};
+      this.missing.set(id, { since, isYoung });
+      if (list.beganAt - since >= LISTS_APART_MS) suspects.push(id);
     }
     return suspects;
   }
 
   /** Something is missing from one list: a second one should follow soon. */
   get waiting(): boolean {
-    return this.missing.size > 0;
+    return [...this.missing.values()].some(({ isYoung }) => !isYoung);
   }
 }

@@ -1,4 +1,4 @@
-import { isFinalStatus, streamIdOf } from '#libs/domain';
+import { isFinalStatus, streamIdOf, VISIBLE_AFTER_MS, type GroupSnapshot } from '#libs/domain';
 import type { FoundGroup, GroupIdentity } from '#libs/eci';
 import { Absences, type CompleteList } from './absence.ts';
 import { IDS, INVENTORY_EVERY_MS, type ApplyParts, type ApplySights } from './apply-sights.ts';
@@ -22,8 +22,8 @@ export interface CloudInventoryParts extends ApplyParts {
 
 /** Groups that should be in a list and are not, with their streams. */
 interface Missing {
-  /** Since when each is known, epoch milliseconds. */
-  readonly open: ReadonlyMap<string, number>;
+  /** Whether each is young, by the clocks of two replicas: a hint, and no evidence. */
+  readonly open: ReadonlyMap<string, boolean>;
   readonly streamOf: ReadonlyMap<string, string>;
 }
 
@@ -53,7 +53,7 @@ export class CloudInventory {
 
   async take(stopping: AbortSignal): Promise<Listed> {
     const { client, clock, fleet, metrics, scope } = this.parts;
-    const beganAt = clock.now();
+    const beganAt = clock.monotonic();
     const seen = new Set<string>();
     const strangers: FoundGroup[] = [];
     let cursor: string | undefined;
@@ -77,21 +77,20 @@ export class CloudInventory {
     await this.recordGone(list, missing);
     const orphans = await this.desk.judge(strangers, list, cases);
     if (orphans !== undefined) metrics.orphans.set({ account: scope.accountId, region: scope.region }, orphans);
-    metrics.inventorySeconds.observe((clock.now() - beganAt) / 1000);
+    metrics.inventorySeconds.observe((clock.monotonic() - beganAt) / 1000);
     return 'complete';
   }
 
-  /** Groups whose stream is not known by their id: adopted, late twins, or nobody's. Answers the last. */
+  /** Groups whose stream is not known by their id: adopted, late twins, or nobody's. Answers the last, as far as they are open. */
   async strangers(groups: readonly FoundGroup[]): Promise<readonly FoundGroup[]> {
     const { scope, streams, sights, clock, passedOver } = this.parts;
-    const open = groups.filter(({ snapshot }) => !isFinalStatus(snapshot.status));
     const streamOf = ({ identity }: FoundGroup): string | undefined =>
       identity?.clusterId && identity.podUid ? streamIdOf(identity.clusterId, identity.podUid) : undefined;
-    const { states, failed } = await streams.loadEach(open.flatMap((group) => streamOf(group) ?? []));
+    const { states, failed } = await streams.loadEach(groups.flatMap((group) => streamOf(group) ?? []));
     const nobodys: FoundGroup[] = [];
-    for (const group of open) {
+    for (const group of groups) {
       const { snapshot, identity = {} } = group;
-      const { containerGroupId, status } = snapshot;
+      const { containerGroupId } = snapshot;
       const streamId = streamOf(group);
       if (streamId !== undefined && failed.has(streamId)) {
         // It is some stream's, which cannot be read: neither nobody's nor known.
@@ -100,11 +99,11 @@ export class CloudInventory {
       }
       const state = streamId === undefined ? undefined : states.get(streamId);
       if (!streamId || !state || state.version === 0) {
-        nobodys.push(group);
+        if (!isFinalStatus(snapshot.status)) nobodys.push(group);
         continue;
       }
       sights.meet(containerGroupId, streamId, clock.now());
-      const twin = twinOf(scope, containerGroupId, status, identity);
+      const twin = twinOf(scope, snapshot, identity);
       await this.apply.one(containerGroupId, () =>
         this.apply.execute(containerGroupId, streamId, [twin, { type: 'Observe', snapshot }], state),
       );
@@ -148,15 +147,15 @@ export class CloudInventory {
       const now =
         answer.kind === 'done' ? answer.value.find((group) => group.snapshot.containerGroupId === id) : undefined;
       if (!now || isFinalStatus(now.snapshot.status) || now.snapshot.status === 'Terminating') continue;
-      const twin = twinOf(scope, id, now.snapshot.status, identity);
+      const twin = twinOf(scope, now.snapshot, identity);
       await this.apply.one(id, () => this.apply.execute(id, streamId, [twin]));
     }
   }
 
   private async missing(list: CompleteList): Promise<Missing> {
-    const { scopes, scope } = this.parts;
+    const { scopes, scope, clock } = this.parts;
     const known = [...(await scopes.knownGroups(scope))].filter(([id]) => !list.seen.has(id));
-    const open = new Map<string, number>();
+    const open = new Map<string, boolean>();
     for (let start = 0; start < known.length; start += PAGE) {
       const page = known.slice(start, start + PAGE);
       const states = await this.apply.states(page.map(([, streamId]) => streamId));
@@ -164,7 +163,7 @@ export class CloudInventory {
         const group = states.get(streamId)?.group;
         // A group that we delete has its own rule of evidence, and its own worker.
         if (group?.containerGroupId === id && group.open && !group.deleteAcceptedAt)
-          open.set(id, Date.parse(group.since));
+          open.set(id, clock.now() - Date.parse(group.since) < VISIBLE_AFTER_MS);
       }
     }
     return { open, streamOf: new Map(known) };
@@ -185,7 +184,7 @@ export class CloudInventory {
   }
 
   private async recordGone(list: CompleteList, { open, streamOf }: Missing): Promise<void> {
-    const suspects = this.absences.compare(list, open);
+    const suspects = this.absences.compare(list, open, this.parts.clock.monotonic());
     const witness = [...list.seen].find((id) => this.parts.sights.get(id)?.open);
     for (let start = 0; start < suspects.length; start += IDS - 1) {
       await this.readDirectly(suspects.slice(start, start + IDS - 1), witness, streamOf);
@@ -218,8 +217,7 @@ export class CloudInventory {
 
 const twinOf = (
   { accountId, region }: Scope,
-  containerGroupId: string,
-  status: FoundGroup['snapshot']['status'],
+  { containerGroupId, status, createdAt, finishedAt }: GroupSnapshot,
   identity: Partial<GroupIdentity>,
 ) =>
   ({
@@ -228,5 +226,7 @@ const twinOf = (
     status,
     accountId,
     region,
+    ...(createdAt !== undefined && { createdAt }),
+    ...(finishedAt !== undefined && { finishedAt }),
     ...(identity.attempt !== undefined && { attempt: identity.attempt }),
   }) as const;

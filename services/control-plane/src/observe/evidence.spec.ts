@@ -1,41 +1,50 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Absences, FREEZE_ABOVE, GRACE_MS } from './absence.ts';
+import { Absences, FREEZE_ABOVE } from './absence.ts';
 import { merged } from './sights.ts';
 import { windowSeconds } from './window.ts';
 
 const T0 = Date.UTC(2026, 0, 1);
 const MINUTE = 60_000;
 const list = (beganAt: number, ...ids: string[]) => ({ beganAt, seen: new Set(ids) });
-const known = (...ids: string[]) => new Map(ids.map((id) => [id, T0 - 10 * MINUTE]));
+const known = (...ids: string[]) => new Map(ids.map((id) => [id, false]));
 
 describe('which groups are gone', () => {
   it('suspects a group that two complete lists a minute apart do not hold', () => {
     const absences = new Absences();
-    expect(absences.compare(list(T0, 'a'), known('a', 'b'))).toEqual([]);
+    expect(absences.compare(list(T0, 'a'), known('a', 'b'), T0)).toEqual([]);
     expect(absences.waiting).toBe(true);
-    expect(absences.compare(list(T0 + MINUTE, 'a'), known('a', 'b'))).toEqual(['b']);
+    expect(absences.compare(list(T0 + MINUTE, 'a'), known('a', 'b'), T0 + MINUTE)).toEqual(['b']);
   });
 
   it('suspects nothing when the lists are too close together', () => {
     const absences = new Absences();
-    absences.compare(list(T0), known('b'));
-    expect(absences.compare(list(T0 + MINUTE - 1), known('b'))).toEqual([]);
+    absences.compare(list(T0), known('b'), T0);
+    expect(absences.compare(list(T0 + MINUTE - 1), known('b'), T0 + MINUTE)).toEqual([]);
   });
 
   it('begins anew when a list shows the group once more', () => {
     const absences = new Absences();
-    absences.compare(list(T0), known('b'));
-    absences.compare(list(T0 + MINUTE, 'b'), known('b'));
-    expect(absences.compare(list(T0 + 2 * MINUTE), known('b'))).toEqual([]);
-    expect(absences.compare(list(T0 + 3 * MINUTE), known('b'))).toEqual(['b']);
+    absences.compare(list(T0), known('b'), T0);
+    absences.compare(list(T0 + MINUTE, 'b'), known('b'), T0 + MINUTE);
+    expect(absences.compare(list(T0 + 2 * MINUTE), known('b'), T0 + 2 * MINUTE)).toEqual([]);
+    expect(absences.compare(list(T0 + 3 * MINUTE), known('b'), T0 + 3 * MINUTE)).toEqual(['b']);
   });
 
-  it('waits for a young group to become visible', () => {
+  it('waits for a group to become visible that was made while the first list was taken', () => {
     const absences = new Absences();
-    const young = new Map([['b', T0]]);
-    absences.compare(list(T0 + GRACE_MS - 1), young);
+    const tookMs = 50_000;
+    absences.compare(list(T0), known('b'), T0 + tookMs);
+    expect(absences.compare(list(T0 + tookMs + MINUTE - 1), known('b'), T0 + tookMs + MINUTE)).toEqual([]);
+    expect(absences.compare(list(T0 + tookMs + MINUTE), known('b'), T0 + tookMs + MINUTE)).toEqual(['b']);
+  });
+
+  it('does not hurry for a group that seems young, and concludes the same of it', () => {
+    const absences = new Absences();
+    const young = new Map([['b', true]]);
+    absences.compare(list(T0), young, T0);
     expect(absences.waiting).toBe(false);
+    expect(absences.compare(list(T0 + MINUTE), young, T0 + MINUTE)).toEqual(['b']);
   });
 
   it('concludes nothing from an empty list where many groups should be', () => {
@@ -50,7 +59,7 @@ describe('which groups are gone', () => {
       fc.property(fc.array(fc.subarray(ids), { minLength: 1, maxLength: 12 }), (lists) => {
         const absences = new Absences();
         lists.forEach((seen, i) => {
-          const suspects = absences.compare(list(T0 + i * MINUTE, ...seen), known(...ids));
+          const suspects = absences.compare(list(T0 + i * MINUTE, ...seen), known(...ids), T0 + i * MINUTE);
           for (const id of suspects) {
             expect(seen).not.toContain(id);
             expect(lists[i - 1]).not.toContain(id);

@@ -210,7 +210,9 @@ export class ScopeObserver {
       .then((listed) => {
         if (listed === 'complete') {
           this.listedAt = began;
-          this.nextInventoryAt = began + (this.inventory.suspicious ? INVENTORY_AGAIN_MS : INVENTORY_EVERY_MS);
+          this.nextInventoryAt = this.inventory.suspicious
+            ? clock.now() + INVENTORY_AGAIN_MS
+            : began + INVENTORY_EVERY_MS;
         } else {
           this.nextInventoryAt = clock.now() + 5_000 + backoffMs(3, THROTTLED, random);
         }

@@ -2,6 +2,7 @@ import { isFinalStatus, ORPHAN_GRACE_MS, type OrphanFacts } from '#libs/domain';
 import type { EciClient, FoundGroup } from '#libs/eci';
 import type { EventStore } from '#libs/event-store';
 import type { Logger } from '#libs/observability';
+import type { Clock } from '#libs/runtime';
 import { Absences, type CompleteList } from '../observe/absence.ts';
 import type { Orphans, Scope } from '../observe/ports.ts';
 import { streamsOf } from './known-streams.ts';
@@ -16,6 +17,7 @@ export interface OrphanDeskParts {
   readonly orphans: Orphans;
   readonly cases: OrphanCases;
   readonly orphanStreams: OrphanStreams;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Work on one group; it may fail without ending the round. */
   readonly one: (containerGroupId: string, work: () => Promise<void>) => Promise<void>;
@@ -108,8 +110,8 @@ export class OrphanDesk {
       if (streamId === undefined) rest.push(each);
       else await this.closeOne(each, 'claimed', 'a stream knows it', streamId);
     }
-    const missing = new Map(rest.map((each) => [each.containerGroupId, each.quarantinedAt]));
-    const suspects = new Set(this.absences.compare(list, missing));
+    const open = new Map(rest.map(({ containerGroupId }) => [containerGroupId, false]));
+    const suspects = new Set(this.absences.compare(list, open, this.parts.clock.monotonic()));
     const read = await this.read(rest.map(({ containerGroupId }) => containerGroupId));
     if (!read) return;
     for (const each of rest) {

@@ -1,9 +1,17 @@
-import { isFinalStatus, parseOrphanStreamId, type OrphanCommand, type OrphanId, type OrphanState } from '#libs/domain';
+import {
+  isFinalStatus,
+  parseOrphanStreamId,
+  provesGone,
+  READS_APART_MS,
+  type OrphanCommand,
+  type OrphanId,
+  type OrphanState,
+} from '#libs/domain';
 import type { DeleteAnswer, EciClient, EciClients, FoundGroup } from '#libs/eci';
 import { isTrouble, type EffectQueue, type EffectRow, type EventStore } from '#libs/event-store';
 import { AsideItems, errorMessage, type AsideItem, type Logger, type Metrics } from '#libs/observability';
 import type { Clock, Ids, LoopStep, Random } from '#libs/runtime';
-import { claimOf, LEASE_MS, Releases } from '../effects/held-effect.ts';
+import { claimOf, LEASE_MS, Releases, waitedMs } from '../effects/held-effect.ts';
 import { laneName } from '../streams/lanes.ts';
 import { SetAside } from '../streams/set-aside.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
@@ -32,8 +40,6 @@ type Place = { readonly accountId: string; readonly region: string };
 const ACTOR = 'control-plane:effects';
 const POLL_MS = 1_000;
 const AT_ONCE = 20;
-/** Two reads this far apart prove that a deleted group is gone when the cloud does not say NotFound. */
-const READS_APART_MS = 10_000;
 /** A group that still runs so long after its delete was accepted is deleted once more. */
 const DELETE_AGAIN_MS = 120_000;
 /** A group that a direct read does not show is looked at again; that it is gone is the inventories' to prove. */
@@ -120,7 +126,7 @@ export class OrphanWorker {
     if (state.phase !== 'removing') return await this.settle(row, id, undefined);
     const client = await clients.for(id.accountId, id.region);
     if (state.removal?.deleteAcceptedAt === undefined) await this.remove(row, id, state, client);
-    else await this.confirm(row, id, Date.parse(state.removal.deleteAcceptedAt), client);
+    else await this.confirm(row, id, client);
   }
 
   private async remove(row: EffectRow, id: OrphanId, state: OrphanState, client: EciClient): Promise<void> {
@@ -174,28 +180,27 @@ export class OrphanWorker {
     return undefined;
   }
 
-  private async confirm(row: EffectRow, id: OrphanId, acceptedAt: number, client: EciClient): Promise<void> {
-    const { clock } = this.parts;
+  private async confirm(row: EffectRow, id: OrphanId, client: EciClient): Promise<void> {
     const seen = await this.read(row, id, client);
     if (seen === 'unanswered') return;
     if (!seen) return this.missing(row, id, client);
     const { status } = seen.snapshot;
     if (isFinalStatus(status)) return this.gone(row, id, `after our delete it is ${status}`);
-    const waited = clock.now() - acceptedAt;
+    const waited = waitedMs(row, 'presentMs');
     if (waited > DELETE_AGAIN_MS && status !== 'Terminating') await this.delete(client, id);
-    return this.later(row, waited < 15_000 ? 1_000 : waited < DELETE_AGAIN_MS ? 3_000 : 30_000, true);
+    const afterMs = waited < 15_000 ? 1_000 : waited < DELETE_AGAIN_MS ? 3_000 : 30_000;
+    return this.releases.wait(row, 'presentMs', afterMs, { data: {} });
   }
 
   /** Not in the answer of a read: proven gone by NotFound to a second delete, or by a second read. */
   private async missing(row: EffectRow, id: OrphanId, client: EciClient): Promise<void> {
-    const now = this.parts.clock.now();
-    const missedAt = typeof row.data['missedAt'] === 'number' ? row.data['missedAt'] : undefined;
-    if (missedAt === undefined && (await this.delete(client, id)).kind === 'not-found')
+    const missedMs = waitedMs(row, 'missedMs');
+    // It was shown, or it would be no orphan.
+    if (provesGone({ shown: true, witnessed: false, waitedMs: missedMs }))
+      return this.gone(row, id, `after our delete reads by id did not return it for ${missedMs / 1000} s`);
+    if (missedMs === 0 && (await this.delete(client, id)).kind === 'not-found')
       return this.gone(row, id, 'the cloud answered NotFound to a second delete');
-    if (missedAt !== undefined && now - missedAt >= READS_APART_MS)
-      return this.gone(row, id, 'after our delete two reads by id, 10 s apart, did not return it');
-    const afterMs = (missedAt ?? now) + READS_APART_MS + 100 - now;
-    await this.releases.release(row, { afterMs, notSent: true, data: { missedAt: missedAt ?? now } });
+    await this.releases.wait(row, 'missedMs', READS_APART_MS / 2);
   }
 
   private async gone(row: EffectRow, id: OrphanId, evidence: string): Promise<void> {

@@ -4,8 +4,6 @@ import type { OrphanFacts, OrphanId, OrphanPhase } from '#libs/domain';
 export interface OrphanCase extends OrphanId {
   readonly phase: OrphanPhase;
   readonly facts: OrphanFacts;
-  /** Epoch milliseconds. */
-  readonly quarantinedAt: number;
 }
 
 /** Orphans that were quarantined, as their streams say. */

@@ -26,19 +26,12 @@ export class PostgresOrphanCases extends OrphanCases {
   }
 
   async open({ accountId, region }: { accountId: string; region: string }): Promise<readonly OrphanCase[]> {
-    const { rows } = await this.pool.query<
-      IdRow & { readonly phase: OrphanPhase; readonly facts: OrphanFacts; readonly quarantined_at: Date }
-    >(
-      `select account_id, region, container_group_id, phase, facts, quarantined_at from fleet.orphan_case
+    const { rows } = await this.pool.query<IdRow & { readonly phase: OrphanPhase; readonly facts: OrphanFacts }>(
+      `select account_id, region, container_group_id, phase, facts from fleet.orphan_case
         where account_id = $1 and region = $2 and ended_at is null order by container_group_id`,
       [accountId, region],
     );
-    return rows.map((row) => ({
-      ...idOf(row),
-      phase: row.phase,
-      facts: row.facts,
-      quarantinedAt: row.quarantined_at.getTime(),
-    }));
+    return rows.map((row) => ({ ...idOf(row), phase: row.phase, facts: row.facts }));
   }
 
   async overdue(afterMs: number, limit: number): Promise<readonly OrphanId[]> {

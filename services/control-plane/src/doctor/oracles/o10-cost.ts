@@ -30,7 +30,7 @@ export function lifetimesOf({ events }: Pick<StreamFacts, 'events'>): readonly L
     if (type === 'ContainerGroupCreated' || type === 'Adopted' || type === 'OrphanFound') {
       if (life && life.to === undefined) continue;
       if (life) former.push({ containerGroupId: id, ...life });
-      lives.set(id, { from: at, free: false });
+      lives.set(id, { from: (type === 'OrphanFound' ? timeOf(data['createdAt']) : undefined) ?? at, free: false });
     } else if (life && life.to === undefined) {
       if (type === 'SchedulingFailed') Object.assign(life, { to: at, free: true });
       else if (ENDS.has(type)) life.to = timeOf(data['finishedAt']) ?? at;

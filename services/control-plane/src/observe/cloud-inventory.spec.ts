@@ -1,0 +1,148 @@
+import { streamIdOf, type GroupSnapshot, type GroupStatus, type OrphanFacts } from '#libs/domain';
+import type { EciClient, FoundGroup } from '#libs/eci';
+import { InMemoryDatabase, InMemoryEventStore } from '#libs/event-store';
+import { AsideItems, Metrics, silentLogger } from '#libs/observability';
+import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { placement, runPod } from '../../../../libs/domain/src/container-group/samples.ts';
+import { Asking } from '../accounts/dated-eci.ts';
+import { groupTimes } from '../container-groups/group-times.ts';
+import { OrphanStreams } from '../orphans/orphan-streams.ts';
+import { OrphanCases } from '../orphans/ports.ts';
+import { SetAside } from '../streams/set-aside.ts';
+import { StreamCommands } from '../streams/stream-commands.ts';
+import { ApplySights } from './apply-sights.ts';
+import { CloudInventory } from './cloud-inventory.ts';
+import { observeMetrics } from './metrics.ts';
+import { Orphans, Scopes } from './ports.ts';
+import { Sights } from './sights.ts';
+
+const scope = { accountId: 'acc', region: 'cn-hangzhou' };
+const STREAM = streamIdOf('k1', 'u1');
+
+class NoWaits extends VirtualClock {
+  override sleep(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+class NoScopes extends Scopes {
+  ensure = () => Promise.resolve();
+  all = () => Promise.resolve([scope]);
+  hold = () => Promise.resolve({});
+  note = () => Promise.resolve();
+  leave = () => Promise.resolve();
+  knownGroups = () => Promise.resolve(new Map());
+}
+
+class NotedOrphans extends Orphans {
+  readonly noted: string[] = [];
+  note = (_: unknown, strangers: readonly OrphanFacts[]) => {
+    this.noted.push(...strangers.map(({ containerGroupId }) => containerGroupId));
+    return Promise.resolve(new Map());
+  };
+  keepOnly = () => Promise.resolve();
+}
+
+class NoCases extends OrphanCases {
+  open = () => Promise.resolve([]);
+  overdue = () => Promise.resolve([]);
+  placesAtWork = () => Promise.resolve([]);
+}
+
+describe('an inventory of groups that ended before anybody knew of them', () => {
+  const clock = new NoWaits();
+  let store: InMemoryEventStore;
+  let streams: StreamCommands;
+  let groups: FoundGroup[];
+  let orphans: NotedOrphans;
+
+  const group = (containerGroupId: string, podUid: string, status: GroupStatus): FoundGroup => ({
+    snapshot: {
+      containerGroupId,
+      status,
+      createdAt: '2026-01-01T00:00:00Z',
+      finishedAt: '2026-01-01T00:01:30Z',
+    },
+    identity: { fleet: 'f', clusterId: 'k1', podUid, attempt: 1 },
+  });
+
+  beforeEach(async () => {
+    store = new InMemoryEventStore(new InMemoryDatabase({ clock }));
+    streams = new StreamCommands({ store, clock, ids: new SeededIds(new SeededRandom(1)) });
+    groups = [];
+    orphans = new NotedOrphans();
+    await streams.execute(STREAM, [runPod(), { type: 'ChoosePlacement', choice: placement(1) }], { actor: 'spec' });
+  });
+
+  const history = async () => (await store.loadMany([STREAM])).get(STREAM) ?? [];
+  const absent = () =>
+    streams.execute(
+      STREAM,
+      { type: 'RecordAbsent', attempt: 1, evidence: { firstAt: 1, secondAt: 2, apartMs: 60_000, ageMs: 60_000 } },
+      { actor: 'spec' },
+    );
+
+  const take = (): Promise<string> => {
+    const client = {
+      list: () => Promise.resolve({ kind: 'done', requestId: 'r', value: { groups } }),
+      describe: (ids: readonly string[]) =>
+        Promise.resolve({
+          kind: 'done',
+          requestId: 'r',
+          value: groups.filter(({ snapshot }) => ids.includes(snapshot.containerGroupId)),
+        }),
+    } as unknown as EciClient;
+    const base = { clock, logger: silentLogger, metrics: new Metrics() };
+    const parts = {
+      fleet: 'f',
+      scope,
+      client,
+      store,
+      streams,
+      gates: { report: () => Promise.resolve() },
+      sights: new Sights(new Asking(clock)),
+      scopes: new NoScopes(),
+      orphans,
+      cases: new NoCases(),
+      orphanStreams: new OrphanStreams({ store, clock, ids: new SeededIds(new SeededRandom(2)) }),
+      clock,
+      random: new SeededRandom(1),
+      logger: silentLogger,
+      metrics: observeMetrics(new Metrics()),
+      aside: new SetAside<GroupSnapshot>({ ...base, random: new SeededRandom(1), loop: 'observe' }),
+      passedOver: new AsideItems({ ...base, loop: 'inventory' }),
+    };
+    return new CloudInventory(parts, new ApplySights(parts)).take(new AbortController().signal);
+  };
+
+  it('names one of an attempt that was taken for absent, once, and counts what it cost', async () => {
+    await absent();
+    groups = [group('eci-unseen', 'u1', 'Succeeded')];
+
+    await take();
+    await take();
+
+    const events = await history();
+    expect(events.slice(-2).map(({ type }) => type)).toEqual(['OrphanFound', 'ContainerGroupGone']);
+    expect(events.filter(({ data }) => data['containerGroupId'] === 'eci-unseen')).toHaveLength(2);
+    const told = events.map(({ type, data, metadata }) => ({ type, data, at: metadata.decidedAt }));
+    expect(groupTimes(told as never).endedGroupSeconds).toBe(90);
+  });
+
+  it('gives a pod whose attempt is in doubt its end', async () => {
+    groups = [group('eci-unseen', 'u1', 'Succeeded')];
+
+    await take();
+
+    expect((await streams.load(STREAM)).end).toMatchObject({ kind: 'succeeded' });
+  });
+
+  it('leaves alone one that belongs to no stream: what is over is no orphan', async () => {
+    groups = [group('eci-over', 'u9', 'Failed'), group('eci-open', 'u9', 'Running')];
+
+    await take();
+
+    expect(orphans.noted).toEqual(['eci-open']);
+  });
+});
