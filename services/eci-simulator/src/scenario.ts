@@ -59,6 +59,7 @@ export const settingsSchema = z.strictObject({
   tokenCheck: z.enum(['first', 'last']).optional(),
   tokenMemoryMs: z.number().min(0).optional(),
   deleteOfGone: z.enum(['ok', 'not-found']).optional(),
+  deleteOfUnseen: z.enum(['known', 'unknown']).optional(),
   deleteOfTerminating: z.enum(['ok', 'incorrect-status']).optional(),
   fullVSwitch: z.enum(['skip', 'refuse']).optional(),
   throttleStatus: z.union([z.literal(400), z.literal(429)]).optional(),

@@ -180,8 +180,11 @@ export const cloudFaults: readonly FaultKind[] = [
   refusal('token in process', 'LastTokenProcessing', 400),
   bySetting(
     'look-up lag',
-    (random) => ({ latencies: { visibilityMs: [1_000, between(random, 5_000, 45_000)] } }),
-    { latencies: { visibilityMs: [0, 0] } },
+    (random) => ({
+      latencies: { visibilityMs: [1_000, between(random, 5_000, 45_000)] },
+      deleteOfUnseen: random.next() < 0.5 ? 'unknown' : 'known',
+    }),
+    { latencies: { visibilityMs: [0, 0] }, deleteOfUnseen: 'known' },
     calls(CREATE),
   ),
   bySetting(

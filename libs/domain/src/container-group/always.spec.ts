@@ -16,7 +16,7 @@ import {
   openGroupIds,
   wantsPlacement,
 } from './questions.ts';
-import { placement, runPod, stopPod } from './samples.ts';
+import { NEWEST, placement, runPod, stopPod } from './samples.ts';
 import { initialState, type ContainerGroupState } from './state.ts';
 
 const MINUTE = 60_000;
@@ -160,6 +160,7 @@ function step(world: World, { kind, pick }: Move): void {
       if (group && group.status !== 'gone') {
         return say(world, {
           type: 'Observe',
+          knew: NEWEST,
           snapshot: {
             containerGroupId: group.id,
             status: group.status,

@@ -18,8 +18,8 @@ import type { PlacementNeed } from '../placement/need.ts';
 export interface GroupSnapshot {
   readonly containerGroupId: string;
   readonly status: GroupStatus;
-  /** When the request was sent that this answers, epoch milliseconds: of two sights the one that was asked for later is the newer. */
-  readonly askedAt?: number;
+  /** Place of its request among those of the process that sent it; to others it means nothing. */
+  readonly asked?: number;
   /** Attempt in its tags, when the answer holds tags. */
   readonly attempt?: number;
   readonly zone?: string;
@@ -114,7 +114,8 @@ export type ContainerGroupCommand =
   | { readonly type: 'RecordFound'; readonly attempt: number; readonly containerGroupId: string }
   /** No group with the tags of this attempt exists. */
   | { readonly type: 'RecordAbsent'; readonly attempt: number; readonly evidence: AbsenceEvidence }
-  | { readonly type: 'Observe'; readonly snapshot: GroupSnapshot }
+  /** `knew`: the last sight in the stream ({@link lastSight}) that whoever asked knew of when the request was sent. */
+  | { readonly type: 'Observe'; readonly snapshot: GroupSnapshot; readonly knew: number }
   /** Proven gone (see the rules of evidence in `docs/developers/container-group.md`). */
   | { readonly type: 'RecordGone'; readonly containerGroupId: string; readonly evidence: string }
   | { readonly type: 'RecordDelete'; readonly containerGroupId: string; readonly requestId?: string }

@@ -5,8 +5,8 @@ import { consequencesOf } from './consequences.ts';
 import { decide } from './decide.ts';
 import type { ContainerGroupEvent, ContainerState, ContainerStatus, NewContainerGroupEvent } from './events.ts';
 import { fold } from './evolve.ts';
-import { finalize, isClosed, lifeOf, wantsPlacement } from './questions.ts';
-import { accepted, chosen, created, need, refused, runPod, seen, stopPod } from './samples.ts';
+import { finalize, isClosed, lastSight, lifeOf, wantsPlacement } from './questions.ts';
+import { NEWEST, accepted, chosen, created, need, refused, runPod, seen, stopPod } from './samples.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
 const at = (minutes: number): string => new Date(Date.parse(AT) + minutes * 60_000).toISOString();
@@ -238,7 +238,7 @@ describe('a create', () => {
 
   it('whose scheduling fails later is followed by another attempt', () => {
     const step = given(...placed, created(1, 'eci-1'))
-      .when({ type: 'Observe', snapshot: { containerGroupId: 'eci-1', status: 'ScheduleFailed' } })
+      .when({ type: 'Observe', knew: NEWEST, snapshot: { containerGroupId: 'eci-1', status: 'ScheduleFailed' } })
       .then('SchedulingFailed');
     expect(wantsPlacement(step.after)).toBe(true);
   });
@@ -370,18 +370,17 @@ const said = ({ decision }: { decision: ReturnType<typeof decide> }): NewContain
 describe('an observation', () => {
   it('that shows nothing new says nothing', () => {
     given(...running)
-      .when({ type: 'Observe', snapshot: { containerGroupId: 'eci-1', status: 'Running' } })
+      .when({ type: 'Observe', knew: NEWEST, snapshot: { containerGroupId: 'eci-1', status: 'Running' } })
       .then();
   });
 
   it('older than what is known says nothing', () => {
     given(...running)
-      .when({ type: 'Observe', snapshot: { containerGroupId: 'eci-1', status: 'Pending' } })
+      .when({ type: 'Observe', knew: NEWEST, snapshot: { containerGroupId: 'eci-1', status: 'Pending' } })
       .then();
   });
 
   describe('whose restart count is smaller than what is known', () => {
-    const early = '2026-01-01T00:01:00.000Z';
     const late = '2026-01-01T00:09:00.000Z';
     const container = (restartCount: number, state: ContainerState): ContainerStatus => ({
       name: 'c',
@@ -409,6 +408,7 @@ describe('an observation', () => {
     ];
     const sight = (more: Partial<GroupSnapshot>): ContainerGroupCommand => ({
       type: 'Observe',
+      knew: NEWEST,
       snapshot: { containerGroupId: 'eci-1', status: 'Running', ...more },
     });
 
@@ -418,14 +418,7 @@ describe('an observation', () => {
       expect(step.after.group!.containers[0]!.restartCount).toBe(3);
     });
 
-    it('is older when its containers began before what is known', () => {
-      const old = container(2, { state: 'running', startedAt: early });
-      given(...restarted)
-        .when(sight({ containers: [old], podIp: '10.0.0.9' }))
-        .then();
-    });
-
-    it('is newer when its containers began later, and restarts are added to those known', () => {
+    it('adds restarts to those known: the host was restarted', () => {
       const first = given(...restarted).when(
         sight({ containers: [container(0, { state: 'running', startedAt: late })] }),
       );
@@ -434,13 +427,6 @@ describe('an observation', () => {
       const again = container(1, { state: 'running', startedAt: '2026-01-01T00:10:00.000Z' });
       const second = given(...restarted, ...said(first)).when(sight({ containers: [again] }));
       expect(second.after.group!.containers[0]).toMatchObject({ restartCount: 4, restartsBefore: 3 });
-    });
-
-    it('is newer when it has another address and no container has begun yet', () => {
-      const step = given(...restarted).when(
-        sight({ podIp: '10.0.0.2', containers: [container(0, { state: 'waiting', reason: 'ContainerCreating' })] }),
-      );
-      expect(step.after.group!.podIp).toBe('10.0.0.2');
     });
 
     it('never lets a count fall or a pod miss its end, whatever is seen in whatever order', () => {
@@ -467,31 +453,10 @@ describe('an observation', () => {
     });
   });
 
-  describe('of init containers', () => {
-    const init = (restartCount: number, startedAt: string): ContainerStatus => ({
-      name: 'prepare',
-      image: 'i',
-      ready: false,
-      restartCount,
-      state: { state: 'running', startedAt },
-    });
-    const sight = (initContainers: ContainerStatus[]): ContainerGroupCommand => ({
-      type: 'Observe',
-      snapshot: { containerGroupId: 'eci-1', status: 'Pending', initContainers },
-    });
-
-    it('that is older than what is known adds no restarts', () => {
-      const events = [accepted(), chosen(1), created(1, 'eci-1')];
-      const newer = given(...events).when(sight([init(4, '2026-01-01T00:05:00Z')]));
-      given(...events, ...said(newer))
-        .when(sight([init(3, '2026-01-01T00:04:00Z')]))
-        .then();
-    });
-  });
-
   describe('of an event that only repeats', () => {
     const sight = (count: number, secondsLater: number): ContainerGroupCommand => ({
       type: 'Observe',
+      knew: NEWEST,
       snapshot: {
         containerGroupId: 'eci-1',
         status: 'Pending',
@@ -537,100 +502,83 @@ describe('an observation', () => {
     });
   });
 
-  describe('that says when it was asked for', () => {
+  describe('and what its asker knew', () => {
     const waiting: ContainerState = { state: 'waiting', reason: 'CrashLoopBackOff' };
     const states: fc.Arbitrary<ContainerState> = fc.oneof(
       fc.constant(waiting),
       fc.integer({ min: 0, max: 30 }).map((n) => ({ state: 'running' as const, startedAt: at(n) })),
     );
-    /** Reads in the order in which they were sent; each shows an address of its own, and counts and times as a host has them whose clock was set. */
-    const reads = fc
-      .array(fc.record({ count: fc.nat(4), state: states }), { minLength: 1, maxLength: 10 })
-      .map((list) =>
-        list.map(({ count, state }, index): GroupSnapshot => {
-          const container = { name: 'c', image: 'i', ready: false, restartCount: count, state };
-          const podIp = `10.0.0.${index}`;
-          return {
-            containerGroupId: 'eci-1',
-            status: 'Running',
-            askedAt: 1_000 + index,
-            podIp,
-            containers: [container],
-          };
-        }),
-      );
-    const inAnyOrder = reads.chain((list) =>
-      fc.array(fc.nat(list.length - 1), { maxLength: 20 }).map((order) => order.map((index) => list[index]!)),
-    );
+    /** What the cloud shows, one after the other: each with an address of its own, and counts and times as a host has them whose clock was set. */
+    const shown = fc.record({ count: fc.nat(4), state: states });
+    const steps = fc.array(fc.oneof(fc.record({ asks: shown }), fc.record({ arrives: fc.nat(4) })), {
+      maxLength: 30,
+      size: 'max',
+    });
 
-    it('is newer than all that were asked for earlier, and older than any that was asked for later, in whatever order they come', () => {
+    it('make it newer than all that was recorded, or leave it out, in whatever order answers come', () => {
       fc.assert(
-        fc.property(inAnyOrder, (answers) => {
+        fc.property(steps, (taken) => {
           let events: NewContainerGroupEvent[] = [...running];
+          const onTheirWay: Extract<ContainerGroupCommand, { type: 'Observe' }>[] = [];
+          let moment = 0;
           let newest = 0;
           let restarts = 0;
-          for (const snapshot of answers) {
-            const step = given(...events).when({ type: 'Observe', snapshot });
-            newest = Math.max(newest, snapshot.askedAt!);
-            const { podIp, askedAt, containers } = step.after.group!;
-            expect({ podIp, askedAt }).toEqual({ podIp: `10.0.0.${newest - 1_000}`, askedAt: newest });
-            expect(containers[0]!.restartCount).toBeGreaterThanOrEqual(restarts);
-            restarts = containers[0]!.restartCount;
-            events = [...events, ...said(step)];
+          for (const step of taken) {
+            if ('asks' in step) {
+              const { count, state } = step.asks;
+              const container = { name: 'c', image: 'i', ready: false, restartCount: count, state };
+              moment += 1;
+              const snapshot: GroupSnapshot = {
+                containerGroupId: 'eci-1',
+                status: 'Running',
+                podIp: `10.0.0.${moment}`,
+                containers: [container],
+              };
+              onTheirWay.push({ type: 'Observe', snapshot, knew: lastSight(fold(stamped(events)), 'eci-1') });
+              continue;
+            }
+            const [command] = onTheirWay.splice(step.arrives, 1);
+            if (!command) continue;
+            events = [...events, ...said(given(...events).when(command))];
+            const { podIp = '10.0.0.0', containers } = fold(stamped(events)).group!;
+            const told = Number(podIp.slice('10.0.0.'.length));
+            expect(told).toBeGreaterThanOrEqual(newest);
+            newest = told;
+            expect(containers[0]?.restartCount ?? 0).toBeGreaterThanOrEqual(restarts);
+            restarts = containers[0]?.restartCount ?? 0;
           }
         }),
       );
     });
 
-    it('counts each restart once, in whatever order answers come', () => {
-      fc.assert(
-        fc.property(fc.shuffledSubarray([0, 1, 2, 3, 4]), (order) => {
-          let events: NewContainerGroupEvent[] = [...running];
-          for (const count of order) {
-            const container = { name: 'c', image: 'i', ready: false, restartCount: count, state: waiting };
-            const snapshot = {
-              containerGroupId: 'eci-1',
-              status: 'Running',
-              askedAt: count,
-              containers: [container],
-            } as const;
-            events = [...events, ...said(given(...events).when({ type: 'Observe', snapshot }))];
-          }
-          const [container] = fold(stamped(events)).group!.containers;
-          expect(container?.restartCount).toBe(order.length === 0 ? undefined : Math.max(...order));
-        }),
-      );
-    });
+    const later = {
+      type: 'Observe',
+      knew: NEWEST,
+      snapshot: { containerGroupId: 'eci-1', status: 'Running', podIp: '10.0.0.9' },
+    } as const;
+    const events = [...running, ...said(given(...running).when(later))];
 
-    it('ends the pod, whenever it was asked for', () => {
-      const later = { containerGroupId: 'eci-1', status: 'Running', askedAt: 9, podIp: '10.0.0.9' } as const;
-      const events = [...running, ...said(given(...running).when({ type: 'Observe', snapshot: later }))];
-      const earlier = { containerGroupId: 'eci-1', status: 'Succeeded', askedAt: 1 } as const;
-
-      expect(given(...events).when({ type: 'Observe', snapshot: earlier }).after.end).toBeDefined();
-    });
-
-    it('brings the place where the group is, also when it is older: that never changes', () => {
-      const later = { containerGroupId: 'eci-1', status: 'Running', askedAt: 9, podIp: '10.0.0.9' } as const;
-      const events = [...running, ...said(given(...running).when({ type: 'Observe', snapshot: later }))];
-      const place = { zone: 'z', vSwitchId: 'vsw', spec: '2-4Gi' };
-      const earlier = {
-        containerGroupId: 'eci-1',
-        status: 'Running',
-        askedAt: 1,
-        podIp: '10.0.0.1',
-        ...place,
-      } as const;
-
+    it('leave out what was asked for without knowing what is held now', () => {
+      const knew = lastSight(fold(stamped(running)), 'eci-1');
+      const snapshot = { ...later.snapshot, podIp: '10.0.0.1' };
       given(...events)
-        .when({ type: 'Observe', snapshot: earlier })
-        .then('ContainerGroupLanded');
+        .when({ type: 'Observe', knew, snapshot })
+        .then();
+      given(...events)
+        .when({ type: 'Observe', knew: lastSight(fold(stamped(events)), 'eci-1'), snapshot })
+        .then('ContainersChanged');
     });
 
-    it('and nothing new says nothing, however late it was asked for', () => {
-      given(...running)
-        .when({ type: 'Observe', snapshot: { containerGroupId: 'eci-1', status: 'Running', askedAt: 9 } })
-        .then();
+    it('end the pod, whatever was known', () => {
+      const snapshot = { containerGroupId: 'eci-1', status: 'Succeeded' } as const;
+      expect(given(...events).when({ type: 'Observe', knew: 0, snapshot }).after.end).toBeDefined();
+    });
+
+    it('bring the place where the group is, whatever was known: that never changes', () => {
+      const snapshot = { ...later.snapshot, zone: 'z', vSwitchId: 'vsw', spec: '2-4Gi', podIp: '10.0.0.1' };
+      given(...events)
+        .when({ type: 'Observe', knew: 0, snapshot })
+        .then('ContainerGroupLanded');
     });
   });
 
@@ -638,6 +586,7 @@ describe('an observation', () => {
     const step = given(...running)
       .when({
         type: 'Observe',
+        knew: NEWEST,
         snapshot: {
           containerGroupId: 'eci-1',
           status: 'Failed',

@@ -69,7 +69,7 @@ function eventsOf(command: ContainerGroupCommand, state: ContainerGroupState): O
     case 'RecordAbsent':
       return recordAbsent(command.attempt, command.evidence, state);
     case 'Observe':
-      return observe(command.snapshot, state);
+      return observe(command.snapshot, command.knew, state);
     case 'RecordGone':
       return recordGone(command.containerGroupId, command.evidence, state);
     case 'RecordDelete':

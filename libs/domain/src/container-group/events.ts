@@ -193,7 +193,7 @@ export interface EventData {
     readonly cloudEvents: readonly CloudEvent[];
     readonly podIp?: string;
     readonly startedAt?: string;
-    /** When this was asked for, epoch milliseconds; absent in what earlier versions recorded. */
+    /** When this was asked for, by the clock of whoever asked. Earlier versions recorded it; nothing is concluded from it. */
     readonly askedAt?: number;
   };
   ContainerGroupSucceeded: { readonly containerGroupId: string; readonly finishedAt?: string };

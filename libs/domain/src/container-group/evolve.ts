@@ -83,7 +83,7 @@ function applied(state: ContainerGroupState, event: ContainerGroupEvent): Contai
     }
     case 'ContainersChanged':
       return withGroup(state, event.data.containerGroupId, (group) => {
-        const { status, containers, initContainers, conditions, cloudEvents, podIp, startedAt, askedAt } = event.data;
+        const { status, containers, initContainers, conditions, cloudEvents, podIp, startedAt } = event.data;
         const ready = status === 'Running' && containers.length > 0 && containers.every((c) => c.ready);
         return {
           ...group,
@@ -99,7 +99,7 @@ function applied(state: ContainerGroupState, event: ContainerGroupEvent): Contai
           cloudEvents,
           ...(podIp === undefined ? {} : { podIp }),
           ...(startedAt === undefined ? {} : { startedAt }),
-          ...(askedAt === undefined ? {} : { askedAt }),
+          sightVersion: state.version + 1,
           beyondScheduling: group.beyondScheduling || isBeyondScheduling(status),
         };
       });

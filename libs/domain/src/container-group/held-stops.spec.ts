@@ -5,7 +5,7 @@ import { decide } from './decide.ts';
 import type { ContainerGroupEvent, NewContainerGroupEvent } from './events.ts';
 import { fold } from './evolve.ts';
 import { finalize, isClosed, lifeOf, placeOfGroup, wantsPlacement } from './questions.ts';
-import { accepted, chosen, created, need, refused, runPod, seen, stopPod } from './samples.ts';
+import { NEWEST, accepted, chosen, created, need, refused, runPod, seen, stopPod } from './samples.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
 const stamped = (events: readonly NewContainerGroupEvent[]): ContainerGroupEvent[] =>
@@ -136,6 +136,7 @@ describe('a stop that the mass-delete guard holds', () => {
   it('is settled when the group ends by itself: the pod may go', () => {
     const step = given(...running, held).when({
       type: 'Observe',
+      knew: NEWEST,
       snapshot: { containerGroupId: 'eci-1', status: 'Succeeded' },
     });
     expect(step.types).toEqual([

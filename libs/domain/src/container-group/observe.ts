@@ -1,13 +1,16 @@
 import type { GroupSnapshot } from './commands.ts';
 import type { CloudEvent, ContainerStatus, EventData, GroupStatus, NewContainerGroupEvent } from './events.ts';
 import { isBeyondScheduling } from './evolve.ts';
-import { isFinalStatus } from './questions.ts';
+import { isFinalStatus, lastSight } from './questions.ts';
 import { same } from '../same.ts';
 import type { ContainerGroupState, KnownGroup } from './state.ts';
 import { whyExpired, whyFailed } from './why-ended.ts';
 
-/** What one sight of a group adds to what is known. Only differences become events; a sight older than what is known adds nothing. */
-export function observe(snapshot: GroupSnapshot, state: ContainerGroupState): NewContainerGroupEvent[] {
+/**
+ * What one sight of a group adds to what is known. Only differences become events. `knew`: the last sight that was known when this was asked for; when
+ * another was recorded meanwhile, this may be the older of the two, and adds nothing.
+ */
+export function observe(snapshot: GroupSnapshot, knew: number, state: ContainerGroupState): NewContainerGroupEvent[] {
   const { containerGroupId } = snapshot;
   if (state.twins[containerGroupId]) {
     if (!isFinalStatus(snapshot.status)) return [];
@@ -21,15 +24,12 @@ export function observe(snapshot: GroupSnapshot, state: ContainerGroupState): Ne
   // Where it is never changes: an older sight may say it too.
   const landed = landing(snapshot, group);
   if (landed) events.push(landed);
-  if (isStale(snapshot, group)) return events;
+  if (isStale(snapshot, group, knew < lastSight(state, containerGroupId))) return events;
   if (snapshot.status === 'ScheduleFailed' && !group.beyondScheduling && state.attempt) {
     return [...events, schedulingFailed(snapshot, group, state.attempt.number)];
   }
   const picture = pictureOf(snapshot, group);
-  if (isNews(picture, group)) {
-    const askedAt = newestOf(snapshot.askedAt, group.askedAt);
-    events.push({ type: 'ContainersChanged', data: { ...picture, ...(askedAt === undefined ? {} : { askedAt }) } });
-  }
+  if (isNews(picture, group)) events.push({ type: 'ContainersChanged', data: picture });
   const spot = spotNotice(picture);
   if (spot && group.spotRelease === undefined)
     events.push({ type: 'SpotReleaseAnnounced', data: { containerGroupId, message: spot } });
@@ -47,29 +47,13 @@ function progress(status: GroupStatus): number {
 }
 
 /**
- * A sight from before what is known: what was asked for earlier, or shows a group less far than it has come. Nothing else of it tells: counts of
- * restarts, addresses and the clocks of hosts may go back. The end of a group is never old: nothing comes after it that it could undo.
+ * A sight that may be from before what is known, or shows a group less far than it has come. Nothing else of it tells: counts of restarts, addresses
+ * and the clocks of hosts may go back. The end of a group is never old: nothing comes after it that it could undo.
  */
-function isStale(snapshot: GroupSnapshot, group: KnownGroup): boolean {
+function isStale(snapshot: GroupSnapshot, group: KnownGroup, isOvertaken: boolean): boolean {
   if (group.status === null || isFinalStatus(snapshot.status)) return false;
-  if (progress(snapshot.status) < progress(group.status) && isBeyondScheduling(group.status)) return true;
-  if (snapshot.askedAt !== undefined && group.askedAt !== undefined) return snapshot.askedAt < group.askedAt;
-  return isStaleByItsContents(snapshot, group);
+  return isOvertaken || (progress(snapshot.status) < progress(group.status) && isBeyondScheduling(group.status));
 }
-
-/** For what an earlier version recorded, which did not say when it was asked for. */
-function isStaleByItsContents(snapshot: GroupSnapshot, group: KnownGroup): boolean {
-  const seen = [...(snapshot.initContainers ?? []), ...(snapshot.containers ?? [])];
-  const before = [...group.initContainers, ...group.containers];
-  if (!seen.some((container) => fell(container, known(container.name, before)))) return false;
-  // A smaller count is an older sight, or a host that was restarted and counts from the beginning: the containers' times tell which.
-  const newest = newestTime(seen);
-  if (newest !== undefined) return newest <= (newestTime(before) ?? -Infinity);
-  return snapshot.podIp === undefined || snapshot.podIp === group.podIp;
-}
-
-const newestOf = (a: number | undefined, b: number | undefined): number | undefined =>
-  a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
 
 const known = (name: string, containers: readonly ContainerStatus[]): ContainerStatus | undefined =>
   containers.find((container) => container.name === name);
@@ -77,19 +61,6 @@ const known = (name: string, containers: readonly ContainerStatus[]): ContainerS
 /** The cloud counts fewer restarts than it did. */
 function fell(seen: ContainerStatus, before: ContainerStatus | undefined): boolean {
   return before !== undefined && seen.restartCount < before.restartCount - (before.restartsBefore ?? 0);
-}
-
-/** The last moment at which a container started or ended; unlike a count of restarts it cannot go back. */
-function newestTime(containers: readonly ContainerStatus[]): number | undefined {
-  const times = containers
-    .flatMap(({ state, lastState }) => [state, lastState])
-    .flatMap((state) => {
-      if (state === undefined || state.state === 'waiting') return [];
-      return state.state === 'running' ? [state.startedAt] : [state.startedAt, state.finishedAt];
-    })
-    .map((time) => Date.parse(time ?? ''))
-    .filter((time) => !Number.isNaN(time));
-  return times.length === 0 ? undefined : Math.max(...times);
 }
 
 /** Restarts within a pod never fall: what was counted before the cloud began anew is added. */

@@ -57,6 +57,11 @@ export function isAlive(state: ContainerGroupState): boolean {
   return state.intent !== undefined && !state.end && !state.stop;
 }
 
+/** The version of the stream at which the newest sight of the group was recorded; 0 = none was. Sights are in the order of the stream, whatever clocks say. */
+export function lastSight({ group }: ContainerGroupState, containerGroupId: string): number {
+  return group?.containerGroupId === containerGroupId ? (group.sightVersion ?? 0) : 0;
+}
+
 /** Where a group of the stream is: a late twin where it was found, any other where the present attempt was chosen. */
 export function placeOfGroup(
   state: ContainerGroupState,

@@ -6,6 +6,9 @@ import type { PlacementNeed } from '../placement/need.ts';
 type Event<T extends keyof EventData> = Extract<NewContainerGroupEvent, { type: T }>;
 type Command<T extends ContainerGroupCommand['type']> = Extract<ContainerGroupCommand, { type: T }>;
 
+/** Of a sight that was asked for after all that its stream holds. */
+export const NEWEST = Number.MAX_SAFE_INTEGER;
+
 export const need = (over: Partial<PlacementNeed> = {}): PlacementNeed => ({
   accountId: 'acc',
   region: 'cn-hangzhou',

@@ -63,8 +63,8 @@ export interface KnownGroup {
   readonly cloudEvents: readonly CloudEvent[];
   readonly podIp?: string;
   readonly startedAt?: string;
-  /** When the newest sight that showed a difference was asked for, epoch milliseconds. */
-  readonly askedAt?: number;
+  /** The version of the stream at which its newest sight was recorded. */
+  readonly sightVersion?: number;
   readonly spotRelease?: string;
   readonly deleteAcceptedAt?: string;
   /** Still billed or may become so: not final, not proven gone. */

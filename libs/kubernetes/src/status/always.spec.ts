@@ -106,6 +106,7 @@ const observe: fc.Arbitrary<Step> = fc
       (state) =>
         state.group && {
           type: 'Observe',
+          knew: Number.MAX_SAFE_INTEGER,
           snapshot: {
             containerGroupId: state.group.containerGroupId,
             ...seen,

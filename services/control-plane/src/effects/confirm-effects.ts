@@ -1,5 +1,6 @@
 import {
   isFinalStatus,
+  lastSight,
   placeOfGroup,
   provesGone,
   READS_APART_MS,
@@ -10,7 +11,6 @@ import {
 } from '#libs/domain';
 import type { EciClient } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
-import { Asking, DatedEciClient } from '../accounts/dated-eci.ts';
 import { laneOfEffect } from '../streams/lanes.ts';
 import type { EachRow } from './each-row.ts';
 import { claimOf, EffectHandler, waitedMs, type Releases } from './held-effect.ts';
@@ -38,7 +38,6 @@ export class ConfirmEffects extends EffectHandler {
   private readonly parts: EffectParts;
   private readonly releases: Releases;
   private readonly metrics: EffectMetrics;
-  private readonly asking: Asking;
   private readonly rows: EachRow;
   /** Groups that were seen lately, by place: a read that returns one of them was allowed to see and did look. */
   private readonly witnesses = new Map<string, Set<string>>();
@@ -46,7 +45,6 @@ export class ConfirmEffects extends EffectHandler {
   constructor(parts: EffectParts, tools: { releases: Releases; metrics: EffectMetrics; rows: EachRow }) {
     super();
     this.parts = parts;
-    this.asking = new Asking(parts.clock);
     this.releases = tools.releases;
     this.metrics = tools.metrics;
     this.rows = tools.rows;
@@ -95,8 +93,7 @@ export class ConfirmEffects extends EffectHandler {
     if (!one) return;
     const { accountId, region } = placeOfGroup(one.state, one.row.key);
     const place = `${accountId}/${region}`;
-    for (const { state } of work) this.asking.learn(state);
-    const client = new DatedEciClient(await this.parts.clients.for(accountId, region), this.asking);
+    const client = await this.parts.clients.for(accountId, region);
     const wanted = new Set(work.map(({ row }) => row.key));
     const witnesses = [...(this.witnesses.get(place) ?? [])].filter((id) => !wanted.has(id)).slice(-2);
     const answer = await client.describe([...wanted, ...witnesses]);
@@ -184,7 +181,7 @@ export class ConfirmEffects extends EffectHandler {
   private async stillThere(row: EffectRow, state: ContainerGroupState, snapshot: GroupSnapshot): Promise<void> {
     const { streams } = this.parts;
     const containerGroupId = row.key;
-    const commands: ContainerGroupCommand[] = [{ type: 'Observe', snapshot }];
+    const commands: ContainerGroupCommand[] = [{ type: 'Observe', snapshot, knew: lastSight(state, containerGroupId) }];
     const waited = waitedMs(row, 'presentMs');
     const again = waited > DELETE_AGAIN_MS && snapshot.status !== 'Terminating' && !isFinalStatus(snapshot.status);
     const { after } = await streams

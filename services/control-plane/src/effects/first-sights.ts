@@ -1,7 +1,6 @@
-import { placeOfGroup, wasShown, type ContainerGroupState } from '#libs/domain';
+import { lastSight, placeOfGroup, wasShown, type ContainerGroupState } from '#libs/domain';
 import type { EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
-import { Asking, DatedEciClient } from '../accounts/dated-eci.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
@@ -15,12 +14,10 @@ const IDS = 20;
 export class FirstSights {
   private readonly parts: EffectParts;
   private readonly metrics: EffectMetrics;
-  private readonly asking: Asking;
 
   constructor(parts: EffectParts, metrics: EffectMetrics) {
     this.parts = parts;
     this.metrics = metrics;
-    this.asking = new Asking(parts.clock);
   }
 
   /** Answers the states of these rows' streams as they are after it. */
@@ -52,8 +49,7 @@ export class FirstSights {
     const { clients, streams } = this.parts;
     const [one] = rows as readonly [EffectRow];
     const { accountId, region } = placeOfGroup(states.get(one.streamId) as ContainerGroupState, one.key);
-    for (const { streamId } of rows) this.asking.learn(states.get(streamId) as ContainerGroupState);
-    const client = new DatedEciClient(await clients.for(accountId, region), this.asking);
+    const client = await clients.for(accountId, region);
     const answer = await client.describe(rows.map(({ key }) => key));
     if (answer.kind !== 'done') {
       if (answer.kind === 'refused' && answer.class === 'THROTTLED') this.metrics.throttled.inc({ action: 'describe' });
@@ -68,7 +64,7 @@ export class FirstSights {
         const causationId = `effect:${kind}/${key}`;
         const result = await streams.execute(
           streamId,
-          { type: 'Observe', snapshot },
+          { type: 'Observe', snapshot, knew: lastSight(known, key) },
           { actor: ACTOR, causationId, known },
         );
         if (result.kind === 'done') states.set(streamId, result.after);

@@ -114,7 +114,8 @@ export class LookUpEffects extends EffectHandler {
         attempt: chosen.identity?.attempt ?? attempt,
         containerGroupId: chosen.snapshot.containerGroupId,
       },
-      { type: 'Observe', snapshot: chosen.snapshot },
+      // No sight of it is known: it is found now.
+      { type: 'Observe', snapshot: chosen.snapshot, knew: 0 },
       ...others.map(({ snapshot, identity }): ContainerGroupCommand => ({
         type: 'RecordTwin',
         containerGroupId: snapshot.containerGroupId,

@@ -1,6 +1,8 @@
 import {
+  decide,
   gateKey,
   isFinalStatus,
+  lastSight,
   type ContainerGroupCommand,
   type ContainerGroupState,
   type GroupSnapshot,
@@ -16,7 +18,7 @@ import type { SetAside } from '../streams/set-aside.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import type { ObserveMetrics } from './metrics.ts';
 import type { Scope } from './ports.ts';
-import { isLate, merged, textOf, type Sight, type Sights } from './sights.ts';
+import { currentStatus, isLate, knewOf, merged, textOf, type Sight, type Sights } from './sights.ts';
 
 /** Ids of one read of details (ECI docs). */
 export const IDS = 20;
@@ -78,21 +80,24 @@ export class ApplySights {
     return unknown.filter((id) => !found.has(aliasFor(id)));
   }
 
-  /** Answers of the status action. Groups without a stream are answered back. */
-  async byStatus(snapshots: readonly GroupSnapshot[]): Promise<readonly string[]> {
+  /** Answers of the status action. Those back that have no stream, and whether all others were taken, so that they need not be shown again. */
+  async byStatus(
+    snapshots: readonly GroupSnapshot[],
+  ): Promise<{ readonly strangers: readonly string[]; readonly taken: boolean }> {
     const { sights, clock } = this.parts;
     const strangers = await this.resolve(snapshots.map((snapshot) => snapshot.containerGroupId));
     const plain: GroupSnapshot[] = [];
     const wanting: GroupSnapshot[] = [];
     for (const snapshot of snapshots) {
       const sight = sights.get(snapshot.containerGroupId);
-      if (!sight || isLate(snapshot, sight.byStatus?.askedAt)) continue;
+      if (!sight || isLate(snapshot, sight.byStatus?.asked)) continue;
       sight.seenAt = clock.now();
       sight.byStatus = snapshot;
       const text = textOf(snapshot);
-      if (sight.byStatusText === text) continue;
+      if (sight.byStatusText === text && sight.byStatusHeld === sight.held.version) continue;
       if (!sight.open) {
         sight.byStatusText = text;
+        sight.byStatusHeld = sight.held.version;
         sight.status = snapshot.status;
         continue;
       }
@@ -103,22 +108,26 @@ export class ApplySights {
     const { found: detailed } = await this.read(wanting.map((snapshot) => snapshot.containerGroupId));
     const seen = [...plain, ...wanting.filter((snapshot) => !this.mustWait(snapshot, detailed))];
     // What could not be read in detail is applied as far as it is known; the details follow with the reads of groups not landed, or the inventory.
-    await this.observe(
+    const overtaken = await this.observe(
       seen.map((snapshot) => {
         const sight = sights.get(snapshot.containerGroupId);
         const details = detailed.get(snapshot.containerGroupId);
         const isOld = isFinalStatus(snapshot.status) && details?.status !== snapshot.status;
+        // Together they are as old as the older of them.
         return details && sight && !isOld && takeDetails(details, sight)
-          ? merged(details, snapshot, sight.knownAskedAt)
+          ? { ...merged(details, snapshot), ...(snapshot.asked !== undefined && { asked: snapshot.asked }) }
           : snapshot;
       }),
     );
     // Only now: a change whose append failed is a change still.
     for (const snapshot of seen) {
       const sight = sights.get(snapshot.containerGroupId);
-      if (sight) sight.byStatusText = wasTaken(snapshot, sight) ? textOf(snapshot) : undefined;
+      if (!sight) continue;
+      const taken = !overtaken.has(snapshot.containerGroupId);
+      sight.byStatusText = taken ? textOf(snapshot) : undefined;
+      sight.byStatusHeld = taken ? sight.held.version : undefined;
     }
-    return strangers;
+    return { strangers, taken: overtaken.size === 0 };
   }
 
   /** An end whose details could not be read, or are from before it: the next sweep shows it again. */
@@ -139,12 +148,17 @@ export class ApplySights {
     });
     const whole = changed.map((snapshot) => {
       const sight = sights.get(snapshot.containerGroupId);
-      return merged(snapshot, sight?.byStatus, sight?.knownAskedAt);
+      return merged(snapshot, sight && currentStatus(sight));
     });
-    await this.observe(whole);
-    for (const [index, snapshot] of changed.entries()) {
+    const before = new Map(changed.map(({ containerGroupId: id }) => [id, currentStatus(sights.get(id)!)]));
+    const overtaken = await this.observe(whole);
+    for (const snapshot of changed) {
       const sight = sights.get(snapshot.containerGroupId);
-      if (sight) sight.byDetailsText = wasTaken(whole[index]!, sight) ? textOf(snapshot) : undefined;
+      if (!sight) continue;
+      const taken = !overtaken.has(snapshot.containerGroupId);
+      sight.byDetailsText = taken ? textOf(snapshot) : undefined;
+      // What is recorded now holds the status that it was completed from.
+      if (taken && before.get(snapshot.containerGroupId) !== undefined) sight.byStatusHeld = sight.held.version;
     }
   }
 
@@ -168,26 +182,27 @@ export class ApplySights {
     return { found, answered: true };
   }
 
-  /** Decides and appends; concurrent appends share transactions. */
-  async observe(snapshots: readonly GroupSnapshot[]): Promise<void> {
+  /** Decides and appends; concurrent appends share transactions. Answers the groups of which the stream holds a sight that may be newer. */
+  async observe(snapshots: readonly GroupSnapshot[]): Promise<ReadonlySet<string>> {
     const { sights } = this.parts;
+    const overtaken = new Set<string>();
     const ids = new Set(snapshots.flatMap(({ containerGroupId }) => sights.get(containerGroupId)?.streamId ?? []));
     const states = await this.states([...ids]);
     await this.parts.aside.each(
       snapshots,
       ({ containerGroupId }) => containerGroupId,
       async (snapshot) => {
-        const sight = sights.get(snapshot.containerGroupId);
+        const { containerGroupId } = snapshot;
+        const sight = sights.get(containerGroupId);
         if (!sight) return;
-        await this.execute(
-          snapshot.containerGroupId,
-          sight.streamId,
-          [{ type: 'Observe', snapshot }],
-          states.get(sight.streamId),
-        );
-        sight.status = snapshot.status;
+        const command = { type: 'Observe', snapshot, knew: knewOf(snapshot, sight) } as const;
+        const before = await this.execute(containerGroupId, sight.streamId, [command], states.get(sight.streamId));
+        const isOvertaken = before !== undefined && wouldBeNews(command, before);
+        if (isOvertaken) overtaken.add(containerGroupId);
+        sight.status = isOvertaken ? undefined : snapshot.status;
       },
     );
+    return overtaken;
   }
 
   /** One stream that cannot be read does not hide the others; it is missing. */
@@ -200,7 +215,7 @@ export class ApplySights {
   }
 
   /** Work on one group, for rounds over many: when it fails the group is passed over until the next round. */
-  async one(id: string, work: () => Promise<void>): Promise<void> {
+  async one(id: string, work: () => Promise<unknown>): Promise<void> {
     const { passedOver } = this.parts;
     try {
       await work();
@@ -211,26 +226,29 @@ export class ApplySights {
     }
   }
 
+  /** Answers the state on which it was decided. */
   async execute(
     id: string,
     streamId: string,
     commands: readonly ContainerGroupCommand[],
     known?: ContainerGroupState,
-  ): Promise<void> {
+  ): Promise<ContainerGroupState | undefined> {
     const { streams, sights, clock, metrics, logger, gates } = this.parts;
     try {
       const causationId = `seen:${id}`;
       const result = await streams.execute(streamId, commands, { actor: ACTOR, causationId, ...(known && { known }) });
-      if (result.kind !== 'done') return;
+      if (result.kind !== 'done') return undefined;
       sights.learn(id, result.after, clock.now(), result.events.length > 0);
       metrics.events.inc(result.events.length);
       metrics.twins.inc(result.events.filter((event) => event.type === 'OrphanFound').length);
       if (result.events.some((event) => event.type === 'SchedulingFailed'))
         await this.reportStockOut(result.before, gates);
+      return result.before;
     } catch (error) {
       // A newer replica will see it.
       if (!(error instanceof UndecidableStream)) throw error;
       logger.warn('could not apply an observation', { streamId, error });
+      return undefined;
     }
   }
 
@@ -246,12 +264,20 @@ export class ApplySights {
   }
 }
 
-/** Whether they are the newest of the group. */
-function takeDetails(details: GroupSnapshot, sight: Sight): boolean {
-  if (isLate(details, sight.detailsAskedAt)) return false;
-  sight.detailsAskedAt = details.askedAt;
-  return true;
+/** It was left out because its stream holds another sight, and says something else. */
+function wouldBeNews(
+  command: Extract<ContainerGroupCommand, { type: 'Observe' }>,
+  before: ContainerGroupState,
+): boolean {
+  const knew = lastSight(before, command.snapshot.containerGroupId);
+  if (command.knew >= knew) return false;
+  const decision = decide({ ...command, knew }, before, new Date(0).toISOString());
+  return decision.accepted && decision.events.length > 0;
 }
 
-/** The stream held nothing newer. What it did not take is not remembered as seen: should it be clocks that differ, the next answer counts. */
-const wasTaken = (snapshot: GroupSnapshot, { knownAskedAt }: Sight): boolean => !isLate(snapshot, knownAskedAt);
+/** Whether they are the newest of the group. */
+function takeDetails(details: GroupSnapshot, sight: Sight): boolean {
+  if (isLate(details, sight.detailsAsked)) return false;
+  sight.detailsAsked = details.asked;
+  return true;
+}

@@ -5,7 +5,7 @@ import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { placement, runPod } from '../../../../libs/domain/src/container-group/samples.ts';
-import { Asking } from '../accounts/dated-eci.ts';
+import { Asking } from '../accounts/ordered-eci.ts';
 import { groupTimes } from '../container-groups/group-times.ts';
 import { OrphanStreams } from '../orphans/orphan-streams.ts';
 import { OrphanCases } from '../orphans/ports.ts';
@@ -101,7 +101,7 @@ describe('an inventory of groups that ended before anybody knew of them', () => 
       store,
       streams,
       gates: { report: () => Promise.resolve() },
-      sights: new Sights(new Asking(clock)),
+      sights: new Sights(new Asking()),
       scopes: new NoScopes(),
       orphans,
       cases: new NoCases(),

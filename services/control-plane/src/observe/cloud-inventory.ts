@@ -104,8 +104,10 @@ export class CloudInventory {
       }
       sights.meet(containerGroupId, streamId, clock.now());
       const twin = twinOf(scope, snapshot, identity);
+      // Of a group that is found now no sight is known.
+      const observe = { type: 'Observe', snapshot, knew: 0 } as const;
       await this.apply.one(containerGroupId, () =>
-        this.apply.execute(containerGroupId, streamId, [twin, { type: 'Observe', snapshot }], state),
+        this.apply.execute(containerGroupId, streamId, [twin, observe], state),
       );
     }
     return nobodys;

@@ -94,9 +94,7 @@ describe('two kinds of answers about one group', () => {
       containers: [{ ...container, imageId: 'sha256:1' }],
       conditions: [{ type: 'Ready', status: 'True' }],
     } as const;
-    expect(
-      merged({ containerGroupId: 'g', status: 'Running', zone: 'z', containers: [container] }, byStatus, undefined),
-    ).toEqual({
+    expect(merged({ containerGroupId: 'g', status: 'Running', zone: 'z', containers: [container] }, byStatus)).toEqual({
       containerGroupId: 'g',
       status: 'Running',
       zone: 'z',
@@ -107,14 +105,6 @@ describe('two kinds of answers about one group', () => {
 
   it('believes the newer answer when they differ', () => {
     const details = { containerGroupId: 'g', status: 'Succeeded', containers: [container] } as const;
-    expect(merged(details, { containerGroupId: 'g', status: 'Running' }, undefined)).toBe(details);
-  });
-
-  it('makes both together as old as the older, and leaves out a status that its stream has overtaken', () => {
-    const details = { containerGroupId: 'g', status: 'Running', askedAt: 9, containers: [container] } as const;
-    const byStatus = { containerGroupId: 'g', status: 'Running', askedAt: 5, conditions: [] } as const;
-
-    expect(merged(details, byStatus, 4)).toEqual({ ...details, conditions: [], askedAt: 5 });
-    expect(merged(details, byStatus, 6)).toBe(details);
+    expect(merged(details, { containerGroupId: 'g', status: 'Running' })).toBe(details);
   });
 });

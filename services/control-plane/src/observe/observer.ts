@@ -3,7 +3,7 @@ import { AccountUnusable, RegionNotAllowed, type EciClient, type EciClients } fr
 import type { EventStore, GateQueue } from '#libs/event-store';
 import { AsideItems, type AsideItem, type Logger, type Metrics } from '#libs/observability';
 import type { Clock, LoopStep, Random } from '#libs/runtime';
-import { Asking } from '../accounts/dated-eci.ts';
+import { Asking } from '../accounts/ordered-eci.ts';
 import type { OrphanStreams } from '../orphans/orphan-streams.ts';
 import type { OrphanCases } from '../orphans/ports.ts';
 import { SetAside } from '../streams/set-aside.ts';
@@ -56,11 +56,10 @@ export class Observer {
   private readonly parts: ObserverParts;
   private readonly loop: SupervisedLoop;
   private readonly watches = new Map<string, Watch>();
-  private readonly asking: Asking;
+  private readonly asking = new Asking();
 
   constructor(parts: ObserverParts) {
     this.parts = parts;
-    this.asking = new Asking(parts.clock);
     this.loop = new SupervisedLoop({ ...parts, name: 'observe', idleMs: LOOK_FOR_SCOPES_MS, step: () => this.step() });
   }
 

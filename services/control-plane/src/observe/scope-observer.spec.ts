@@ -4,7 +4,7 @@ import type { EventStore } from '#libs/event-store';
 import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Asking } from '../accounts/dated-eci.ts';
+import { Asking } from '../accounts/ordered-eci.ts';
 import { OrphanStreams } from '../orphans/orphan-streams.ts';
 import { OrphanCases } from '../orphans/ports.ts';
 import { aliasOf } from '../streams/alias.ts';
@@ -113,7 +113,7 @@ describe('watching a place', () => {
           ? Promise.reject(unreadable.error)
           : Promise.resolve(new Map([['', initialState]])),
     } as unknown as EventStore;
-    const asking = new Asking(clock);
+    const asking = new Asking();
     sights = new Sights(asking);
     const base = { clock, logger: silentLogger, metrics: new Metrics() };
     observer = new ScopeObserver(

@@ -1,7 +1,7 @@
 import { parseStreamId } from '#libs/domain';
 import type { EciClient, TagFilter } from '#libs/eci';
 import { backoffMs, type Random } from '#libs/runtime';
-import { DatedEciClient, type Asking } from '../accounts/dated-eci.ts';
+import { OrderedEciClient, type Asking } from '../accounts/ordered-eci.ts';
 import { ApplySights, IDS, INVENTORY_EVERY_MS } from './apply-sights.ts';
 import { CloudInventory, type CloudInventoryParts } from './cloud-inventory.ts';
 import type { Observed } from './ports.ts';
@@ -57,7 +57,7 @@ export class ScopeObserver {
 
   constructor(given: ScopeObserverParts, observed: Observed) {
     this.client = given.client;
-    const parts = { ...given, client: new DatedEciClient(given.client, given.asking) };
+    const parts = { ...given, client: new OrderedEciClient(given.client, given.asking) };
     this.parts = parts;
     this.apply = new ApplySights(parts);
     this.inventory = new CloudInventory(parts, this.apply);
@@ -109,14 +109,15 @@ export class ScopeObserver {
     const ended = clock.now();
     this.sweepMs = ended - began;
     if (stopping.aborted) return;
-    if (!chains.every(Boolean)) {
+    if (chains.includes('unfinished')) {
       // What was applied stays; the next sweep begins at the same place.
       this.throttledInARow += 1;
       this.nextSweepAt = ended + 1_000 + backoffMs(this.throttledInARow, THROTTLED, this.parts.random);
       return;
     }
     this.throttledInARow = 0;
-    this.sweptAt = began;
+    // What was not taken is shown by the next sweep once more: it looks back as far as this one.
+    if (!chains.includes('overtaken')) this.sweptAt = began;
     await this.meetStrangers();
     metrics.sweepSeconds.observe(this.sweepMs / 1000);
     if (sights.expecting || this.strangers.size > 0) this.busyUntil = ended + BUSY_FOR_MS;
@@ -125,19 +126,26 @@ export class ScopeObserver {
     this.nextSweepAt = Math.max(began + pause, clock.now() + Math.min(this.sweepMs / 2, LONGEST_PAUSE_MS));
   }
 
-  /** One page after another; true when the chain came to its end. */
-  private async chain(filter: TagFilter, since: number | undefined, stopping: AbortSignal): Promise<boolean> {
+  /** One page after another. `overtaken`: of some group its stream holds a sight that may be newer. */
+  private async chain(
+    filter: TagFilter,
+    since: number | undefined,
+    stopping: AbortSignal,
+  ): Promise<'unfinished' | 'overtaken' | 'taken'> {
     const { client, clock } = this.parts;
     let cursor: string | undefined;
+    let ended: 'overtaken' | 'taken' = 'taken';
     do {
       const answer = await client.changes(filter, since, cursor);
-      if (answer.kind !== 'done') return false;
-      for (const id of await this.apply.byStatus(answer.value.groups)) {
+      if (answer.kind !== 'done') return 'unfinished';
+      const { strangers, taken } = await this.apply.byStatus(answer.value.groups);
+      if (!taken) ended = 'overtaken';
+      for (const id of strangers) {
         if (!this.strangers.has(id)) this.strangers.set(id, clock.now());
       }
       cursor = answer.value.next;
     } while (cursor !== undefined && !stopping.aborted);
-    return cursor === undefined;
+    return cursor === undefined ? ended : 'unfinished';
   }
 
   /** One chain for the place; once that takes too long, one for each cluster, beside each other. */

@@ -1,5 +1,5 @@
-import { openGroupIds, type ContainerGroupState, type GroupSnapshot, type GroupStatus } from '#libs/domain';
-import type { Asking } from '../accounts/dated-eci.ts';
+import { lastSight, openGroupIds, type ContainerGroupState, type GroupSnapshot, type GroupStatus } from '#libs/domain';
+import type { Asking } from '../accounts/ordered-eci.ts';
 import { DetailsSchedule, isSettled } from './details-schedule.ts';
 
 /** What this process saw last of one group. */
@@ -14,10 +14,12 @@ export interface Sight {
   byStatus: GroupSnapshot | undefined;
   byStatusText: string | undefined;
   byDetailsText: string | undefined;
-  /** When the newest answer with details was asked for. */
-  detailsAskedAt: number | undefined;
-  /** When what its stream holds was asked for. */
-  knownAskedAt: number | undefined;
+  /** Place of the request of the newest answer with details. */
+  detailsAsked: number | undefined;
+  /** The last sight in its stream, and the last request that was sent before this process knew it. */
+  held: { readonly version: number; readonly afterRequest: number };
+  /** The version of `held` with which the last answer of the status action agreed. */
+  byStatusHeld: number | undefined;
   readonly firstSeenAt: number;
   seenAt: number;
   nextReadAt: number;
@@ -60,8 +62,9 @@ export class Sights {
       byStatus: undefined,
       byStatusText: undefined,
       byDetailsText: undefined,
-      detailsAskedAt: undefined,
-      knownAskedAt: undefined,
+      detailsAsked: undefined,
+      held: { version: 0, afterRequest: 0 },
+      byStatusHeld: undefined,
       firstSeenAt: now,
       seenAt: now,
       nextReadAt: now,
@@ -72,12 +75,12 @@ export class Sights {
 
   /** After the stream has taken what was seen; `changed` = it was news. */
   learn(id: string, state: ContainerGroupState, now: number, changed = false): void {
-    this.asking.learn(state);
     const sight = this.sights.get(id);
     if (!sight) return;
     const current = state.group?.containerGroupId === id ? state.group : undefined;
     sight.open = openGroupIds(state).includes(id);
-    sight.knownAskedAt = current?.askedAt;
+    const version = lastSight(state, id);
+    if (version !== sight.held.version) sight.held = { version, afterRequest: this.asking.last };
     sight.landed = current === undefined || current.landed !== undefined;
     sight.hasInitContainers = (state.intent?.pod.initContainers.length ?? 0) > 0;
     const isWatched = sight.open && current?.landed !== undefined && !state.stop;
@@ -108,30 +111,31 @@ export class Sights {
   }
 }
 
-/** Answers may overtake each other: whether this one was asked for before another of `than`. */
-export const isLate = ({ askedAt }: GroupSnapshot, than: number | undefined): boolean =>
-  askedAt !== undefined && than !== undefined && askedAt < than;
+/** The last sight in its stream that was known when this one was asked for. */
+export const knewOf = ({ asked }: GroupSnapshot, { held }: Sight): number =>
+  asked === undefined || asked > held.afterRequest ? held.version : 0;
+
+/** Answers to one process may overtake each other: whether this one was asked for before another of `than`. */
+export const isLate = ({ asked }: GroupSnapshot, than: number | undefined): boolean =>
+  asked !== undefined && than !== undefined && asked < than;
+
+/** The last answer of the status action, unless the stream holds another sight since. */
+export function currentStatus(sight: Sight): GroupSnapshot | undefined {
+  const { byStatus, byStatusHeld, held } = sight;
+  return byStatus && (byStatusHeld === held.version || knewOf(byStatus, sight) === held.version) ? byStatus : undefined;
+}
 
 /** What a sight says, without when it was asked for: the same text, nothing new. */
-export function textOf({ askedAt: _, ...said }: GroupSnapshot): string {
+export function textOf({ asked: _, ...said }: GroupSnapshot): string {
   return JSON.stringify(said);
 }
 
-/**
- * Details together with what only the status action says (conditions, image ids), when both speak of the same moment of the group's life; they are
- * as old as the older of them. A status that was asked for before `knownAskedAt`, what the stream holds, is overtaken and left out.
- */
-export function merged(
-  details: GroupSnapshot,
-  byStatus: GroupSnapshot | undefined,
-  knownAskedAt: number | undefined,
-): GroupSnapshot {
-  if (!byStatus || byStatus.status !== details.status) return details;
-  if (isLate(byStatus, knownAskedAt)) return details;
-  const { containers, conditions, startedAt, askedAt } = byStatus;
+/** Details together with what only the status action says (conditions, image ids), when both speak of the same moment of the group's life. */
+export function merged(details: GroupSnapshot, byStatus: GroupSnapshot | undefined): GroupSnapshot {
+  if (byStatus?.status !== details.status) return details;
+  const { containers, conditions, startedAt } = byStatus;
   return {
     ...details,
-    ...(details.askedAt !== undefined && askedAt !== undefined && { askedAt: Math.min(details.askedAt, askedAt) }),
     ...(containers && containers.length > 0 && { containers }),
     ...(conditions && { conditions }),
     ...(startedAt !== undefined && { startedAt }),

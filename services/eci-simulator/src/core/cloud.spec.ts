@@ -369,6 +369,18 @@ describe('lists', () => {
     expect(trial.statusOf(id)).toBe('Running');
   });
 
+  it.each([
+    ['known', 'Gone'],
+    ['unknown', 'Running'],
+  ] as const)('let a delete reach a group within the lag, or not (%s)', (deleteOfUnseen, status) => {
+    const trial = new Trial({ settings: { deleteOfUnseen, latencies: { visibilityMs: [30_000, 30_000] } } });
+    const id = trial.create();
+    trial.pass(10_000);
+    trial.remove(id);
+    trial.pass(60_000);
+    expect(trial.statusOf(id)).toBe(status);
+  });
+
   it('give everything that changed, however the pages are cut', () => {
     const trial = new Trial();
     const ids = Array.from({ length: 7 }, () => trial.create());

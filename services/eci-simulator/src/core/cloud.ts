@@ -312,7 +312,8 @@ export class Cloud {
     const id = from.requiredText('ContainerGroupId');
     const force = from.flag('Force') ?? false;
     const group = this.groups.registry.get(id);
-    if (!group || group.account !== account || group.definition.region !== from.text('RegionId')) {
+    const isUnseen = this.current.deleteOfUnseen === 'unknown' && group && group.visibleAt > at.simulated;
+    if (!group || isUnseen || group.account !== account || group.definition.region !== from.text('RegionId')) {
       if (this.current.deleteOfGone === 'ok') return {};
       throw new WireError('InvalidContainerGroupId.NotFound', 404, `The container group ${id} does not exist.`);
     }

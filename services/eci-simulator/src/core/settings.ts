@@ -48,6 +48,8 @@ export interface Settings {
   readonly tokenMemoryMs: number;
   /** Answer to a delete of an id that is unknown or gone. */
   readonly deleteOfGone: 'ok' | 'not-found';
+  /** Whether a delete knows a group at once, or only when reads show it; until then it is one of an unknown id. */
+  readonly deleteOfUnseen: 'known' | 'unknown';
   /** Answer to a second delete while Terminating. */
   readonly deleteOfTerminating: 'ok' | 'incorrect-status';
   /** A vSwitch without addresses inside a list: passed over, or the whole request is refused. */
@@ -91,6 +93,7 @@ export const DEFAULT_SETTINGS: Settings = {
   tokenCheck: 'first',
   tokenMemoryMs: 24 * HOUR,
   deleteOfGone: 'ok',
+  deleteOfUnseen: 'known',
   deleteOfTerminating: 'ok',
   fullVSwitch: 'skip',
   throttleStatus: 400,

@@ -101,7 +101,7 @@ function routesOf(running: RunningCloud): Route[] {
       method: 'PATCH',
       path: '/settings',
       what: 'Changes what is given; the rest stays. Answers all settings.',
-      body: '{signatures?, latencies?, asynchronousStockFailure?, tokenCheck?, tokenMemoryMs?, deleteOfGone?, deleteOfTerminating?, fullVSwitch?, throttleStatus?, buckets?, bucketsPerRegion?, unknownParameters?, envValueMax?, retention?, account?, accounts?, ledgerRequests?}',
+      body: '{signatures?, latencies?, asynchronousStockFailure?, tokenCheck?, tokenMemoryMs?, deleteOfGone?, deleteOfUnseen?, deleteOfTerminating?, fullVSwitch?, throttleStatus?, buckets?, bucketsPerRegion?, unknownParameters?, envValueMax?, retention?, account?, accounts?, ledgerRequests?}',
       run: ({ body }) => change(running, read(settingsSchema, body) as Change<Settings>),
     },
     {

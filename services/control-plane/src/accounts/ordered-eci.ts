@@ -1,5 +1,5 @@
 import type { ContainerGroupSpec } from '#libs/contracts';
-import type { ContainerGroupState, GroupSnapshot } from '#libs/domain';
+import type { GroupSnapshot } from '#libs/domain';
 import {
   EciClient,
   type CreateAnswer,
@@ -11,34 +11,25 @@ import {
   type Placement,
   type TagFilter,
 } from '#libs/eci';
-import type { Clock } from '#libs/runtime';
 
-/**
- * When requests are sent, so that of two sights of a group the newer is known, whichever process asked and however late its answer is. Clocks of
- * processes differ and are set; so a time is never before one that streams are known to hold already, nor twice the same.
- */
+/** The order in which one process sends requests and learns what streams hold. Clocks are no part of it, so that it cannot lie. */
 export class Asking {
-  private readonly clock: Clock;
-  private last = 0;
+  private count = 0;
 
-  constructor(clock: Clock) {
-    this.clock = clock;
+  /** The place of a request that is sent now. */
+  next(): number {
+    this.count += 1;
+    return this.count;
   }
 
-  /** The time of a request that is sent now, epoch milliseconds. */
-  now(): number {
-    this.last = Math.max(this.clock.now(), this.last + 1);
-    return this.last;
-  }
-
-  /** Whatever is asked from now on is newer than what the stream holds. */
-  learn({ group }: ContainerGroupState): void {
-    this.last = Math.max(this.last, group?.askedAt ?? 0);
+  /** The place of the last request so far: what is learned now is known to every later one. */
+  get last(): number {
+    return this.count;
   }
 }
 
-/** Says of every sight when it was asked for. */
-export class DatedEciClient extends EciClient {
+/** Says of every sight in which place its request was sent. */
+export class OrderedEciClient extends EciClient {
   private readonly inner: EciClient;
   private readonly asking: Asking;
 
@@ -61,19 +52,19 @@ export class DatedEciClient extends EciClient {
   }
 
   async describe(containerGroupIds: readonly string[]): Promise<DescribeAnswer<readonly FoundGroup[]>> {
-    const askedAt = this.asking.now();
+    const asked = this.asking.next();
     const answer = await this.inner.describe(containerGroupIds);
-    return answer.kind === 'done' ? { ...answer, value: datedGroups(answer.value, askedAt) } : answer;
+    return answer.kind === 'done' ? { ...answer, value: inOrder(answer.value, asked) } : answer;
   }
 
   async list(
     filter: TagFilter,
     cursor?: string,
   ): Promise<DescribeAnswer<{ readonly groups: readonly FoundGroup[]; readonly next?: string }>> {
-    const askedAt = this.asking.now();
+    const asked = this.asking.next();
     const answer = await this.inner.list(filter, cursor);
     if (answer.kind !== 'done') return answer;
-    return { ...answer, value: { ...answer.value, groups: datedGroups(answer.value.groups, askedAt) } };
+    return { ...answer, value: { ...answer.value, groups: inOrder(answer.value.groups, asked) } };
   }
 
   async changes(
@@ -81,13 +72,13 @@ export class DatedEciClient extends EciClient {
     sinceSeconds: number | undefined,
     cursor?: string,
   ): Promise<DescribeAnswer<{ readonly groups: readonly GroupSnapshot[]; readonly next?: string }>> {
-    const askedAt = this.asking.now();
+    const asked = this.asking.next();
     const answer = await this.inner.changes(filter, sinceSeconds, cursor);
     if (answer.kind !== 'done') return answer;
-    const groups = answer.value.groups.map((snapshot) => ({ ...snapshot, askedAt }));
+    const groups = answer.value.groups.map((snapshot) => ({ ...snapshot, asked }));
     return { ...answer, value: { ...answer.value, groups } };
   }
 }
 
-const datedGroups = (groups: readonly FoundGroup[], askedAt: number): FoundGroup[] =>
-  groups.map((group) => ({ ...group, snapshot: { ...group.snapshot, askedAt } }));
+const inOrder = (groups: readonly FoundGroup[], asked: number): FoundGroup[] =>
+  groups.map((group) => ({ ...group, snapshot: { ...group.snapshot, asked } }));
