@@ -120,6 +120,8 @@ export class LookUpEffects extends EffectHandler {
         type: 'RecordTwin',
         containerGroupId: snapshot.containerGroupId,
         status: snapshot.status,
+        ...(snapshot.createdAt !== undefined && { createdAt: snapshot.createdAt }),
+        ...(snapshot.finishedAt !== undefined && { finishedAt: snapshot.finishedAt }),
         ...(identity?.attempt !== undefined && { attempt: identity.attempt }),
       })),
     ];
