@@ -4,6 +4,7 @@ import {
   isFinalStatus,
   lastSight,
   type ContainerGroupCommand,
+  type ContainerGroupEvent,
   type ContainerGroupState,
   type GroupSnapshot,
 } from '#libs/domain';
@@ -148,17 +149,16 @@ export class ApplySights {
     });
     const whole = changed.map((snapshot) => {
       const sight = sights.get(snapshot.containerGroupId);
-      return merged(snapshot, sight && currentStatus(sight));
+      const byStatus = sight && currentStatus(sight);
+      return { snapshot, isCompleted: byStatus !== undefined, all: merged(snapshot, byStatus) };
     });
-    const before = new Map(changed.map(({ containerGroupId: id }) => [id, currentStatus(sights.get(id)!)]));
-    const overtaken = await this.observe(whole);
-    for (const snapshot of changed) {
+    const overtaken = await this.observe(whole.map(({ all }) => all));
+    for (const { snapshot, isCompleted } of whole) {
       const sight = sights.get(snapshot.containerGroupId);
       if (!sight) continue;
       const taken = !overtaken.has(snapshot.containerGroupId);
       sight.byDetailsText = taken ? textOf(snapshot) : undefined;
-      // What is recorded now holds the status that it was completed from.
-      if (taken && before.get(snapshot.containerGroupId) !== undefined) sight.byStatusHeld = sight.held.version;
+      if (taken && isCompleted) sight.byStatusHeld = sight.held.version;
     }
   }
 
@@ -240,7 +240,7 @@ export class ApplySights {
       if (result.kind !== 'done') return undefined;
       sights.learn(id, result.after, clock.now(), result.events.length > 0);
       metrics.events.inc(result.events.length);
-      metrics.twins.inc(result.events.filter((event) => event.type === 'OrphanFound').length);
+      metrics.twins.inc(result.events.filter(isOpenTwin).length);
       if (result.events.some((event) => event.type === 'SchedulingFailed'))
         await this.reportStockOut(result.before, gates);
       return result.before;
@@ -263,6 +263,9 @@ export class ApplySights {
     }
   }
 }
+
+const isOpenTwin = (event: ContainerGroupEvent): boolean =>
+  event.type === 'OrphanFound' && !isFinalStatus(event.data.status);
 
 /** It was left out because its stream holds another sight, and says something else. */
 function wouldBeNews(
