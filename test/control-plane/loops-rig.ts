@@ -40,6 +40,10 @@ class MovableClock extends SystemClock {
     return super.now() + this.ahead;
   }
 
+  override monotonic(): number {
+    return super.monotonic() + this.ahead;
+  }
+
   override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     const until = this.now() + ms;
     while (signal?.aborted !== true && this.now() < until) {
