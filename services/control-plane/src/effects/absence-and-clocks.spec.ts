@@ -138,7 +138,7 @@ class World {
     const metrics = effectMetrics(new Metrics());
     const releases = new Releases(queue, random);
     const aside = new AsideItems({ clock, logger: silentLogger, metrics: new Metrics(), loop: 'effects' });
-    const rows = new EachRow({ releases, aside, metrics, logger: silentLogger });
+    const rows = new EachRow({ queue, releases, aside, metrics, logger: silentLogger });
     const parts = {
       fleet: FLEET,
       store,
