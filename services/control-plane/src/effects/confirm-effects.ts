@@ -25,7 +25,7 @@ const WITNESSES = 200;
 /** A group that may not be shown yet is looked for this often, and one that only time proves gone this often. */
 const LOOK_AGAIN_MS = 2_000;
 const LOOK_ONCE_MORE_MS = READS_APART_MS / 2;
-/** A group that still runs so long after its delete was accepted is deleted once more. */
+/** A group that is still there so long after its delete was accepted is deleted once more: it may have been accepted before the cloud knew the group. */
 const DELETE_AGAIN_MS = 120_000;
 
 /**
@@ -183,7 +183,7 @@ export class ConfirmEffects extends EffectHandler {
     const containerGroupId = row.key;
     const commands: ContainerGroupCommand[] = [{ type: 'Observe', snapshot, knew: lastSight(state, containerGroupId) }];
     const waited = waitedMs(row, 'presentMs');
-    const again = waited > DELETE_AGAIN_MS && snapshot.status !== 'Terminating' && !isFinalStatus(snapshot.status);
+    const again = waited > DELETE_AGAIN_MS && snapshot.status !== 'Terminating';
     const { after } = await streams
       .execute(row.streamId, commands, {
         actor: ACTOR,
