@@ -5,7 +5,7 @@ import { KafkaMessaging } from '#libs/messaging';
 import { eventually } from '#libs/testing';
 import { speakAs, type Voice } from './agent-of-one-call.ts';
 import { atMost, milliseconds, percentile, ratio, type Figure } from './figures.ts';
-import { noise } from './noise.ts';
+import { LoudAgent } from './loud-agent.ts';
 import { ProcessorTime } from './processor-time.ts';
 import { residentBytes } from './resident-memory.ts';
 import { startRig, type Undo } from './rig.ts';
@@ -14,7 +14,6 @@ import { sealedIntent } from './sealed-intents.ts';
 const CALM = 3;
 /** Intents a second of all calm clusters together. */
 const CALM_RATE = 20;
-const NOISE_RATE = 100;
 const WARM_UP = 200;
 /** Each is a stretch without the noise and one beside it: whatever else the machine does meets both alike. */
 const ROUNDS = 5;
@@ -28,19 +27,17 @@ const BETWEEN = 60;
 export async function noisy(undo: Undo, pods: number, profile: string | undefined): Promise<readonly Figure[]> {
   const rig = await startRig(undo, profile);
   const { url, process: controlPlane } = await rig.controlPlane({ roles: 'api,intake' });
-  // A producer for each side, as each agent has its own: what is measured is who waits at the fleet.
-  const [messaging, loudly] = ['calm', 'loud'].map((clientId) => {
-    const each = new KafkaMessaging({ brokers: rig.brokers, clientId, security: { kind: 'plaintext' } });
-    undo.add(() => each.close());
-    return each;
-  }) as [KafkaMessaging, KafkaMessaging];
+  const messaging = new KafkaMessaging({ brokers: rig.brokers, clientId: 'calm', security: { kind: 'plaintext' } });
+  undo.add(() => messaging.close());
   const pool = new pg.Pool({ connectionString: rig.databaseUrl, max: 2 });
   pool.on('error', () => undefined);
   undo.add(() => pool.end());
   const { intents } = topics(rig.fleet);
   const calm: Voice[] = [];
   for (let n = 1; n <= CALM; n++) calm.push(await speakAs(url, `calm-${n}`));
-  const messages = noise(await speakAs(url, 'loud'), 'calm-1');
+  const voice = await speakAs(url, 'loud');
+  const loud = new LoudAgent({ brokers: rig.brokers, topic: intents, voice, victimId: 'calm-1' });
+  undo.add(() => loud.stop());
   let sequence = 0;
 
   /** Milliseconds from sending to acceptance of so many intents of the calm clusters. */
@@ -78,14 +75,12 @@ export async function noisy(undo: Undo, pods: number, profile: string | undefine
   for (let round = 1; round <= ROUNDS; round++) {
     await run(BETWEEN);
     const alone = await run(count);
-    const ended = new AbortController();
-    const shouting = shout(loudly, intents, messages, ended.signal);
+    loud.begin();
     await run(BETWEEN);
     time.begin();
     const beside = await run(count);
     processors = time.end();
-    ended.abort();
-    made += await shouting;
+    made += await loud.end();
     rounds.push({ alone, beside });
   }
 
@@ -104,7 +99,7 @@ export async function noisy(undo: Undo, pods: number, profile: string | undefine
       value: both(rounds.flatMap(({ alone }) => alone)),
     },
     {
-      what: `… beside ${NOISE_RATE} messages a second of a loud one (${made} in all)`,
+      what: `… beside ${LoudAgent.perSecond} messages a second of a loud one (${made} in all)`,
       value: both(rounds.flatMap(({ beside }) => beside)),
     },
     { what: 'p99 of each round, without and beside it', value: `${p99s('alone')}; ${p99s('beside')}` },
@@ -123,29 +118,6 @@ export async function noisy(undo: Undo, pods: number, profile: string | undefine
     },
     { what: 'processors beside it, last round', value: processors },
   ];
-}
-
-/** Sends until it is told to end; answers how many. */
-async function shout(
-  messaging: KafkaMessaging,
-  topic: string,
-  messages: ReturnType<typeof noise>,
-  ended: AbortSignal,
-): Promise<number> {
-  const began = Date.now();
-  const sending = new Set<Promise<void>>();
-  let made = 0;
-  while (!ended.aborted) {
-    const { value: message } = await messages.next();
-    await until(began + (made * 1_000) / NOISE_RATE);
-    made += 1;
-    const sent = messaging.publish(topic, [message]).finally(() => sending.delete(sent));
-    sending.add(sent);
-    // Not more than a broker takes: what counts is what arrives.
-    if (sending.size > 2 * NOISE_RATE) await Promise.race(sending);
-  }
-  await Promise.all(sending);
-  return made;
 }
 
 async function until(at: number): Promise<void> {
