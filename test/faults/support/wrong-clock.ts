@@ -6,15 +6,18 @@ const PRELOAD = join(import.meta.dirname, 'preload', 'clock.mjs');
 
 /** A clock for some processes of the product that can be set wrong while they run. The database and the cloud keep the right time. */
 export class WrongClock {
+  readonly #flies: boolean;
   readonly #file = join(temporaryFolder('clock').path, 'offset');
 
-  constructor() {
+  /** `flies`: time itself has passed for those processes, which no clock that was set can make them believe; it only grows. */
+  constructor({ flies = false } = {}) {
+    this.#flies = flies;
     this.set(0);
   }
 
   /** For the processes that shall have it. */
   get env(): Readonly<Record<string, string>> {
-    return { ...preloaded, FAULT_CLOCK_FILE: this.#file };
+    return { ...preloaded, FAULT_CLOCK_FILE: this.#file, FAULT_CLOCK_FLIES: String(this.#flies) };
   }
 
   /** By how much it is ahead, milliseconds; negative: behind. */
