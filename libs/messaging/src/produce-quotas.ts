@@ -6,9 +6,11 @@ export interface ProduceQuotasRead {
   readonly others?: number;
 }
 
-/** Both reject with a `MessagingError`; `refused` and `unsupported` will be so tomorrow, too. Repeating a call is harmless. They try once. */
+/** All reject with a `MessagingError`; `refused` and `unsupported` will be so tomorrow, too. Repeating a call is harmless. They try once. */
 export interface ProduceQuotas {
   read(): Promise<ProduceQuotasRead>;
+  /** Of one principal; undefined: none of its own. */
+  of(principal: string): Promise<number | undefined>;
   /** `undefined`: none of its own. */
   set(principal: string, bytesPerSecond: number | undefined): Promise<void>;
 }

@@ -188,6 +188,7 @@ export const TOLD: readonly Row[] = [
       const own = new Map<string, number>();
       const atKafka: ProduceQuotas = {
         read: () => Promise.resolve({ own }),
+        of: (principal) => Promise.resolve(own.get(principal)),
         set: (principal, bytes) => Promise.resolve(void own.set(principal, bytes ?? 0)),
       };
       const tapped = stage.poison.tap(atKafka, 'quotas', 'quotas');

@@ -45,6 +45,7 @@ describe('produce quotas at Kafka', () => {
     await quotas.set(two, undefined);
     await quotas.set(two, undefined);
     expect(await own()).toEqual([[one, 1_000_000]]);
+    expect([await quotas.of(one), await quotas.of(two)]).toEqual([1_000_000, undefined]);
   });
 
   it('slow down who is over them, and nobody else; nothing is lost or doubled', async () => {

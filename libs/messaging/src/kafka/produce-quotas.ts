@@ -4,7 +4,7 @@ import { callController, codeError, type Decoder } from './controller-call.ts';
 
 const KEY = 'producer_byte_rate';
 /** Components of a filter match one name, the default, or any name. */
-const MATCH = { default: 1, any: 2 } as const;
+const MATCH = { name: 0, default: 1, any: 2 } as const;
 
 type Entity = readonly { readonly type: string | null; readonly name: string | null }[];
 
@@ -27,6 +27,10 @@ export class KafkaProduceQuotas implements ProduceQuotas {
     }
     const others = (await this.describe(MATCH.default)).find(([entity]) => entity[0]?.name === null)?.[1];
     return { own, ...(others !== undefined && { others }) };
+  }
+
+  async of(principal: string): Promise<number | undefined> {
+    return (await this.describe(MATCH.name, principal))[0]?.[1];
   }
 
   set(principal: string, bytesPerSecond: number | undefined): Promise<void> {
@@ -59,12 +63,12 @@ export class KafkaProduceQuotas implements ProduceQuotas {
   }
 
   /** Produce quotas that go by the user alone. */
-  private async describe(match: number): Promise<[Entity, number][]> {
+  private async describe(match: number, name: string | null = null): Promise<[Entity, number][]> {
     const entries = await callController(this.kafka, {
       apiKey: 48,
       apiName: 'DescribeClientQuotas',
       apiVersion: 0,
-      write: (to) => to.writeInt32(1).writeString('user').writeInt8(match).writeString(null).writeBoolean(true),
+      write: (to) => to.writeInt32(1).writeString('user').writeInt8(match).writeString(name).writeBoolean(true),
       read: (from) => {
         from.readInt32();
         const error = codeError(from.readInt16());

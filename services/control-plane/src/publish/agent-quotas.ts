@@ -22,6 +22,12 @@ interface Agent {
   readonly ours: Quota;
 }
 
+/** The quota at Kafka of one key of a cluster's agent. */
+interface Held {
+  readonly generation: number;
+  readonly bytes: number;
+}
+
 /** What agents may write at each broker: the fleet's setting, and nothing where agents have no names at Kafka. */
 export function quotaOfAgents({ securityForAgents, produceBytesForAgents }: ControlPlaneConfig['kafka']): Quota {
   return securityForAgents === 'oauthbearer' && produceBytesForAgents > 0 ? produceBytesForAgents : undefined;
@@ -84,7 +90,7 @@ export class AgentQuotas {
     if (clusterId === undefined) this.forgetAllBut(rows);
     if (quotas === undefined || rows.length === 0) return 0;
     try {
-      const { own } = await quotas.read();
+      const held = clusterId === undefined ? await this.heldByAll(quotas) : await this.heldByNewest(quotas, rows);
       let changed = 0;
       // One after the other: they are requests to one broker.
       for (const agent of rows)
@@ -92,7 +98,7 @@ export class AgentQuotas {
           [agent],
           ({ id }) => id,
           async () => {
-            if (await this.settleAgent(quotas, own, agent)) changed += 1;
+            if (await this.settleAgent(quotas, held.get(agent.id) ?? [], agent)) changed += 1;
           },
         );
       this.refused = false;
@@ -135,39 +141,49 @@ export class AgentQuotas {
   }
 
   /** Whether its quota was changed. */
-  private async settleAgent(quotas: ProduceQuotas, own: ReadonlyMap<string, number>, agent: Agent): Promise<boolean> {
+  private async settleAgent(quotas: ProduceQuotas, held: readonly Held[], agent: Agent): Promise<boolean> {
     const { id, generation, wanted, ours } = agent;
-    const principal = principalOf(this.fleet, id, generation);
-    const former = this.formerOf(id, generation, own);
+    const own = held.find((each) => each.generation === generation)?.bytes;
+    const former = held.filter((each) => each.generation < generation);
     // An operator's decision about the cluster holds for its next key, too.
-    const theirs = [...former.values()].find((bytes) => wanted !== undefined && bytes !== ours && bytes !== wanted);
-    const found = own.get(principal) ?? theirs;
+    const theirs = former.find(({ bytes }) => wanted !== undefined && bytes !== ours && bytes !== wanted)?.bytes;
+    const found = own ?? theirs;
     const next = settled({ wanted, ours, found });
     const bytes = next.write ? next.ours : found;
-    const changes = bytes !== own.get(principal);
+    const changes = bytes !== own;
     if (changes) {
-      await quotas.set(principal, bytes);
+      await quotas.set(principalOf(this.fleet, id, generation), bytes);
       this.logger.info('set the quota of an agent done', { clusterId: id, bytesPerSecond: bytes ?? 'none' });
     }
-    for (const each of former.keys()) await quotas.set(each, undefined);
+    for (const each of former) await quotas.set(principalOf(this.fleet, id, each.generation), undefined);
     // After it: whoever dies in between finds what is wanted, and takes it for ours.
     if (next.ours !== ours)
       await this.pool.query('update fleet.cluster set produce_quota = $2 where id = $1', [id, next.ours ?? null]);
     return changes;
   }
 
-  /** Quotas of keys of the cluster's agents that have ended, by principal. */
-  private formerOf(
-    clusterId: string,
-    generation: number,
-    own: ReadonlyMap<string, number>,
-  ): ReadonlyMap<string, number> {
-    return new Map(
-      [...own].filter(([principal]) => {
-        const agent = agentOf(this.fleet, principal);
-        return agent?.clusterId === clusterId && agent.generation < generation;
-      }),
-    );
+  /** Every quota of an agent of this fleet, by cluster. */
+  private async heldByAll(quotas: ProduceQuotas): Promise<ReadonlyMap<string, readonly Held[]>> {
+    const held = new Map<string, Held[]>();
+    for (const [principal, bytes] of (await quotas.read()).own) {
+      const agent = agentOf(this.fleet, principal);
+      if (agent) held.set(agent.clusterId, [...(held.get(agent.clusterId) ?? []), { ...agent, bytes }]);
+    }
+    return held;
+  }
+
+  /** Those of the newest two keys: an agent that comes does not wait for what all others have. Older ones the loop finds. */
+  private async heldByNewest(
+    quotas: ProduceQuotas,
+    agents: readonly Agent[],
+  ): Promise<ReadonlyMap<string, readonly Held[]>> {
+    const held = new Map<string, Held[]>();
+    for (const { id, generation: newest } of agents)
+      for (const generation of newest === 0 ? [newest] : [newest, newest - 1]) {
+        const bytes = await quotas.of(principalOf(this.fleet, id, generation));
+        if (bytes !== undefined) held.set(id, [...(held.get(id) ?? []), { generation, bytes }]);
+      }
+    return held;
   }
 
   /** Agents that should have a quota, and those that have one of ours and should not. */
