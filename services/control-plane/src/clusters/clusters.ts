@@ -137,7 +137,8 @@ export class IssueJoinTokenHandler implements ICommandHandler<IssueJoinToken> {
   }
 }
 
-export class RotateAgentKey extends Command<JoinToken> {
+/** What ends an agent, decided on a cluster as somebody saw it. */
+abstract class ClusterDecision<Result> extends Command<Result> {
   readonly clusterId: string;
   /** Entity tag of the cluster as it was looked at. */
   readonly stated: string;
@@ -148,6 +149,8 @@ export class RotateAgentKey extends Command<JoinToken> {
     this.stated = stated;
   }
 }
+
+export class RotateAgentKey extends ClusterDecision<JoinToken> {}
 
 @CommandHandler(RotateAgentKey)
 export class RotateAgentKeyHandler implements ICommandHandler<RotateAgentKey> {
@@ -158,17 +161,7 @@ export class RotateAgentKeyHandler implements ICommandHandler<RotateAgentKey> {
   }
 }
 
-export class UnregisterCluster extends Command<void> {
-  readonly clusterId: string;
-  /** Entity tag of the cluster as it was looked at. */
-  readonly stated: string;
-
-  constructor(clusterId: string, stated: string) {
-    super();
-    this.clusterId = clusterId;
-    this.stated = stated;
-  }
-}
+export class UnregisterCluster extends ClusterDecision<void> {}
 
 @CommandHandler(UnregisterCluster)
 export class UnregisterClusterHandler implements ICommandHandler<UnregisterCluster> {
