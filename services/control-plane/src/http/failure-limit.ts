@@ -24,6 +24,13 @@ export class FailureLimit {
     return over <= 0 ? undefined : Math.max(1, Math.ceil((over / this.perMinute) * 60));
   }
 
+  /** Whether the name may fail now; then it has. */
+  admits(name: string): boolean {
+    if (this.mustWait(name) !== undefined) return false;
+    this.failed(name);
+    return true;
+  }
+
   failed(name: string): void {
     // Of many that were let in at the same moment all count, so that they are no more on the average; a name is out for two minutes at most.
     const count = Math.min(this.unforgiven(name) + 1, 3 * this.perMinute - 1);

@@ -69,10 +69,8 @@ export class Operators {
     const address = callerAddress(request);
     const wait = this.limit.mustWait(address);
     this.refused.inc({ reason: wait === undefined ? 'wrong' : 'throttled' });
-    if (this.said.mustWait(address) === undefined) {
-      this.said.failed(address);
+    if (this.said.admits(address))
       this.logger.warn('refuse a wrong admin token; more of this address are said once a minute', { address });
-    }
     if (wait !== undefined)
       throw tooOften('wrong tokens came from your address too often; the right one is let in at any time', wait);
     this.limit.failed(address);

@@ -76,10 +76,8 @@ export class StrangersLimit {
 
   private refusal(address: string, wait: number): Problem {
     this.throttled.inc();
-    if (this.said.mustWait(address) === undefined) {
-      this.said.failed(address);
+    if (this.said.admits(address))
       this.logger.warn('agents of an address were refused too often; more of it is said once a minute', { address });
-    }
     return tooOften('agents of your address were refused too often', wait);
   }
 }
