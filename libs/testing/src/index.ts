@@ -16,6 +16,7 @@ export { createTokenIssuer, tokenIssuer, type TokenIssuer, type TokenIssuerKey }
 export { KubernetesApi, type ApiAnswer, type KubernetesAccess } from './kubernetes/api.ts';
 export {
   createCertificateAuthority,
+  newTls,
   type CertificateAuthority,
   type KeyAndCertificate,
 } from './kubernetes/certificates.ts';

@@ -110,3 +110,13 @@ function validity(): { notBefore: Date; notAfter: Date } {
   const now = Date.now();
   return { notBefore: new Date(now - HOUR_MS), notAfter: new Date(now + 168 * HOUR_MS) };
 }
+
+/** What a server on 127.0.0.1 speaks TLS with, and the certificate of the authority that its callers trust. */
+export async function newTls(): Promise<{
+  readonly tls: { readonly cert: string; readonly key: string };
+  readonly ca: string;
+}> {
+  const authority = await createCertificateAuthority('spec');
+  const { key, certificate } = await authority.issue({ commonName: 'control-plane', ips: ['127.0.0.1'] });
+  return { tls: { cert: certificate, key }, ca: authority.certificate };
+}

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Messaging } from '#libs/messaging';
-import { createCertificateAuthority, createTestDatabase, eventually, type TestDatabase } from '#libs/testing';
+import { createTestDatabase, eventually, type TestDatabase, newTls } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
 import { ADMIN_TOKEN, call, newMessaging, testConfig } from '../for-specs.ts';
 
@@ -16,9 +16,7 @@ beforeAll(async () => {
   const config = await testConfig(database.url, { FLEET_ROLES: 'api' });
   const http = { ...config.http, requestMs: 1_000, connections: 16 };
   plane = await startControlPlane({ ...config, http }, { messaging });
-  const authority = await createCertificateAuthority('spec');
-  const { key, certificate } = await authority.issue({ commonName: 'control-plane', ips: ['127.0.0.1'] });
-  const tls = { cert: certificate, key };
+  const { tls } = await newTls();
   overTls = await startControlPlane({ ...config, http: { ...http, adminToken: ADMIN_TOKEN, tls } }, { messaging });
 });
 

@@ -5,13 +5,13 @@ import pg from 'pg';
 import type { Messaging } from '#libs/messaging';
 import { SystemClock } from '#libs/runtime';
 import {
-  createCertificateAuthority,
   createDatabase,
   createTestDatabase,
   eventually,
   freePort,
   startPostgres,
   type TestDatabase,
+  newTls,
 } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
 import { ADMIN_TOKEN, call, newMessaging, TestAgent, testConfig, unregister } from '../for-specs.ts';
@@ -425,20 +425,16 @@ describe('without an admin token', () => {
 
 describe('TLS', () => {
   it('is spoken when a certificate is configured', async () => {
-    const authority = await createCertificateAuthority('spec');
-    const { key, certificate } = await authority.issue({ commonName: 'control-plane', ips: ['127.0.0.1'] });
+    const { tls, ca } = await newTls();
     const log = newMessaging();
     const config = await testConfig(database.url, { FLEET_ROLES: 'api', FLEET_ADMIN_TOKEN: ADMIN_TOKEN });
-    const other = await startControlPlane(
-      { ...config, http: { ...config.http, tls: { cert: certificate, key } } },
-      { messaging: log },
-    );
+    const other = await startControlPlane({ ...config, http: { ...config.http, tls } }, { messaging: log });
     try {
       expect(other.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
       const status = await new Promise<number | undefined>((resolve, reject) => {
         httpsRequest(
           `${other.url}/api/v1/clusters`,
-          { ca: authority.certificate, headers: { authorization: `Bearer ${ADMIN_TOKEN}` } },
+          { ca, headers: { authorization: `Bearer ${ADMIN_TOKEN}` } },
           (response) => {
             response.resume();
             resolve(response.statusCode);

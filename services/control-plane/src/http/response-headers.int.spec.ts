@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { request } from 'node:https';
 import type { Messaging } from '#libs/messaging';
-import { createCertificateAuthority, createTestDatabase, type TestDatabase } from '#libs/testing';
+import { createTestDatabase, type TestDatabase, newTls } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
 import { ADMIN_TOKEN, newMessaging, testConfig } from '../for-specs.ts';
 import { documentedRoutes, pathWith } from './api-document.ts';
@@ -115,17 +115,13 @@ describe('the headers of an answer', () => {
   });
 
   it('demand TLS for the future where it is spoken, and only there', async () => {
-    const authority = await createCertificateAuthority('spec');
-    const { key, certificate } = await authority.issue({ commonName: 'control-plane', ips: ['127.0.0.1'] });
+    const { tls, ca } = await newTls();
     const log = newMessaging();
     const config = await testConfig(database.url, { FLEET_ROLES: 'api', FLEET_ADMIN_TOKEN: ADMIN_TOKEN });
-    const other = await startControlPlane(
-      { ...config, http: { ...config.http, tls: { cert: certificate, key } } },
-      { messaging: log },
-    );
+    const other = await startControlPlane({ ...config, http: { ...config.http, tls } }, { messaging: log });
     try {
       const header = await new Promise((resolve, reject) => {
-        request(`${other.url}/health/live`, { ca: authority.certificate }, (response) => {
+        request(`${other.url}/health/live`, { ca }, (response) => {
           response.resume();
           resolve(response.headers['strict-transport-security']);
         })
