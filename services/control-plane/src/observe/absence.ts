@@ -1,4 +1,4 @@
-import { LISTS_APART_MS } from '#libs/domain';
+import { LISTS_APART_MS, VISIBLE_AFTER_MS } from '#libs/domain';
 
 /** An empty list is no evidence once more groups than this should be in it: permission lost, or the cloud's fault. */
 export const FREEZE_ABOVE = 10;
@@ -11,11 +11,12 @@ export interface CompleteList {
 
 /**
  * Which open groups, that nobody deleted, are gone? One that is missing from two complete lists, the second begun at least a minute after it was
- * known to be missing from the first, is to be read directly; what that read says is the caller's. By then it is old enough to be shown, whenever it
- * was made: it was known before. Memory only: after a restart the evidence is gathered anew.
+ * known to be missing from the first, is to be read directly; what that read says is the caller's. A list that may merely not show it yet is none of
+ * the two: else one that deceives would be enough. Memory only: after a restart the evidence is gathered anew.
  */
 export class Absences {
-  private readonly missing = new Map<string, { readonly since: number; readonly isYoung: boolean }>();
+  /** When each was first missing, and since when its absence counts; by the clock of the list. */
+  private readonly missing = new Map<string, { readonly first: number; readonly since?: number }>();
 
   /** An empty list where many groups should be: it proves nothing, and nothing is concluded from it. */
   static provesNothing(list: CompleteList, open: number): boolean {
@@ -23,23 +24,24 @@ export class Absences {
   }
 
   /**
-   * `known`: open groups as they are known at `now`, by the clock of the list; true = so young, as far as clocks can tell, that it is most likely not
-   * listed yet, which is no reason to hurry. Answers those to be read directly.
+   * `known`: open groups as they are known at `now`, by the clock of the list; true = so young, as far as clocks can tell, that it may not be
+   * listed yet, which is believed for as long as that can be so. Answers those to be read directly.
    */
   compare(list: CompleteList, known: ReadonlyMap<string, boolean>, now: number): readonly string[] {
     const suspects: string[] = [];
     for (const id of this.missing.keys()) if (list.seen.has(id) || !known.has(id)) this.missing.delete(id);
     for (const [id, isYoung] of known) {
       if (list.seen.has(id)) continue;
-      const { since = now } = this.missing.get(id) ?? {};
-      this.missing.set(id, { since, isYoung });
-      if (list.beganAt - since >= LISTS_APART_MS) suspects.push(id);
+      const { first = now, since } = this.missing.get(id) ?? {};
+      const counts = since !== undefined || !isYoung || now - first >= VISIBLE_AFTER_MS;
+      this.missing.set(id, counts ? { first, since: since ?? now } : { first });
+      if (since !== undefined && list.beganAt - since >= LISTS_APART_MS) suspects.push(id);
     }
     return suspects;
   }
 
   /** Something is missing from one list: a second one should follow soon. */
   get waiting(): boolean {
-    return [...this.missing.values()].some(({ isYoung }) => !isYoung);
+    return [...this.missing.values()].some(({ since }) => since !== undefined);
   }
 }

@@ -39,12 +39,22 @@ describe('which groups are gone', () => {
     expect(absences.compare(list(T0 + tookMs + MINUTE), known('b'), T0 + tookMs + MINUTE)).toEqual(['b']);
   });
 
-  it('does not hurry for a group that seems young, and concludes the same of it', () => {
+  it('does not count a list that lacks a group that seems young, nor hurries for it: one later list that deceives must not be enough', () => {
     const absences = new Absences();
     const young = new Map([['b', true]]);
     absences.compare(list(T0), young, T0);
     expect(absences.waiting).toBe(false);
-    expect(absences.compare(list(T0 + MINUTE), young, T0 + MINUTE)).toEqual(['b']);
+    expect(absences.compare(list(T0 + MINUTE), known('b'), T0 + MINUTE)).toEqual([]);
+    expect(absences.waiting).toBe(true);
+    expect(absences.compare(list(T0 + 2 * MINUTE), known('b'), T0 + 2 * MINUTE)).toEqual(['b']);
+  });
+
+  it('believes for a minute only that a group is young: clocks may be wrong about it for hours', () => {
+    const absences = new Absences();
+    const young = new Map([['b', true]]);
+    const at = (ms: number) => absences.compare(list(T0 + ms), young, T0 + ms);
+    expect([at(0), at(MINUTE - 1), at(MINUTE), at(2 * MINUTE - 1)]).toEqual([[], [], [], []]);
+    expect(at(2 * MINUTE)).toEqual(['b']);
   });
 
   it('concludes nothing from an empty list where many groups should be', () => {
