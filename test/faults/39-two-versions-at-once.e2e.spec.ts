@@ -1,5 +1,5 @@
 /**
- * Fault 39: the build of the last release and today's serve one fleet under five pods a second, first old, then both, then new alone, then both
+ * Fault 39: the build of the last release and today's serve one fleet under five pods a second: old alone, both, old alone, both, new alone, both,
  * and old alone again; nothing is lost, doubled or stuck, and what only a newer version knows is refused by deciders and passed over by readers.
  */
 import { randomUUID } from 'node:crypto';
@@ -34,6 +34,14 @@ it('runs old and new beside each other, and goes back', async () => {
   // when the new version starts beside it, which brings the schema forward
   const young = await fleet.startReplica();
   await served(load, 60);
+
+  // and is taken away again, so that the old one, which never stopped, has only what the new one wrote
+  await young.process.stop();
+  await served(load, 40);
+
+  // and is given another try
+  await young.process.start();
+  await served(load, 40);
 
   // and an event of a version that neither knows comes to a stream
   const stranger = await startedPod('stranger');

@@ -50,9 +50,13 @@ export class AccountDirectory {
     this.logger = parts.logger;
   }
 
-  /** Writes the accounts of the configuration, and the quota of every lane that is known. Accounts that left the configuration stay: clusters and history name them. */
+  /**
+   * Writes the accounts of the configuration, and the quota of every lane that is known. Accounts that left the configuration stay: clusters and
+   * history name them. Replicas of the version before, which may serve beside this one, go by the row and know no names: it says where the key is.
+   */
   async configure(): Promise<void> {
     for (const settings of this.configured.values()) {
+      const credential = this.credentials.asBefore(settings.credential) ?? settings.credential;
       await this.pool.query(
         `insert into fleet.account as a (id, name, credential, regions, endpoint, quotas, source, created_at, updated_at)
          values ($1, $2, $3, $4, $5, $6, 'configuration', $7, $7)
@@ -60,7 +64,7 @@ export class AccountDirectory {
            endpoint = excluded.endpoint, quotas = excluded.quotas, source = excluded.source, updated_at = excluded.updated_at
          where (a.name, a.credential, a.regions, a.endpoint, a.quotas, a.source)
            is distinct from (excluded.name, excluded.credential, excluded.regions, excluded.endpoint, excluded.quotas, excluded.source)`,
-        columnsOf(settings, this.clock.now()),
+        columnsOf({ ...settings, credential }, this.clock.now()),
       );
     }
     this.cache.clear();
@@ -89,6 +93,11 @@ export class AccountDirectory {
     const account = known?.text === text ? known.account : row && this.accountOf(row);
     this.cache.set(accountId, { readAt: this.clock.now(), text, account });
     return usable(account);
+  }
+
+  /** What an account is called with. Undefined: nothing that could be used. */
+  credentialOf(row: AccountRow): CredentialReference | undefined {
+    return this.configured.get(row.id)?.credential ?? referenceOf(row);
   }
 
   /** What keeps an account from being set up as is accepted today; accounts of the configuration are as operators want them. */
@@ -188,7 +197,10 @@ function usable(account: EciAccount | AccountUnusable | undefined): EciAccount |
 }
 
 /** Columns of an account in the order id, name, credential, regions, endpoint, quotas, now. */
-export function columnsOf(settings: AccountSettings, now: number): unknown[] {
+export function columnsOf(
+  settings: Omit<AccountSettings, 'credential'> & { readonly credential: CredentialReference },
+  now: number,
+): unknown[] {
   return [
     settings.id,
     settings.name ?? settings.id,

@@ -290,6 +290,9 @@ describe('an account of before there were names', () => {
     const seen = new Map(body.items.map((item) => [item.id, item]));
     expect(seen.get('default')).toMatchObject({ credential: 'default', source: 'configuration' });
     expect(seen.get('default')).not.toHaveProperty('change');
+    // … also for replicas of 0.2.0 beside this one, which go by the row and know no names
+    const { rows } = await pool.query(`select credential from fleet.account where id = 'default'`);
+    expect(rows).toEqual([{ credential: fromEnvironment('ECI_ACCESS_KEY', 'ECI_SECRET_KEY') }]);
     expect(seen.get('left')).toMatchObject({ credential: { kind: 'file' }, change: [expect.any(String)] });
     expect(await account('old')).toMatchObject({
       credential: { kind: 'environment' },

@@ -4,7 +4,7 @@ import { idPosition, PageCursor, pageOf, type PageQuery } from '../http/page.ts'
 import { notFound } from '../http/problem.ts';
 import { AccountDesk } from './account-desk.ts';
 import { AccountDirectory } from './account-directory.ts';
-import { referenceOf, WHAT_TO_CHANGE, type AccountRow } from './account-row.ts';
+import { WHAT_TO_CHANGE, type AccountRow } from './account-row.ts';
 import { bucketOf, LANE_ACTIONS, type AccountSettings, type ChangeCredentialBody } from './account-settings.ts';
 import { CredentialName, OldReference } from './credential-sources.ts';
 
@@ -129,7 +129,7 @@ export class ChangeCredentialHandler implements ICommandHandler<ChangeCredential
 }
 
 function accountView(row: AccountRow, directory: AccountDirectory): AccountView {
-  const credential = referenceOf(row);
+  const credential = directory.credentialOf(row);
   const faults = directory.faultsOf(row);
   return {
     id: row.id,

@@ -6,6 +6,7 @@ import { AssumedRoles } from './assumed-roles.ts';
 import { parseJson } from '../key-settings.ts';
 import {
   CredentialName,
+  OldReference,
   type ConfiguredCredentials,
   type CredentialReference,
   type CredentialSource,
@@ -65,6 +66,11 @@ export class Credentials {
     if (this.configured.named.has(name) || source.kind !== 'file') return true;
     const found = await stat(source.path).catch(() => undefined);
     return found?.isFile() === true;
+  }
+
+  /** The same credential as versions of before there were names read it, where they can. */
+  asBefore(name: string): OldReference | undefined {
+    return OldReference.safeParse(this.sourceOf(name)).data;
   }
 
   /** Rejects with {@link CredentialMissing} where the reference leads nowhere; with anything else for a moment's trouble. */
