@@ -29,13 +29,13 @@ module.exports = {
       name: 'event-store-knows-no-domain-word',
       severity: 'error',
       from: { path: '^libs/event-store' },
-      to: { path: '^(services|libs/(?!event-store|runtime|observability|testing))' },
+      to: { path: '^(services|libs/(?!event-store|transport|runtime|observability|testing))' },
     },
     {
       name: 'messaging-eci-kubernetes-stand-alone',
       severity: 'error',
       from: { path: '^libs/(messaging|eci|kubernetes)/' },
-      to: { path: '^(services|libs/(?!$1|contracts|domain|runtime|observability|testing))' },
+      to: { path: '^(services|libs/(?!$1|contracts|domain|transport|runtime|observability|testing))' },
     },
     {
       name: 'adapters-take-only-types-from-domain',

@@ -13,6 +13,13 @@ const ONE_READER_OF_EVENTS = {
   message: 'stored events are read by streams/stored-events.ts, which looks at their version',
 };
 
+// Whoever answers may name anybody as the next to ask, who would be sent our tokens.
+const NO_FOLLOWED_REDIRECTS = {
+  selector:
+    "CallExpression[callee.name='fetch']:not(:has(Property[key.name='redirect'][value.value=/^(error|manual)$/]))",
+  message: "say what becomes of a redirect: redirect: 'error', or 'manual' and words of our own",
+};
+
 export default tseslint.config(
   { ignores: ['dist/**', 'node_modules/**', 'coverage/**'] },
   {
@@ -42,7 +49,14 @@ export default tseslint.config(
   {
     files: ['services/**/*.ts'],
     ignores: ['**/*.spec.ts', '**/streams/stored-events.ts'],
-    rules: { 'no-restricted-syntax': ['error', NO_DECISION_ON_MISTAKES, ONE_READER_OF_EVENTS] },
+    rules: {
+      'no-restricted-syntax': ['error', NO_DECISION_ON_MISTAKES, ONE_READER_OF_EVENTS, NO_FOLLOWED_REDIRECTS],
+    },
+  },
+  {
+    files: ['libs/**/*.ts'],
+    ignores: ['**/*.spec.ts', 'libs/testing/**'],
+    rules: { 'no-restricted-syntax': ['error', NO_DECISION_ON_MISTAKES, NO_FOLLOWED_REDIRECTS] },
   },
   {
     // Decisions get time, ids and randomness from outside, so that they replay.

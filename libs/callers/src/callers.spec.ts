@@ -43,6 +43,11 @@ describe('an address', () => {
     ['127.8.8.8', true],
     ['::1', true],
     ['localhost', true],
+    ['::ffff:127.0.0.1', true],
+    ['[::ffff:7f00:1]', true],
+    ['::ffff:10.1.2.3', false],
+    ['127.0.0.1.evil.example', false],
+    ['127.1', false],
   ])('%s is of this machine alone: %s', (host, alone) => {
     expect(isLoopback(host)).toBe(alone);
   });

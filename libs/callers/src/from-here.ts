@@ -1,11 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 
-/** Whether only this machine can reach an address to listen on. */
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
+/** Whether an address leads to this machine and nowhere else, in whatever way it is written: 127.0.0.0/8, ::1, the former inside IPv6, localhost. */
 export function isLoopback(host: string): boolean {
   const address = host.replace(/^\[|\]$/g, '');
-  if (isIP(address) === 4) return address.startsWith('127.');
-  return address === '::1' || address === 'localhost';
+  const version = isIP(address);
+  if (version === 0) return address.toLowerCase() === 'localhost';
+  return LOOPBACK.check(address, version === 4 ? 'ipv4' : 'ipv6');
 }
 
 /**

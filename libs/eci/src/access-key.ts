@@ -12,11 +12,16 @@ export interface AccessKey {
 export const partsOf = ({ accessKeyId, accessKeySecret, securityToken }: AccessKey): readonly string[] =>
   [accessKeyId, accessKeySecret, securityToken ?? ''].filter((part) => part !== '');
 
-/** For a client of the SDK that signs with the key and calls the endpoint. */
-export const signedWith = (key: AccessKey, endpoint: Endpoint): ConstructorParameters<typeof SdkConfig>[0] => ({
+/** For a client of the SDK that signs with the key and calls the endpoint, over TLS with the authorities of `ca` (PEM; absent: the system's). */
+export const signedWith = (
+  key: AccessKey,
+  endpoint: Endpoint,
+  ca?: string,
+): ConstructorParameters<typeof SdkConfig>[0] => ({
   accessKeyId: key.accessKeyId,
   accessKeySecret: key.accessKeySecret,
   ...(key.securityToken === undefined ? {} : { securityToken: key.securityToken }),
   endpoint: endpoint.host,
   protocol: endpoint.protocol,
+  ...(ca === undefined ? {} : { ca }),
 });

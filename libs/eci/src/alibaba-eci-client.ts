@@ -15,6 +15,7 @@ import {
   type Placement,
   type TagFilter,
 } from './eci.ts';
+import { readTlsFiles } from '#libs/transport';
 import type { Endpoint } from './endpoint.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { freezeParameters, thawRequest } from './frozen.ts';
@@ -37,6 +38,8 @@ export interface AlibabaEciClientOptions {
   readonly endpoint: Endpoint;
   /** Asked before every call; whoever implements it caches and renews. */
   readonly credential: () => Promise<AccessKey>;
+  /** PEM file with the authorities of the endpoint, read at each call; absent: the system's. */
+  readonly caFile?: string | undefined;
   /** Both of the SDK's timeouts, milliseconds; default 15,000. (The connect timeout also ends silent sockets, so one alone does nothing.) */
   readonly timeoutMs?: number;
   /** Default `number`, see there. */
@@ -56,7 +59,7 @@ type Called<T> = { readonly ok: true; readonly body: T } | { readonly ok: false;
 /** The real cloud through Alibaba's SDK, one account in one region. The SDK repeats nothing by itself (tried), and neither does this. */
 export class AlibabaEciClient extends EciClient {
   private readonly options: AlibabaEciClientOptions;
-  private sdk: { readonly key: AccessKey; readonly client: SdkClient } | undefined;
+  private sdk: { readonly key: AccessKey; readonly ca: string | undefined; readonly client: SdkClient } | undefined;
 
   constructor(options: AlibabaEciClientOptions) {
     super();
@@ -193,19 +196,21 @@ export class AlibabaEciClient extends EciClient {
     secrets: readonly string[] = [],
   ): Promise<Called<T | undefined>> {
     let key: AccessKey | undefined;
+    let ca: string | undefined;
     try {
       key = await this.options.credential();
+      ({ ca } = readTlsFiles({ caFile: this.options.caFile }));
     } catch (error) {
       // Not a word of the cloud, and nothing was sent. Answers reach whoever sees a pod or an account: they must not tell which files there are.
       const missing = error instanceof CredentialMissing;
-      const message = missing ? NO_CREDENTIAL : 'the credential could not be read just now';
+      const message = missing ? NO_CREDENTIAL : 'the credential or the CA could not be read just now';
       return {
         ok: false,
         failure: { class: 'TRANSIENT', message, neverSent: true, ...(missing && { noCredential: true }) },
       };
     }
     try {
-      const { body, statusCode } = await send(this.clientFor(key));
+      const { body, statusCode } = await send(this.clientFor(key, ca));
       // The SDK follows no redirect, and takes it for success; what comes with one is not the cloud's answer.
       if (statusCode !== undefined && statusCode >= 300) return { ok: false, failure: notAnAnswer(statusCode) };
       return { ok: true, body: cleanJson(body) };
@@ -214,23 +219,24 @@ export class AlibabaEciClient extends EciClient {
     }
   }
 
-  private clientFor(key: AccessKey): SdkClient {
+  private clientFor(key: AccessKey, ca: string | undefined): SdkClient {
     const known = this.sdk;
     if (
       known?.key.accessKeyId === key.accessKeyId &&
       known.key.accessKeySecret === key.accessKeySecret &&
-      known.key.securityToken === key.securityToken
+      known.key.securityToken === key.securityToken &&
+      known.ca === ca
     ) {
       return known.client;
     }
-    const client = this.options.connect?.(key) ?? this.connect(key);
-    this.sdk = { key, client };
+    const client = this.options.connect?.(key) ?? this.connect(key, ca);
+    this.sdk = { key, ca, client };
     return client;
   }
 
-  private connect(key: AccessKey): SdkClient {
+  private connect(key: AccessKey, ca: string | undefined): SdkClient {
     const { endpoint, region } = this.options;
-    return new SdkClient(new SdkConfig({ ...signedWith(key, endpoint), regionId: region }));
+    return new SdkClient(new SdkConfig({ ...signedWith(key, endpoint, ca), regionId: region }));
   }
 }
 

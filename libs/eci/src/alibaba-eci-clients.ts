@@ -20,11 +20,12 @@ export interface EciAccount {
 export class AlibabaEciClients extends EciClients {
   private readonly find: (accountId: string) => Promise<EciAccount | undefined>;
   private readonly fileModes: FileModes;
+  private readonly caFile: string | undefined;
   private readonly clients = new Map<string, { readonly account: EciAccount; readonly client: EciClient }>();
 
   constructor(
     accounts: readonly EciAccount[] | ((accountId: string) => Promise<EciAccount | undefined>),
-    options: { readonly fileModes?: FileModes } = {},
+    options: { readonly fileModes?: FileModes; readonly caFile?: string | undefined } = {},
   ) {
     super();
     this.find =
@@ -32,6 +33,7 @@ export class AlibabaEciClients extends EciClients {
         ? accounts
         : (id) => Promise.resolve(accounts.find((account) => account.id === id));
     this.fileModes = options.fileModes ?? 'number';
+    this.caFile = options.caFile;
   }
 
   /** Rejects with {@link AccountUnusable} for an account that is not known or whose endpoint makes no sense, and with {@link RegionNotAllowed} for a region that is not its, or that nobody knows. */
@@ -57,6 +59,7 @@ export class AlibabaEciClients extends EciClients {
       endpoint: endpointOf(region, account.endpoint),
       credential: account.credential,
       fileModes: this.fileModes,
+      caFile: this.caFile,
     });
     this.clients.set(key, { account, client });
     return client;

@@ -1,3 +1,4 @@
+import { readTlsFiles } from '#libs/transport';
 import { partsOf, signedWith, type AccessKey } from './access-key.ts';
 import { CredentialMissing } from './account-errors.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -11,6 +12,8 @@ export interface RoleRequest {
   readonly roleArn: string;
   /** Of STS. */
   readonly endpoint: Endpoint;
+  /** PEM file with the authorities of the endpoint; absent: the system's. */
+  readonly caFile?: string | undefined;
   /** Default 10,000. */
   readonly timeoutMs?: number;
 }
@@ -28,8 +31,15 @@ const DURATION = 3_600;
  * A key of the role for an hour (AssumeRole of STS). Rejects with {@link CredentialMissing} when the cloud refuses it, with another error for a
  * moment's trouble; both for operators alone, as they hold the cloud's words, and never a key.
  */
-export async function assumeRole({ key, roleArn, endpoint, timeoutMs = 10_000 }: RoleRequest): Promise<AssumedRole> {
-  const client = new ApiClient(new SdkConfig(signedWith(key, endpoint)));
+export async function assumeRole({
+  key,
+  roleArn,
+  endpoint,
+  caFile,
+  timeoutMs = 10_000,
+}: RoleRequest): Promise<AssumedRole> {
+  const { ca } = readTlsFiles({ caFile });
+  const client = new ApiClient(new SdkConfig(signedWith(key, endpoint, ca)));
   const call = new ApiParameters({
     action: 'AssumeRole',
     version: '2015-04-01',

@@ -29,11 +29,6 @@ export function endpointOf(region: string, override?: string): Endpoint {
   return endpoint;
 }
 
-/** Whether keys and Secrets can be read by others on the way there. */
-export function travelsInClear({ host, protocol }: Endpoint): boolean {
-  return protocol === 'http' && !/^(?:127(?:\.\d+){3}|\[::1\]|localhost)(?::\d+)?$/.test(host);
-}
-
 /**
  * Whether an endpoint is ECI itself: its central name, or that of a region that ECI is known to have or that is among `regions`, from the
  * Internet or from inside a VPC (the names of the SDK's own rules), over TLS. Other names under aliyuncs.com will not do: buckets, gateways and

@@ -11,7 +11,7 @@ export type { AccessKey } from './access-key.ts';
 export { AlibabaEciClient, type AlibabaEciClientOptions } from './alibaba-eci-client.ts';
 export { AlibabaEciClients, type EciAccount } from './alibaba-eci-clients.ts';
 export type { FileModes } from './create-fields.ts';
-export { endpointOf, isCloudEndpoint, parseEndpoint, travelsInClear, type Endpoint } from './endpoint.ts';
+export { endpointOf, isCloudEndpoint, parseEndpoint, type Endpoint } from './endpoint.ts';
 export { assumeRole, type AssumedRole } from './assume-role.ts';
 export { classOf, DOCUMENTED_CODES, type ErrorClass } from './error-codes.ts';
 export { IDENTITY_TAGS } from './tags.ts';

@@ -13,5 +13,6 @@ export { InProcessMessaging } from './in-process-messaging.ts';
 export { DEAD_LETTER_HEADERS, deadLetter } from './dead-letter.ts';
 export { EnvelopeTooLarge, openEnvelope, sealEnvelope, type EnvelopeKey, type OpenedEnvelope } from './envelope.ts';
 export { KafkaMessaging, type KafkaOptions } from './kafka/kafka-messaging.ts';
-export type { KafkaConnection } from './kafka/client.ts';
+export type { KafkaConnection, KafkaSecurity } from './kafka/client.ts';
+export { brokersLink } from './kafka/brokers-link.ts';
 export { quietIdleTimer } from './kafka/idle-timer.ts';

@@ -3,6 +3,7 @@ import { Connection, KubernetesApi, Reflector, resources, type Change, type PodO
 import type { Messaging } from '#libs/messaging';
 import { AsideItems, createLogger, Metrics, type AsideItem, type Logger } from '#libs/observability';
 import { SystemClock, SystemIds, SystemRandom, type Clock, type Ids, type Random } from '#libs/runtime';
+import type { InsecureTransport } from '#libs/transport';
 import type { AgentConfig } from './config.ts';
 import { HandOver } from './hand-over.ts';
 import { serveHealth } from './health/health-server.ts';
@@ -131,7 +132,7 @@ class Agent extends AgentHealth {
         requests.observe({ verb, resource, code: String(status) }, ms / 1000),
     });
     const api = this.api;
-    this.client = new ControlPlaneClient(config.controlPlaneUrl, config.controlPlaneCa);
+    this.client = new ControlPlaneClient(config.controlPlaneUrl, config.controlPlaneCaFile);
     const eventPace = new EventPace({
       clock,
       qps: config.eventQps,
@@ -249,6 +250,7 @@ class Agent extends AgentHealth {
       apiServer: this.api.server,
       controlPlane: this.config.controlPlaneUrl,
     });
+    this.warnOf(this.config.insecureTransports);
     this.heartbeat.start();
     this.node.start();
     this.pods.start();
@@ -290,6 +292,7 @@ class Agent extends AgentHealth {
       return;
     }
     const link = this.linkOf(session);
+    this.warnOf(link.insecureTransports);
     this.link = link;
     link.start();
     // What the watch has brought so far; later changes find the link by themselves.
@@ -397,6 +400,11 @@ class Agent extends AgentHealth {
     }
   }
 
+  private warnOf(insecure: readonly InsecureTransport[]): void {
+    for (const { setting, host, why, allowedBy } of insecure)
+      this.logger.warn('a transport is not secure, as allowed', { setting, host, why, allowedBy });
+  }
+
   private changesFor(loop: string, take: (change: Change<PodObject>) => void): HandOver<Change<PodObject>> {
     return new HandOver({ take, aside: this.asideOf(loop), clock: this.clock, random: this.random });
   }
@@ -450,6 +458,7 @@ class Agent extends AgentHealth {
       statusBacklog: this.writer.backlog,
       statuses: this.wholeTopic.known ? 'written' : 'wait for the end of the topic',
       setAside: this.setAside(),
+      insecureTransports: [...this.config.insecureTransports, ...(this.link?.insecureTransports ?? [])],
       webhook: !this.webhook ? 'off' : this.webhook.registered ? 'registered' : 'not registered yet',
     };
   }
@@ -466,6 +475,12 @@ class Agent extends AgentHealth {
     gauge('lease_age_seconds', 'Time since the last renewal of the lease', report.leaseAgeSeconds);
     gauge('session_live', '1 while the control plane answers', report.session.state === 'live' ? 1 : 0);
     gauge('api_requests_queued', 'Requests to the API server that wait for their turn', this.api.queued);
+    const insecure = metrics.gauge(
+      'eci_fleet_agent_insecure_transport',
+      'Settings by which something leaves this machine without being encrypted and authenticated, as allowed',
+      ['setting'],
+    );
+    for (const { setting } of report.insecureTransports) insecure.set({ setting }, 1);
     return await metrics.text();
   }
 

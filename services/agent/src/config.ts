@@ -1,7 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { pemKeyFault } from '#libs/keys';
+import { apiServerLink } from '#libs/kubernetes';
+import type { KafkaSecurity } from '#libs/messaging';
 import { fileGiven, notGiven } from '#libs/runtime';
+import { caFault, insecureTransports, type InsecureTransport, type RuledLink, type TlsFiles } from '#libs/transport';
 import { z } from 'zod';
 
 /** One environment variable: its meaning, default and unit as `--help` prints them. */
@@ -13,17 +16,41 @@ interface Variable {
 
 /** Every variable the agent reads. Nothing else of the environment is looked at. */
 export const VARIABLES: readonly Variable[] = [
-  { name: 'CONTROL_PLANE_URL', meaning: 'URL of the control plane, http or https. Required' },
+  { name: 'CONTROL_PLANE_URL', meaning: 'URL of the control plane; https, or http on this machine. Required' },
   { name: 'CONTROL_PLANE_CA_FILE', meaning: 'PEM file with the CA of the control plane; empty: the system’s' },
+  {
+    name: 'CONTROL_PLANE_INSECURE',
+    meaning: 'the control plane on another machine may be called in clear: true or false',
+    default: 'false',
+  },
   { name: 'JOIN_TOKEN', meaning: 'one-time token from registering the cluster; needed until the agent has joined' },
   { name: 'JOIN_TOKEN_FILE', meaning: 'file with that token, instead of JOIN_TOKEN' },
   { name: 'KUBECONFIG', meaning: 'kubeconfig file; empty: the service account of the pod' },
+  {
+    name: 'KUBECONFIG_INSECURE',
+    meaning: 'it may name a server on another machine without https, verification or user: true or false',
+    default: 'false',
+  },
   { name: 'KUBERNETES_SERVICE_HOST', meaning: 'set by Kubernetes in every pod; needed where KUBECONFIG is empty' },
   { name: 'KUBERNETES_SERVICE_PORT', meaning: 'set by Kubernetes in every pod, as that', default: '443' },
   { name: 'KUBERNETES_QPS', meaning: 'most requests a second to the API server', default: '500' },
   { name: 'KUBERNETES_EVENT_QPS', meaning: 'most Kubernetes Events a second among them', default: '50' },
   { name: 'KAFKA_BROKERS', meaning: 'brokers as host:port, comma separated; empty: those the control plane names' },
   { name: 'KAFKA_CA_FILE', meaning: 'PEM file with the CA of the brokers, where they speak TLS; empty: the system’s' },
+  {
+    name: 'KAFKA_SECURITY',
+    meaning:
+      'how Kafka learns who calls: scram-sha-512, scram-sha-256 or mtls, as principal <fleet>.<cluster>; empty: as the control plane says',
+  },
+  { name: 'KAFKA_USERNAME', meaning: 'user of Kafka, with SCRAM' },
+  { name: 'KAFKA_PASSWORD_FILE', meaning: 'file with the password of that user' },
+  { name: 'KAFKA_CERT_FILE', meaning: 'PEM certificate that brokers are shown, with mtls' },
+  { name: 'KAFKA_KEY_FILE', meaning: 'PEM key of that certificate' },
+  {
+    name: 'KAFKA_INSECURE',
+    meaning: 'brokers on other machines may be called without TLS or without saying who calls: true or false',
+    default: 'false',
+  },
   { name: 'NODE_NAME', meaning: 'name of the virtual node', default: 'virtual-kubelet' },
   {
     name: 'NODE_ADDRESS',
@@ -111,15 +138,23 @@ const webUrl = (protocols: readonly string[]) =>
 const Environment = z.object({
   CONTROL_PLANE_URL: webUrl(['http:', 'https:']).transform((text) => text.replace(/\/+$/, '')),
   CONTROL_PLANE_CA_FILE: optional,
+  CONTROL_PLANE_INSECURE: flag,
   JOIN_TOKEN: optional,
   JOIN_TOKEN_FILE: optional,
   KUBECONFIG: optional,
+  KUBECONFIG_INSECURE: flag,
   KUBERNETES_SERVICE_HOST: optional,
   KUBERNETES_SERVICE_PORT: port,
   KUBERNETES_QPS: z.coerce.number().positive().max(10_000),
   KUBERNETES_EVENT_QPS: z.coerce.number().positive().max(1_000),
   KAFKA_BROKERS: list(z.string().regex(/^.+:\d+$/, 'each must be host:port')),
   KAFKA_CA_FILE: optional,
+  KAFKA_SECURITY: z.enum(['scram-sha-512', 'scram-sha-256', 'mtls']).optional(),
+  KAFKA_USERNAME: optional,
+  KAFKA_PASSWORD_FILE: optional,
+  KAFKA_CERT_FILE: optional,
+  KAFKA_KEY_FILE: optional,
+  KAFKA_INSECURE: flag,
   NODE_NAME: nameOfObject,
   NODE_ADDRESS: z.union([z.ipv4(), z.ipv6()], 'must be an IP address'),
   KUBELET_PORT: port,
@@ -158,17 +193,17 @@ const Environment = z.object({
 /** What the agent runs with. */
 export interface AgentConfig {
   readonly controlPlaneUrl: string;
-  /** PEM. */
-  readonly controlPlaneCa?: string | undefined;
+  /** Path of a PEM file, read at each connection. */
+  readonly controlPlaneCaFile?: string | undefined;
   readonly joinToken?: string | undefined;
   readonly kubeconfig?: string | undefined;
   /** Where a pod finds the API server. */
   readonly inCluster?: { readonly host: string; readonly port: number } | undefined;
   readonly kubernetesQps: number;
   readonly eventQps: number;
-  readonly kafkaBrokers: readonly string[];
-  /** PEM. */
-  readonly kafkaCa?: string | undefined;
+  readonly kafka: AgentKafka;
+  /** What leaves this machine without being encrypted and authenticated, as allowed; of Kafka only the session tells. */
+  readonly insecureTransports: readonly InsecureTransport[];
   readonly nodeName: string;
   readonly nodeAddress: string;
   readonly kubeletPort: number;
@@ -190,6 +225,18 @@ export interface AgentConfig {
   readonly healthHost: string;
   readonly healthPort: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+}
+
+/** What goes before the control plane's word on Kafka. */
+export interface AgentKafka {
+  /** Empty: those of the session. */
+  readonly brokers: readonly string[];
+  /** Absent: as the session says. */
+  readonly security?: KafkaSecurity | undefined;
+  /** For brokers that speak TLS. */
+  readonly files: TlsFiles;
+  /** Brokers on other machines may be called in clear, or without saying who calls. */
+  readonly insecure: boolean;
 }
 
 export interface WebhookConfig {
@@ -250,22 +297,30 @@ export function loadAgentConfig(environment: Readonly<Record<string, string | un
     }
   };
   const joinTokenFile = file('JOIN_TOKEN_FILE');
-  const controlPlaneCa = file('CONTROL_PLANE_CA_FILE');
-  const kafkaCa = file('KAFKA_CA_FILE');
+  for (const name of ['CONTROL_PLANE_CA_FILE', 'KAFKA_CA_FILE']) {
+    const text = file(name);
+    const fault = text === undefined ? undefined : caFault(text);
+    if (fault !== undefined) faults.push(`${name}: ${fault}`);
+  }
+  const kafkaPassword = file('KAFKA_PASSWORD_FILE')?.trim();
+  const kafkaCertificate = [file('KAFKA_CERT_FILE'), file('KAFKA_KEY_FILE')] as const;
   const [cert, key, ca] = [file('WEBHOOK_CERT_FILE'), file('WEBHOOK_KEY_FILE'), file('WEBHOOK_CA_FILE')];
   const clientCa = file('WEBHOOK_CLIENT_CA_FILE');
   if (clientCa !== undefined && !isCertificate(clientCa))
     faults.push('WEBHOOK_CLIENT_CA_FILE: holds no certificate in PEM');
-  if (cert !== undefined && key !== undefined) {
-    const fault = pemKeyFault(key, cert);
-    if (fault !== undefined) faults.push(`WEBHOOK_KEY_FILE: ${fault}`);
+  for (const [name, ownCert, ownKey] of [
+    ['WEBHOOK_KEY_FILE', cert, key],
+    ['KAFKA_KEY_FILE', ...kafkaCertificate],
+  ] as const) {
+    const fault = ownCert === undefined || ownKey === undefined ? undefined : pemKeyFault(ownKey, ownCert);
+    if (fault !== undefined) faults.push(`${name}: ${fault}`);
   }
-  file('KUBECONFIG');
+  const insecure = insecureTransports(linksOf(given, file('KUBECONFIG') !== undefined), environment, faults);
   if (faults.length > 0 || !parsed.success) throw new ConfigurationError(faults);
   const env = parsed.data;
   return {
     controlPlaneUrl: env.CONTROL_PLANE_URL,
-    controlPlaneCa,
+    controlPlaneCaFile: env.CONTROL_PLANE_CA_FILE,
     joinToken: env.JOIN_TOKEN ?? joinTokenFile?.trim(),
     kubeconfig: env.KUBECONFIG,
     inCluster:
@@ -274,8 +329,16 @@ export function loadAgentConfig(environment: Readonly<Record<string, string | un
         : { host: env.KUBERNETES_SERVICE_HOST, port: env.KUBERNETES_SERVICE_PORT },
     kubernetesQps: env.KUBERNETES_QPS,
     eventQps: env.KUBERNETES_EVENT_QPS,
-    kafkaBrokers: env.KAFKA_BROKERS,
-    kafkaCa,
+    kafka: {
+      brokers: env.KAFKA_BROKERS,
+      security:
+        env.KAFKA_SECURITY === undefined || env.KAFKA_SECURITY === 'mtls'
+          ? env.KAFKA_SECURITY && { kind: env.KAFKA_SECURITY }
+          : { kind: env.KAFKA_SECURITY, username: env.KAFKA_USERNAME ?? '', password: kafkaPassword ?? '' },
+      files: { caFile: env.KAFKA_CA_FILE, certFile: env.KAFKA_CERT_FILE, keyFile: env.KAFKA_KEY_FILE },
+      insecure: env.KAFKA_INSECURE,
+    },
+    insecureTransports: insecure,
     nodeName: env.NODE_NAME,
     nodeAddress: env.NODE_ADDRESS,
     kubeletPort: env.KUBELET_PORT,
@@ -320,12 +383,46 @@ function crossFaults(given: Readonly<Record<string, string | undefined>>): strin
   if (given.WEBHOOK_CLIENT_NAMES !== undefined && given.WEBHOOK_CLIENT_CA_FILE === undefined) {
     faults.push('WEBHOOK_CLIENT_CA_FILE: is required where WEBHOOK_CLIENT_NAMES is given');
   }
-  const files = ['WEBHOOK_CERT_FILE', 'WEBHOOK_KEY_FILE', 'WEBHOOK_CA_FILE'];
-  const missing = files.filter((name) => given[name] === undefined);
-  if (missing.length > 0 && missing.length < files.length) {
-    faults.push(`${missing.join(', ')}: ${files.join(', ')} belong together: give all or none`);
+  for (const files of [
+    ['WEBHOOK_CERT_FILE', 'WEBHOOK_KEY_FILE', 'WEBHOOK_CA_FILE'],
+    ['KAFKA_CERT_FILE', 'KAFKA_KEY_FILE'],
+  ]) {
+    const missing = files.filter((name) => given[name] === undefined);
+    if (missing.length > 0 && missing.length < files.length) {
+      faults.push(`${missing.join(', ')}: ${files.join(', ')} belong together: give all or none`);
+    }
   }
+  const needs = given.KAFKA_SECURITY === 'mtls' ? ['KAFKA_CERT_FILE'] : ['KAFKA_USERNAME', 'KAFKA_PASSWORD_FILE'];
+  const lacks = given.KAFKA_SECURITY === undefined ? [] : needs.filter((name) => given[name] === undefined);
+  if (lacks.length > 0) faults.push(`${lacks.join(', ')}: KAFKA_SECURITY needs it`);
   return faults;
+}
+
+/** The ways out that are known before there is a session. */
+function linksOf(given: Readonly<Record<string, string | undefined>>, kubeconfigIsRead: boolean): readonly RuledLink[] {
+  const links: RuledLink[] = [];
+  const url = given.CONTROL_PLANE_URL;
+  if (url !== undefined && URL.canParse(url)) {
+    const { protocol, hostname } = new URL(url);
+    links.push({
+      setting: 'CONTROL_PLANE_URL',
+      exception: 'CONTROL_PLANE_INSECURE',
+      remedy: 'use https, with CONTROL_PLANE_CA_FILE where its CA is your own',
+      hosts: [hostname],
+      encrypted: protocol === 'https:',
+      serverVerified: protocol === 'https:',
+      // Every call is signed, or holds the join token.
+      clientProven: true,
+    });
+  }
+  if (given.KUBECONFIG !== undefined && kubeconfigIsRead) {
+    try {
+      links.push(apiServerLink(given.KUBECONFIG));
+    } catch {
+      // What is wrong with it is said when it is used.
+    }
+  }
+  return links;
 }
 
 function isCertificate(pem: string): boolean {

@@ -13,7 +13,19 @@ export const VARIABLES: readonly Variable[] = [
   {
     name: 'DATABASE_URL',
     secret: true,
-    meaning: 'PostgreSQL, as postgres://user:password@host:port/database; required',
+    meaning:
+      'PostgreSQL, as postgres://user:password@host:port/database; on another machine with TLS (?sslmode=verify-full); required',
+  },
+  {
+    name: 'DATABASE_CA_FILE',
+    meaning:
+      'PEM file with the CA of the PostgreSQL server; with it the connection is encrypted and the server verified',
+    default: "the URL's sslrootcert, or the system's",
+  },
+  {
+    name: 'DATABASE_INSECURE',
+    meaning: 'PostgreSQL on another machine may be called without TLS, verification or password: true or false',
+    default: 'false',
   },
   {
     name: 'DATABASE_POOL_SIZE',
@@ -29,13 +41,37 @@ export const VARIABLES: readonly Variable[] = [
   },
   { name: 'KAFKA_BROKERS', meaning: 'brokers, as host:port,host:port; required' },
   { name: 'KAFKA_BROKERS_FOR_AGENTS', meaning: 'brokers as agents reach them', default: 'KAFKA_BROKERS' },
-  { name: 'KAFKA_SECURITY', meaning: 'how to speak to Kafka: plaintext or oauthbearer', default: 'plaintext' },
+  {
+    name: 'KAFKA_SECURITY',
+    meaning: 'how Kafka learns who calls: plaintext (not at all), oauthbearer, scram-sha-512, scram-sha-256 or mtls',
+    default: 'plaintext',
+  },
   {
     name: 'KAFKA_SECURITY_FOR_AGENTS',
-    meaning: 'how agents speak to Kafka: plaintext or oauthbearer',
-    default: 'KAFKA_SECURITY',
+    meaning: 'how Kafka learns which agent calls: plaintext (not at all) or oauthbearer',
+    default: 'plaintext with KAFKA_SECURITY=plaintext, else oauthbearer',
   },
-  { name: 'KAFKA_TLS', meaning: 'speak TLS to Kafka: true or false', default: 'false' },
+  {
+    name: 'KAFKA_TLS',
+    meaning: 'speak TLS to Kafka, whose certificates are verified: true or false',
+    default: 'false',
+  },
+  { name: 'KAFKA_TLS_FOR_AGENTS', meaning: 'agents speak TLS to Kafka: true or false', default: 'KAFKA_TLS' },
+  { name: 'KAFKA_CA_FILE', meaning: 'PEM file with the CA of the brokers', default: "the system's" },
+  {
+    name: 'KAFKA_CERT_FILE',
+    meaning: 'PEM file with the certificate that brokers are shown; needed with KAFKA_SECURITY=mtls',
+    default: 'none',
+  },
+  { name: 'KAFKA_KEY_FILE', meaning: 'PEM file with the key of that certificate' },
+  { name: 'KAFKA_USERNAME', meaning: 'user of Kafka, with SCRAM' },
+  { name: 'KAFKA_PASSWORD', secret: true, meaning: 'password of that user' },
+  { name: 'KAFKA_PASSWORD_FILE', meaning: 'file with that password' },
+  {
+    name: 'KAFKA_INSECURE',
+    meaning: 'brokers on other machines may be called without TLS or without saying who calls: true or false',
+    default: 'false',
+  },
   {
     name: 'KAFKA_INTENT_PARTITIONS',
     meaning: 'partitions of a newly made intents topic, 1–1000',
@@ -211,6 +247,7 @@ export const VARIABLES: readonly Variable[] = [
     meaning: 'keys and Secrets may travel in clear to an endpoint on another machine: true or false',
     default: 'false',
   },
+  { name: 'ECI_CA_FILE', meaning: 'PEM file with the CA of endpoints, all of them', default: "the system's" },
   { name: 'ECI_ACCESS_KEY', secret: true, meaning: 'AccessKey id of account "default", when FLEET_ACCOUNTS is absent' },
   { name: 'ECI_SECRET_KEY', secret: true, meaning: 'AccessKey secret of account "default"' },
   { name: 'LOG_LEVEL', meaning: 'debug, info, warn, error or silent', default: 'info' },

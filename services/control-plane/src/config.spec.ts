@@ -9,7 +9,7 @@ const newKey = (): object => generateKeyPairSync('ec', { namedCurve: 'P-256' }).
 const tokenKey = JSON.stringify(newKey());
 const sound: Environment = {
   DATABASE_URL: 'postgres://u:canary-password@localhost/db',
-  KAFKA_BROKERS: 'a:9092, b:9092',
+  KAFKA_BROKERS: '127.0.0.1:9092, localhost:9093',
   FLEET_MASTER_KEY: randomBytes(32).toString('base64'),
   FLEET_TOKEN_KEY: tokenKey,
 };
@@ -40,10 +40,10 @@ describe('configuration', () => {
   it('has defaults for all that is not required', () => {
     expect(readConfig(sound)).toMatchObject({
       kafka: {
-        brokers: ['a:9092', 'b:9092'],
-        brokersForAgents: ['a:9092', 'b:9092'],
+        brokers: ['127.0.0.1:9092', 'localhost:9093'],
+        brokersForAgents: ['127.0.0.1:9092', 'localhost:9093'],
         security: 'plaintext',
-        tls: false,
+        tlsForAgents: false,
         intentPartitions: 12,
         produceBytesForAgents: 4_194_304,
       },

@@ -1,8 +1,11 @@
 /** Configuration of the control plane: read once from the environment, checked as a whole, every fault said at once. */
 import { isLoopback } from '#libs/callers';
+import { databaseUrlOf } from '#libs/event-store';
+import { brokersLink } from '#libs/messaging';
 import { DEFAULT_MASS_DELETE_LIMITS, DEFAULT_PRICES, type ListPrice, type MassDeleteLimits } from '#libs/domain';
 import type { LogLevel } from '#libs/observability';
 import { notGiven } from '#libs/runtime';
+import { insecureTransports, type InsecureTransport, type RuledLink, type TlsFiles } from '#libs/transport';
 import { z } from 'zod';
 import { readAccountsConfig, type AccountsConfig } from './accounts/accounts-config.ts';
 import type { AuditKey } from './audit/audit-key.ts';
@@ -10,31 +13,46 @@ import { VARIABLES } from './config-variables.ts';
 import { FileValues, readText, type ReadFile } from './file-values.ts';
 import { Duration, OrphanPolicySetting, PricesSetting, type OrphanPolicy } from './fleet-settings.ts';
 import { adminTokenFault } from './http/admin-token.ts';
-import { readAuditKey, readMasterKey, readTls, readTokenKey, type TokenKey } from './key-settings.ts';
+import { readAuditKey, readCa, readCertificate, readMasterKey, readTokenKey, type TokenKey } from './key-settings.ts';
 import { DEFAULT_CLUSTER_BUDGET, type ClusterBudget } from './intake/cluster-budgets.ts';
 import { DEFAULT_QUARANTINE_LIMITS, type QuarantineLimits } from './quarantine/quarantine-limits.ts';
 
 export const ROLES = ['api', 'intake', 'effects', 'observe', 'publish', 'project'] as const;
 export type Role = (typeof ROLES)[number];
 
+/** How this process and brokers know each other; what agents can be told of it is less. */
+export type BrokerSecurity = 'plaintext' | 'oauthbearer' | 'scram-sha-512' | 'scram-sha-256' | 'mtls';
+export type AgentSecurity = 'plaintext' | 'oauthbearer';
+
+export interface KafkaSettings {
+  readonly brokers: readonly string[];
+  /** Brokers as agents reach them; the same when nothing else is said. */
+  readonly brokersForAgents: readonly string[];
+  readonly security: BrokerSecurity;
+  /** How agents show who they are. */
+  readonly securityForAgents: AgentSecurity;
+  /** Absent: none. */
+  readonly tls?: TlsFiles;
+  readonly tlsForAgents: boolean;
+  /** With SCRAM. */
+  readonly login?: { readonly username: string; readonly password: string };
+  /** Other machines may be called in clear, or without saying who calls. */
+  readonly insecure: boolean;
+  readonly intentPartitions: number;
+  /** What Kafka lets one agent write at each broker, bytes a second; 0: no bound. */
+  readonly produceBytesForAgents: number;
+}
+
 export interface ControlPlaneConfig {
+  /** With the CA of the server in it, where one is given. */
   readonly databaseUrl: string;
   /** Largest number of connections for the work of one process; lists and agents' calls have a quarter as many each besides. */
   readonly databasePoolSize: number;
   /** Bring the database to the newest schema at start. */
   readonly migrate: boolean;
-  readonly kafka: {
-    readonly brokers: readonly string[];
-    /** Brokers as agents reach them; the same when nothing else is said. */
-    readonly brokersForAgents: readonly string[];
-    readonly security: 'plaintext' | 'oauthbearer';
-    /** How agents show who they are; the same when nothing else is said. */
-    readonly securityForAgents: 'plaintext' | 'oauthbearer';
-    readonly tls: boolean;
-    readonly intentPartitions: number;
-    /** What Kafka lets one agent write at each broker, bytes a second; 0: no bound. */
-    readonly produceBytesForAgents: number;
-  };
+  readonly kafka: KafkaSettings;
+  /** What leaves this machine without being encrypted and authenticated, as allowed. */
+  readonly insecureTransports: readonly InsecureTransport[];
   /** Prefix of topics, principals and tags. */
   readonly fleet: string;
   readonly roles: readonly Role[];
@@ -47,7 +65,8 @@ export interface ControlPlaneConfig {
     readonly requestMs: number;
     /** Connections at a time. */
     readonly connections: number;
-    readonly tls?: { readonly cert: string; readonly key: string };
+    /** PEM files, read anew when they change. */
+    readonly tls?: { readonly certFile: string; readonly keyFile: string };
   };
   /** 256 bits. */
   readonly masterKey: Uint8Array;
@@ -100,19 +119,30 @@ const brokers = commaList.pipe(
     .array(z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^\s:,]+):\d{1,5}$/, 'write each broker as host:port'))
     .min(1, 'name at least one broker as host:port'),
 );
+const flag = z.enum(['true', 'false']);
 const port = z.coerce.number().int().min(0).max(65_535);
 
 const Schema = z.object({
   DATABASE_URL: z
     .string({ error: 'is missing: postgres://user:password@host:port/database' })
     .regex(/^postgres(ql)?:\/\/\S+$/, 'must be a URL that begins with postgres://'),
+  DATABASE_CA_FILE: z.string().optional(),
+  DATABASE_INSECURE: flag.default('false'),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(4).max(200).default(20),
   DATABASE_MIGRATE: z.enum(['true', 'false']).default('true'),
   KAFKA_BROKERS: brokers.optional(),
   KAFKA_BROKERS_FOR_AGENTS: brokers.optional(),
-  KAFKA_SECURITY: z.enum(['plaintext', 'oauthbearer']).default('plaintext'),
+  KAFKA_SECURITY: z.enum(['plaintext', 'oauthbearer', 'scram-sha-512', 'scram-sha-256', 'mtls']).default('plaintext'),
   KAFKA_SECURITY_FOR_AGENTS: z.enum(['plaintext', 'oauthbearer']).optional(),
-  KAFKA_TLS: z.enum(['true', 'false']).default('false'),
+  KAFKA_TLS: flag.default('false'),
+  KAFKA_TLS_FOR_AGENTS: flag.optional(),
+  KAFKA_CA_FILE: z.string().optional(),
+  KAFKA_CERT_FILE: z.string().optional(),
+  KAFKA_KEY_FILE: z.string().optional(),
+  KAFKA_USERNAME: z.string().optional(),
+  KAFKA_PASSWORD: z.string().optional(),
+  KAFKA_PASSWORD_FILE: z.string().optional(),
+  KAFKA_INSECURE: flag.default('false'),
   KAFKA_INTENT_PARTITIONS: z.coerce.number().int().min(1).max(1000).default(12),
   KAFKA_PRODUCE_BYTES_FOR_AGENTS: z.coerce
     .number()
@@ -161,7 +191,8 @@ const Schema = z.object({
   FLEET_CREDENTIALS_DIR: z.string().optional(),
   FLEET_ACCOUNT_ENDPOINTS: z.string().optional(),
   ECI_ENDPOINT: z.string().optional(),
-  ECI_ENDPOINT_INSECURE: z.enum(['true', 'false']).default('false'),
+  ECI_ENDPOINT_INSECURE: flag.default('false'),
+  ECI_CA_FILE: z.string().optional(),
   FLEET_MASS_DELETE_PERCENT: z.coerce.number().min(0).max(100).default(DEFAULT_MASS_DELETE_LIMITS.percent),
   FLEET_MASS_DELETE_COUNT: z.coerce.number().int().min(0).default(DEFAULT_MASS_DELETE_LIMITS.count),
   FLEET_MASS_DELETE_WINDOW: Duration.default(DEFAULT_MASS_DELETE_LIMITS.windowMs),
@@ -207,25 +238,30 @@ export function readConfig(
   const masterKey = readMasterKey(fromFile, faults);
   const tokenKey = readTokenKey(fromFile, faults);
   const auditKey = readAuditKey(fromFile, faults);
-  const accounts = readAccountsConfig(fromFile, raw, faults);
+  const accounts = readAccountsConfig(fromFile, raw, environment, faults);
   if (needsKafka && sound.KAFKA_BROKERS === undefined && !flawed.has('KAFKA_BROKERS'))
     faults.push(`KAFKA_BROKERS: is missing${hint('KAFKA_BROKERS')}`);
-  const tls = readTls(fromFile, raw, faults);
+  const database = databaseSettings(sound, fromFile, environment, faults);
+  const kafka = [...flawed].some((name) => name in KAFKA_NAMES)
+    ? undefined
+    : kafkaSettings(sound as KafkaVariables, fromFile, environment, faults);
+  const tls = readCertificate(fromFile, raw, ['TLS_CERT_FILE', 'TLS_KEY_FILE'], faults);
   const host = sound.HTTP_HOST ?? '127.0.0.1';
   if (!isLoopback(host) && (tls === undefined || sound.FLEET_ADMIN_TOKEN === undefined)) {
     faults.push(
       `HTTP_HOST: ${host} is not a loopback address, so the API would be open to the network: set TLS_CERT_FILE, TLS_KEY_FILE and FLEET_ADMIN_TOKEN, or listen on 127.0.0.1`,
     );
   }
-  if (faults.length > 0 || !parsed.success || masterKey === undefined || tokenKey === undefined)
+  if (faults.length > 0 || !parsed.success || !kafka || masterKey === undefined || tokenKey === undefined)
     throw new ConfigurationError(faults);
 
   const v = parsed.data;
   return {
-    databaseUrl: v.DATABASE_URL,
+    databaseUrl: database.url,
     databasePoolSize: v.DATABASE_POOL_SIZE,
     migrate: v.DATABASE_MIGRATE === 'true',
-    kafka: kafkaSettings(v),
+    kafka: kafka.settings,
+    insecureTransports: [...database.insecure, ...kafka.insecure, ...accounts.insecure],
     fleet: v.FLEET_NAME,
     roles: [...new Set(v.FLEET_ROLES)],
     http: {
@@ -287,25 +323,29 @@ export function readAuditorAccessConfig(environment: Environment, readFile: Read
   const raw = namedVariables(environment);
   const v = readSome(Schema.pick({ ...KAFKA_NAMES, ...FLEET_NAMES }), raw, faults);
   if (v && v.KAFKA_BROKERS === undefined) faults.push(`KAFKA_BROKERS: is missing${hint('KAFKA_BROKERS')}`);
-  const tokenKey = readTokenKey(new FileValues(raw, readFile, faults), faults);
-  if (faults.length > 0 || !v || !tokenKey) throw new ConfigurationError(faults);
-  return { kafka: kafkaSettings(v), fleet: v.FLEET_NAME, tokenKey, ...tokenNames(v) };
+  const fromFile = new FileValues(raw, readFile, faults);
+  const tokenKey = readTokenKey(fromFile, faults);
+  const kafka = v && kafkaSettings(v, fromFile, environment, faults);
+  if (faults.length > 0 || !v || !kafka || !tokenKey) throw new ConfigurationError(faults);
+  return { kafka: kafka.settings, fleet: v.FLEET_NAME, tokenKey, ...tokenNames(v) };
 }
 
 export function readAuditConfig(environment: Environment, readFile: ReadFile = readText): AuditConfig {
   const faults: string[] = [];
   const raw = namedVariables(environment);
-  const v = readSome(Schema.pick({ DATABASE_URL: true, ...KAFKA_NAMES, ...FLEET_NAMES }), raw, faults);
+  const v = readSome(Schema.pick({ ...DATABASE_NAMES, ...KAFKA_NAMES, ...FLEET_NAMES }), raw, faults);
   const fromFile = new FileValues(raw, readFile, faults);
   const auditKey = readAuditKey(fromFile, faults);
   const auditorToken = fromFile.get('FLEET_AUDITOR_TOKEN') ?? undefined;
   const has = (name: string): boolean => raw[name] !== undefined || raw[`${name}_FILE`] !== undefined;
   const tokenKey =
     v?.KAFKA_SECURITY === 'oauthbearer' && has('FLEET_TOKEN_KEY') ? readTokenKey(fromFile, faults) : undefined;
-  if (faults.length > 0 || !v) throw new ConfigurationError(faults);
+  const database = v && databaseSettings(v, fromFile, environment, faults);
+  const kafka = v && kafkaSettings(v, fromFile, environment, faults);
+  if (faults.length > 0 || !v || !database || !kafka) throw new ConfigurationError(faults);
   return {
-    databaseUrl: v.DATABASE_URL,
-    kafka: kafkaSettings(v),
+    databaseUrl: database.url,
+    kafka: kafka.settings,
     fleet: v.FLEET_NAME,
     ...tokenNames(v),
     ...(auditKey === undefined ? {} : { auditKey }),
@@ -314,12 +354,19 @@ export function readAuditConfig(environment: Environment, readFile: ReadFile = r
   };
 }
 
+const DATABASE_NAMES = { DATABASE_URL: true, DATABASE_CA_FILE: true, DATABASE_INSECURE: true } as const;
 const KAFKA_NAMES = {
   KAFKA_BROKERS: true,
   KAFKA_BROKERS_FOR_AGENTS: true,
   KAFKA_SECURITY: true,
   KAFKA_SECURITY_FOR_AGENTS: true,
   KAFKA_TLS: true,
+  KAFKA_TLS_FOR_AGENTS: true,
+  KAFKA_CA_FILE: true,
+  KAFKA_CERT_FILE: true,
+  KAFKA_KEY_FILE: true,
+  KAFKA_USERNAME: true,
+  KAFKA_INSECURE: true,
   KAFKA_INTENT_PARTITIONS: true,
   KAFKA_PRODUCE_BYTES_FOR_AGENTS: true,
   FLEET_CLUSTER_BYTES: true,
@@ -349,16 +396,76 @@ function tokenNames(
   };
 }
 
-function kafkaSettings(v: Pick<z.infer<typeof Schema>, keyof typeof KAFKA_NAMES>): ControlPlaneConfig['kafka'] {
-  const kafkaBrokers = v.KAFKA_BROKERS ?? [];
+type DatabaseVariables = Partial<Pick<z.infer<typeof Schema>, keyof typeof DATABASE_NAMES>>;
+type KafkaVariables = Pick<z.infer<typeof Schema>, keyof typeof KAFKA_NAMES>;
+
+function databaseSettings(
+  v: DatabaseVariables,
+  fromFile: FileValues,
+  environment: Environment,
+  faults: string[],
+): { readonly url: string; readonly insecure: readonly InsecureTransport[] } {
+  const before = faults.length;
+  readCa(fromFile, 'DATABASE_CA_FILE', faults);
+  return v.DATABASE_URL === undefined || faults.length > before
+    ? { url: '', insecure: [] }
+    : databaseUrlOf(environment, faults);
+}
+
+function kafkaSettings(
+  v: KafkaVariables,
+  fromFile: FileValues,
+  environment: Environment,
+  faults: string[],
+): { readonly settings: KafkaSettings; readonly insecure: readonly InsecureTransport[] } {
+  const brokers = v.KAFKA_BROKERS ?? [];
+  const brokersForAgents = v.KAFKA_BROKERS_FOR_AGENTS ?? brokers;
+  const security = v.KAFKA_SECURITY;
+  // The control plane's own name and certificate are not for agents, tokens are.
+  const securityForAgents = v.KAFKA_SECURITY_FOR_AGENTS ?? (security === 'plaintext' ? 'plaintext' : 'oauthbearer');
+  const tls = v.KAFKA_TLS === 'true';
+  const tlsForAgents = (v.KAFKA_TLS_FOR_AGENTS ?? v.KAFKA_TLS) === 'true';
+  const names = {
+    ...(v.KAFKA_CERT_FILE && { KAFKA_CERT_FILE: v.KAFKA_CERT_FILE }),
+    ...(v.KAFKA_KEY_FILE && { KAFKA_KEY_FILE: v.KAFKA_KEY_FILE }),
+  };
+  const certificate = readCertificate(fromFile, names, ['KAFKA_CERT_FILE', 'KAFKA_KEY_FILE'], faults);
+  readCa(fromFile, 'KAFKA_CA_FILE', faults);
+  const password = fromFile.get('KAFKA_PASSWORD');
+  if (security === 'mtls' && (!tls || v.KAFKA_CERT_FILE === undefined))
+    faults.push('KAFKA_SECURITY: mtls needs KAFKA_TLS=true, KAFKA_CERT_FILE and KAFKA_KEY_FILE');
+  const scram = security === 'scram-sha-512' || security === 'scram-sha-256';
+  if (scram && (v.KAFKA_USERNAME === undefined || password === undefined))
+    faults.push(`KAFKA_SECURITY: ${security} needs KAFKA_USERNAME and KAFKA_PASSWORD (or KAFKA_PASSWORD_FILE)`);
+  const links: RuledLink[] = [brokersLink('KAFKA_BROKERS', { brokers, security, tls })];
+  // Where they are the same, agents are told of as strong a way, or the second fault would only repeat the first.
+  if (
+    v.KAFKA_BROKERS_FOR_AGENTS !== undefined ||
+    tls !== tlsForAgents ||
+    (security !== 'plaintext' && securityForAgents === 'plaintext')
+  )
+    links.push({
+      ...brokersLink('KAFKA_BROKERS_FOR_AGENTS', {
+        brokers: brokersForAgents,
+        security: securityForAgents,
+        tls: tlsForAgents,
+      }),
+      remedy: 'set KAFKA_TLS_FOR_AGENTS=true and KAFKA_SECURITY_FOR_AGENTS=oauthbearer',
+    });
   return {
-    brokers: kafkaBrokers,
-    brokersForAgents: v.KAFKA_BROKERS_FOR_AGENTS ?? kafkaBrokers,
-    security: v.KAFKA_SECURITY,
-    securityForAgents: v.KAFKA_SECURITY_FOR_AGENTS ?? v.KAFKA_SECURITY,
-    tls: v.KAFKA_TLS === 'true',
-    intentPartitions: v.KAFKA_INTENT_PARTITIONS,
-    produceBytesForAgents: v.KAFKA_PRODUCE_BYTES_FOR_AGENTS ?? v.FLEET_CLUSTER_BYTES,
+    settings: {
+      brokers,
+      brokersForAgents,
+      security,
+      securityForAgents,
+      ...(tls ? { tls: { ...(v.KAFKA_CA_FILE && { caFile: v.KAFKA_CA_FILE }), ...certificate } } : {}),
+      tlsForAgents,
+      ...(scram && v.KAFKA_USERNAME && password ? { login: { username: v.KAFKA_USERNAME, password } } : {}),
+      insecure: v.KAFKA_INSECURE === 'true',
+      intentPartitions: v.KAFKA_INTENT_PARTITIONS,
+      produceBytesForAgents: v.KAFKA_PRODUCE_BYTES_FOR_AGENTS ?? v.FLEET_CLUSTER_BYTES,
+    },
+    insecure: insecureTransports(links, environment, faults),
   };
 }
 

@@ -106,6 +106,8 @@ export async function startControlPlane(
   };
 
   try {
+    for (const { setting, host, why, allowedBy } of config.insecureTransports)
+      logger.warn('a transport is not secure, as allowed', { setting, host, why, allowedBy });
     const waiting = { clock, logger, signal };
     if (config.migrate)
       await waitFor(() => migrate(config.databaseUrl), { ...waiting, what: 'PostgreSQL', passing: databaseMayCome });
@@ -157,6 +159,7 @@ export async function startControlPlane(
       configured: config.accounts.credentials,
       variable: config.variable,
       now: () => clock.now(),
+      caFile: config.accounts.caFile,
     });
     const endpoints = new AccountEndpoints({ override: config.accounts.endpoint, listed: config.accounts.endpoints });
     const accounts = new AccountDirectory({
@@ -170,7 +173,7 @@ export async function startControlPlane(
     });
     await accounts.configure();
     const eci = new ObservedEciClients({
-      inner: options.eciClients ?? new AlibabaEciClients((id) => accounts.find(id)),
+      inner: options.eciClients ?? new AlibabaEciClients((id) => accounts.find(id), { caFile: config.accounts.caFile }),
       metrics,
       accounts,
       logger,
@@ -252,12 +255,19 @@ export async function startControlPlane(
       kafka: {
         brokers: [...config.kafka.brokersForAgents],
         security: config.kafka.securityForAgents,
-        tls: config.kafka.tls,
+        tls: config.kafka.tlsForAgents,
       },
     });
     const idempotency = new IdempotencyInterceptor({ pool, masterKey, clock });
     const orphanReader = new OrphanReader({ pool, prices: config.prices });
-    const readiness = new Readiness({ pool, messaging, clock, random, metrics });
+    const readiness = new Readiness({
+      pool,
+      messaging,
+      clock,
+      random,
+      metrics,
+      insecureTransports: config.insecureTransports,
+    });
     undo.push(() => readiness.close());
     const operators = new Operators({ adminToken: config.http.adminToken, clock, logger, metrics });
     const server = await startServer({

@@ -70,6 +70,7 @@ export async function call<T = Record<string, unknown>>(
   { body, headers = {} }: { readonly body?: unknown; readonly headers?: Record<string, string> } = {},
 ): Promise<Answer<T>> {
   const response = await fetch(`${base}${path}`, {
+    redirect: 'manual',
     method,
     headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),

@@ -1,7 +1,7 @@
-import { KafkaMessaging } from '#libs/messaging';
+import { KafkaMessaging, type KafkaSecurity } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
-import type { ControlPlaneConfig } from './config.ts';
+import type { ControlPlaneConfig, KafkaSettings } from './config.ts';
 
 /** Kafka as configured. `token` is asked for at each connection, with `oauthbearer` only: the control plane makes its own, auditors are given one. */
 export function kafkaMessaging(
@@ -13,7 +13,21 @@ export function kafkaMessaging(
     ...parts,
     brokers: [...kafka.brokers],
     clientId: `${fleet}.control-plane`,
-    ...(kafka.tls ? { tls: true } : {}),
-    security: kafka.security === 'oauthbearer' ? { kind: 'oauthbearer', token } : { kind: 'plaintext' },
+    tls: kafka.tls,
+    security: securityOf(kafka, token),
+    insecure: kafka.insecure,
   });
+}
+
+function securityOf({ security, login }: KafkaSettings, token: () => Promise<string>): KafkaSecurity {
+  switch (security) {
+    case 'oauthbearer':
+      return { kind: security, token };
+    case 'scram-sha-256':
+    case 'scram-sha-512':
+      return { kind: security, username: login?.username ?? '', password: login?.password ?? '' };
+    case 'plaintext':
+    case 'mtls':
+      return { kind: security };
+  }
 }

@@ -1,5 +1,6 @@
 /** Keys of the control plane as its configuration gives them: each is refused with what is wrong and the command that makes a good one. */
 import { pemKeyFault, privateJwkFault, secretTextFault } from '#libs/keys';
+import { caFault } from '#libs/transport';
 import { z } from 'zod';
 import { AuditKey, auditKeyFault } from './audit/audit-key.ts';
 import type { FileValues } from './file-values.ts';
@@ -74,23 +75,28 @@ export function readAuditKey(values: FileValues, faults: string[]): AuditKey | u
   return AuditKey.parse(key);
 }
 
-export function readTls(
+/** A certificate of ours and its key, from files that are read anew when they change; the faults are those of now. */
+export function readCertificate(
   values: FileValues,
   raw: Readonly<Record<string, string>>,
+  [certName, keyName]: readonly [string, string],
   faults: string[],
-): { cert: string; key: string } | undefined {
-  const cert = values.file('TLS_CERT_FILE');
-  const key = values.file('TLS_KEY_FILE');
-  for (const [name, other] of [
-    ['TLS_CERT_FILE', 'TLS_KEY_FILE'],
-    ['TLS_KEY_FILE', 'TLS_CERT_FILE'],
-  ] as const) {
-    if (raw[name] !== undefined && raw[other] === undefined) faults.push(`${other}: is missing, while ${name} is set`);
-  }
-  if (!cert || !key) return undefined;
+): { readonly certFile: string; readonly keyFile: string } | undefined {
+  const [certFile, keyFile] = [raw[certName], raw[keyName]];
+  const [cert, key] = [values.file(certName), values.file(keyName)];
+  if (certFile !== undefined && keyFile === undefined) faults.push(`${keyName}: is missing, while ${certName} is set`);
+  if (keyFile !== undefined && certFile === undefined) faults.push(`${certName}: is missing, while ${keyName} is set`);
+  if (!cert || !key || certFile === undefined || keyFile === undefined) return undefined;
   const fault = pemKeyFault(key, cert);
-  if (fault !== undefined) faults.push(`TLS_KEY_FILE: ${fault}; ${NEW_TLS_KEY}`);
-  return { cert, key };
+  if (fault !== undefined) faults.push(`${keyName}: ${fault}; ${NEW_TLS_KEY}`);
+  return { certFile, keyFile };
+}
+
+/** The path of a CA that others are verified by, from a file that is read anew at each connection; the faults are those of now. */
+export function readCa(values: FileValues, name: string, faults: string[]): void {
+  const text = values.file(name);
+  const fault = text === null || text === undefined ? undefined : caFault(text);
+  if (fault !== undefined) faults.push(`${name}: ${fault}`);
 }
 
 export function parseJson(text: string): unknown {

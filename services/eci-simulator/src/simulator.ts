@@ -100,6 +100,7 @@ export function controlUrlOf(url: string, token: string): string {
 async function control<T>(url: string, token: string, method: string, body: unknown): Promise<T> {
   const response = await fetch(url, {
     method,
+    redirect: 'error',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });

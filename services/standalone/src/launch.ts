@@ -112,6 +112,7 @@ async function start(
       CONTROL_PLANE_URL: controlPlane.url,
       JOIN_TOKEN: joinToken,
       KUBECONFIG: kubeconfig,
+      KUBECONFIG_INSECURE: environment['KUBECONFIG_INSECURE'],
       AGENT_NAMESPACE,
       NODE_NAME: environment['NODE_NAME'],
       CLUSTER_DNS: environment['CLUSTER_DNS'],
@@ -179,10 +180,11 @@ async function registered(apiUrl: string, id: string): Promise<string> {
   const post = (path: string, body: unknown): Promise<Response> =>
     fetch(`${apiUrl}/api/v1/clusters${path}`, {
       method: 'POST',
+      redirect: 'error',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
-  const known = await fetch(`${apiUrl}/api/v1/clusters/${id}`);
+  const known = await fetch(`${apiUrl}/api/v1/clusters/${id}`, { redirect: 'error' });
   const answer = known.ok ? await post(`/${id}/join-token`, {}) : await post('', { id });
   const body = (await answer.json()) as { token?: string; joinToken?: { token: string }; detail?: string };
   const token = body.joinToken?.token ?? body.token;

@@ -21,7 +21,8 @@ Usage: npm start -- [options]
 
 For --kubeconfig, these variables say where pods run (defaults are the simulator's world):
   ECI_REGION (cn-hangzhou), ECI_VSWITCH, ECI_SECURITY_GROUP, NODE_NAME (virtual-kubelet), CLUSTER_DNS (Service kube-system/kube-dns),
-  WEBHOOK_URL, WEBHOOK_HOST, WEBHOOK_PORT (how the API server reaches the steering webhook; by default only one on this machine can)
+  WEBHOOK_URL, WEBHOOK_HOST, WEBHOOK_PORT (how the API server reaches the steering webhook; by default only one on this machine can),
+  KUBECONFIG_INSECURE (true: also a server on another machine whose certificate is not verified)
 
 Ctrl-C stops all of it.
 `;

@@ -21,7 +21,7 @@ export interface OverviewEvent {
 }
 
 export async function fetchOverview(apiUrl: string): Promise<Overview> {
-  const answer = await fetch(`${apiUrl}/api/v1/overview`, { signal: AbortSignal.timeout(5_000) });
+  const answer = await fetch(`${apiUrl}/api/v1/overview`, { redirect: 'error', signal: AbortSignal.timeout(5_000) });
   if (!answer.ok) throw new Error(`the overview answered ${answer.status}`);
   return (await answer.json()) as Overview;
 }

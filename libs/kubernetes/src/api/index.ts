@@ -21,4 +21,5 @@ export type * from './objects.ts';
 export { RateLimiter, type Priority } from './rate-limiter.ts';
 export { Reflector, type Change, type ReflectorOptions } from './reflector.ts';
 export { pathOf, resources, type Place, type Resource } from './resources.ts';
+export { apiServerLink } from './server-link.ts';
 export { EXTENDED_TOKEN_SECONDS, requestPodToken, type PodToken, type TokenAsk } from './token-request.ts';

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
+import { staysHere } from '#libs/transport';
 import type { Access, AccessTls } from './access.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -102,8 +103,7 @@ export function serviceAccountAccess({ host, port }: { readonly host: string; re
 /** A demo API server, or `kubectl proxy`. */
 export function isPlainLoopback(server: string): boolean {
   if (!server.startsWith('http:')) return false;
-  const { hostname } = new URL(server);
-  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  return URL.canParse(server) && staysHere(new URL(server).hostname);
 }
 
 function fieldsOf(value: unknown): Fields {

@@ -1,5 +1,7 @@
 import 'reflect-metadata';
-import { generateKeyPairSync, randomBytes, webcrypto } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, webcrypto, X509Certificate as Certificate } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
@@ -11,6 +13,7 @@ import {
   X509CertificateGenerator,
   type X509Certificate,
 } from '@peculiar/x509';
+import { temporaryFolder } from '../processes/temporary-folder.ts';
 
 /** PEM texts. */
 export interface KeyAndCertificate {
@@ -111,12 +114,31 @@ function validity(): { notBefore: Date; notAfter: Date } {
   return { notBefore: new Date(now - HOUR_MS), notAfter: new Date(now + 168 * HOUR_MS) };
 }
 
-/** What a server on 127.0.0.1 speaks TLS with, and the certificate of the authority that its callers trust. */
-export async function newTls(): Promise<{
-  readonly tls: { readonly cert: string; readonly key: string };
+/** Files of a server on 127.0.0.1, gone with this process at the latest. */
+export interface TestTls {
+  readonly tls: { readonly certFile: string; readonly keyFile: string };
+  /** PEM: the authority that its callers trust, and the same as a file. */
   readonly ca: string;
-}> {
+  readonly caFile: string;
+  /** Writes another certificate and key of the same authority into the files; answers the serial number of the certificate. */
+  renew(): Promise<string>;
+}
+
+/** What a server on 127.0.0.1 speaks TLS with. */
+export async function newTls(): Promise<TestTls> {
   const authority = await createCertificateAuthority('spec');
-  const { key, certificate } = await authority.issue({ commonName: 'control-plane', ips: ['127.0.0.1'] });
-  return { tls: { cert: certificate, key }, ca: authority.certificate };
+  const { path } = temporaryFolder('tls');
+  const [certFile, keyFile, caFile] = ['tls.crt', 'tls.key', 'ca.crt'].map((name) => join(path, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const renew = async (): Promise<string> => {
+    const { key, certificate } = await authority.issue({ commonName: 'control-plane', ips: ['127.0.0.1'] });
+    await Promise.all([writeFile(keyFile, key), writeFile(certFile, certificate)]);
+    return new Certificate(certificate).serialNumber;
+  };
+  await renew();
+  await writeFile(caFile, authority.certificate);
+  return { tls: { certFile, keyFile }, ca: authority.certificate, caFile, renew };
 }

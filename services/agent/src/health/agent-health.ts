@@ -1,4 +1,5 @@
 import type { AsideItem } from '#libs/observability';
+import type { InsecureTransport } from '#libs/transport';
 import type { SessionState } from '../session/session.ts';
 
 export interface HealthReport {
@@ -18,6 +19,8 @@ export interface HealthReport {
   readonly statuses: 'written' | 'wait for the end of the topic';
   /** What fails while the rest goes on; at most 50. */
   readonly setAside: readonly AsideItem[];
+  /** What leaves this machine in a way that somebody had to allow. */
+  readonly insecureTransports: readonly InsecureTransport[];
   readonly webhook: 'off' | 'registered' | 'not registered yet';
 }
 

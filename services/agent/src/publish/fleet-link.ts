@@ -2,13 +2,14 @@ import { agentGroup, topics, type SessionResponse } from '#libs/contracts';
 import type { Consumer, Messaging } from '#libs/messaging';
 import type { Logger, Metrics } from '#libs/observability';
 import { backoffMs, type Clock, type Random } from '#libs/runtime';
+import type { InsecureTransport } from '#libs/transport';
 import type { AgentConfig } from '../config.ts';
 import type { Commands } from '../inventory/commands.ts';
 import type { Inventories } from '../inventory/inventories.ts';
 import type { PodIntents } from '../pods/pod-intents.ts';
 import type { Session } from '../session/session.ts';
 import type { ClusterTopicReader } from '../status/cluster-topic-reader.ts';
-import { connectMessaging } from './connect-messaging.ts';
+import { connectMessaging, insecureKafka } from './connect-messaging.ts';
 import type { IntentPublisher } from './intent-publisher.ts';
 
 /** Everything that exists only once there is a session. */
@@ -40,6 +41,8 @@ export interface FleetLinkOptions {
 export class FleetLink {
   readonly publisher: IntentPublisher;
   readonly intents: PodIntents;
+  /** What of the way to Kafka is not secure, as allowed. */
+  readonly insecureTransports: readonly InsecureTransport[];
   private readonly options: FleetLinkOptions;
   private readonly messaging: Messaging;
   private readonly parts: LinkedParts;
@@ -51,6 +54,7 @@ export class FleetLink {
   constructor(options: FleetLinkOptions) {
     this.options = options;
     this.messaging = options.given ?? connectMessaging(options);
+    this.insecureTransports = options.given ? [] : insecureKafka(options.config, options.first);
     this.parts = options.parts(this.messaging, this.caughtUp.promise);
     this.publisher = this.parts.publisher;
     this.intents = this.parts.intents;

@@ -1,6 +1,7 @@
-import { Agent, fetch } from 'undici';
+import { Agent, buildConnector, fetch } from 'undici';
 import { JoinResponse, SessionResponse, type JoinRequest, type SessionRequest } from '#libs/contracts';
 import { KubernetesError } from '#libs/kubernetes';
+import { readTlsFiles } from '#libs/transport';
 
 /** The control plane said no, or said nothing that can be understood. */
 export class ControlPlaneRefusal extends Error {
@@ -26,9 +27,24 @@ export class ControlPlaneClient {
   /** What time it was at the control plane when it answered the last call, epoch milliseconds to the second; undefined when it did not. */
   answeredAt: number | undefined;
 
-  constructor(url: string, ca?: string) {
+  /** `caFile`: PEM with the authorities of the control plane, read at each connection; absent: the system's. */
+  constructor(url: string, caFile?: string) {
     this.url = url;
-    this.dispatcher = new Agent({ connect: { ...(ca === undefined ? {} : { ca }), timeout: 5_000 } });
+    this.dispatcher = new Agent({
+      connect: (options, done) => {
+        try {
+          // A session would be taken up again without a look at the certificate.
+          buildConnector({
+            rejectUnauthorized: true,
+            ...readTlsFiles({ caFile }),
+            timeout: 5_000,
+            maxCachedSessions: 0,
+          })(options, done);
+        } catch (error) {
+          done(error as Error, null);
+        }
+      },
+    });
   }
 
   async join(request: JoinRequest): Promise<JoinResponse> {
@@ -54,6 +70,8 @@ export class ControlPlaneClient {
         headers: { 'content-type': 'application/json', accept: 'application/json, application/problem+json' },
         body: JSON.stringify(body),
         dispatcher: this.dispatcher,
+        // The body holds a token or an assertion: whoever is named as the next to ask must not see it.
+        redirect: 'manual',
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       status = answer.status;
@@ -63,6 +81,12 @@ export class ControlPlaneClient {
     } catch (error) {
       throw new ControlPlaneRefusal(0, '', `${request}: no answer (${codeOf(error)})`);
     }
+    if (status >= 300 && status < 400)
+      throw new ControlPlaneRefusal(
+        status,
+        '',
+        `${request}: ${status}, a redirect, which is not followed: name the control plane itself in CONTROL_PLANE_URL`,
+      );
     let json: { type?: unknown; title?: unknown; detail?: unknown };
     try {
       json = JSON.parse(text) as typeof json;

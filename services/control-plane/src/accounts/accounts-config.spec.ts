@@ -12,7 +12,7 @@ const read = (raw: Record<string, unknown>, files: Record<string, string> = {}) 
     if (text === undefined) throw Object.assign(new Error('not there'), { code: 'ENOENT' });
     return text;
   };
-  const config = readAccountsConfig(new FileValues(texts, readFile, faults), texts, faults);
+  const config = readAccountsConfig(new FileValues(texts, readFile, faults), texts, texts, faults);
   return { ...config, named: Object.fromEntries(config.credentials.named), faults };
 };
 
@@ -114,7 +114,7 @@ describe('accounts of the configuration', () => {
     [
       'a role to ask for in clear',
       { FLEET_CREDENTIALS: { b: FILE, r: { kind: 'role', roleArn: ARN, credential: 'b', endpoint: 'http://sts' } } },
-      /\$\.r\.endpoint: .* to sts in clear/,
+      /\$\.r\.endpoint: sts is another machine, .* in clear/,
     ],
     ['a relative folder', { FLEET_CREDENTIALS_DIR: 'keys' }, /FLEET_CREDENTIALS_DIR: must be an absolute path/],
     [
@@ -126,12 +126,12 @@ describe('accounts of the configuration', () => {
     [
       'an endpoint in clear',
       { ECI_ENDPOINT: 'http://10.0.0.7:80' },
-      /ECI_ENDPOINT: .* to 10\.0\.0\.7 in clear: use http/,
+      /ECI_ENDPOINT: 10\.0\.0\.7 is another machine, .* in clear: .* use http/,
     ],
     [
       'a listed endpoint in clear',
       { FLEET_ACCOUNT_ENDPOINTS: 'https://a, http://b' },
-      /FLEET_ACCOUNT_ENDPOINTS: .* to b /,
+      /FLEET_ACCOUNT_ENDPOINTS: b is another machine, .* in clear/,
     ],
     [
       "an account's endpoint in clear",
@@ -139,7 +139,7 @@ describe('accounts of the configuration', () => {
         FLEET_CREDENTIALS: { x: FILE },
         FLEET_ACCOUNTS: [{ id: 'a', regions: [], credential: 'x', endpoint: 'http://c' }],
       },
-      /FLEET_ACCOUNTS: account a: .* to c in clear/,
+      /FLEET_ACCOUNTS: account a: c is another machine, .* in clear/,
     ],
   ])('are refused with %s, by its place and without what may be a secret', (_, raw, fault) => {
     const { faults } = read(raw);

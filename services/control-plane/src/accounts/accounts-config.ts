@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { parseEndpoint, travelsInClear } from '#libs/eci';
+import { parseEndpoint } from '#libs/eci';
 import { notGiven } from '#libs/runtime';
+import { insecureTransports, type InsecureTransport, type RuledLink } from '#libs/transport';
 import type { FileValues } from '../file-values.ts';
-import { parseJson } from '../key-settings.ts';
+import { parseJson, readCa } from '../key-settings.ts';
 import { ConfiguredAccount, type AccountSettings } from './account-settings.ts';
 import { CredentialName, CredentialSource, type ConfiguredCredentials } from './credential-sources.ts';
 
@@ -14,11 +15,21 @@ export interface AccountsConfig {
   readonly endpoints: readonly string[];
   /** Overrides the endpoint of every account. */
   readonly endpoint?: string;
+  /** CA of endpoints, a PEM file that is read at each connection; absent: the system's authorities. */
+  readonly caFile?: string;
+  /** Endpoints that keys and Secrets go to in clear, as allowed. */
+  readonly insecure: readonly InsecureTransport[];
 }
 
 type Raw = Readonly<Record<string, string>>;
+type Environment = Readonly<Record<string, string | undefined>>;
 
-export function readAccountsConfig(values: FileValues, raw: Raw, faults: string[]): AccountsConfig {
+export function readAccountsConfig(
+  values: FileValues,
+  raw: Raw,
+  environment: Environment,
+  faults: string[],
+): AccountsConfig {
   const named = readCredentials(values, faults);
   const folder = readFolder(raw, faults);
   const accounts = readAccounts(values, raw, named, faults);
@@ -32,10 +43,14 @@ export function readAccountsConfig(values: FileValues, raw: Raw, faults: string[
   const listed = (raw['FLEET_ACCOUNT_ENDPOINTS'] ?? '').split(',').map((text) => text.trim());
   const endpoints = listed.filter((text) => text !== '');
   const endpoint = raw['ECI_ENDPOINT'];
-  const insecure = raw['ECI_ENDPOINT_INSECURE'] === 'true';
-  for (const text of endpoints) checkEndpoint('FLEET_ACCOUNT_ENDPOINTS', text, insecure, faults);
-  for (const { id, endpoint: own } of accounts)
-    if (own !== undefined) checkEndpoint(`FLEET_ACCOUNTS: account ${id}`, own, insecure, faults);
+  const links: RuledLink[] = [];
+  const check = (setting: string, text: string): void => {
+    const link = endpointLink(setting, text);
+    if (link) links.push(link);
+    else faults.push(`${setting}: an endpoint must be a host or http(s)://host:port without a path${notGiven(text)}`);
+  };
+  for (const text of endpoints) check('FLEET_ACCOUNT_ENDPOINTS', text);
+  for (const { id, endpoint: own } of accounts) if (own !== undefined) check(`FLEET_ACCOUNTS: account ${id}`, own);
   for (const [name, source] of named) {
     if (source.kind !== 'role') continue;
     const base = named.get(source.credential);
@@ -43,27 +58,35 @@ export function readAccountsConfig(values: FileValues, raw: Raw, faults: string[
       faults.push(
         `FLEET_CREDENTIALS: $.${name}.credential: ${source.credential} is ${base ? 'a role itself' : 'not configured'}: name a credential that holds an AccessKey`,
       );
-    if (source.endpoint !== undefined)
-      checkEndpoint(`FLEET_CREDENTIALS: $.${name}.endpoint`, source.endpoint, insecure, faults);
+    if (source.endpoint !== undefined) check(`FLEET_CREDENTIALS: $.${name}.endpoint`, source.endpoint);
   }
-  if (endpoint !== undefined) checkEndpoint('ECI_ENDPOINT', endpoint, insecure, faults);
+  if (endpoint !== undefined) check('ECI_ENDPOINT', endpoint);
+  const caFile = raw['ECI_CA_FILE'];
+  readCa(values, 'ECI_CA_FILE', faults);
   return {
     accounts,
     credentials: { named, ...(folder === undefined ? {} : { folder }) },
     endpoints,
     ...(endpoint === undefined ? {} : { endpoint }),
+    ...(caFile === undefined ? {} : { caFile }),
+    insecure: insecureTransports(links, environment, faults),
   };
 }
 
-function checkEndpoint(where: string, text: string, insecure: boolean, faults: string[]): void {
+/** Every request is signed, so whoever answers is told who calls. */
+function endpointLink(setting: string, text: string): RuledLink | undefined {
   const endpoint = parseEndpoint(text);
-  if (!endpoint) {
-    faults.push(`${where}: an endpoint must be a host or http(s)://host:port without a path${notGiven(text)}`);
-  } else if (travelsInClear(endpoint) && !insecure) {
-    faults.push(
-      `${where}: keys and Secrets would travel to ${endpoint.host} in clear: use https, or set ECI_ENDPOINT_INSECURE=true for a network that nobody else is in`,
-    );
-  }
+  if (!endpoint) return undefined;
+  const encrypted = endpoint.protocol === 'https';
+  return {
+    setting,
+    exception: 'ECI_ENDPOINT_INSECURE',
+    remedy: 'keys and Secrets are in it: use https',
+    hosts: [new URL(`https://${endpoint.host}`).hostname],
+    encrypted,
+    serverVerified: encrypted,
+    clientProven: true,
+  };
 }
 
 function readCredentials(values: FileValues, faults: string[]): Map<string, CredentialSource> {

@@ -45,6 +45,7 @@ export class Credentials {
   private readonly configured: ConfiguredCredentials;
   private readonly variable: (name: string) => string | undefined;
   private readonly now: () => number;
+  private readonly caFile: string | undefined;
   private readonly roles: AssumedRoles;
   private readonly keys = new Map<string, { readonly readAt: number; readonly key: AccessKey }>();
 
@@ -52,7 +53,10 @@ export class Credentials {
     readonly configured: ConfiguredCredentials;
     readonly variable: (name: string) => string | undefined;
     readonly now: () => number;
+    /** Of STS, as of every endpoint. */
+    readonly caFile?: string | undefined;
   }) {
+    this.caFile = parts.caFile;
     this.configured = parts.configured;
     this.variable = parts.variable;
     this.now = parts.now;
@@ -94,7 +98,7 @@ export class Credentials {
 
   private async assume({ roleArn, credential, endpoint = STS }: RoleSource) {
     const key = await this.read(credential);
-    return assumeRole({ key, roleArn, endpoint: endpointOf('', endpoint) });
+    return assumeRole({ key, roleArn, endpoint: endpointOf('', endpoint), caFile: this.caFile });
   }
 
   private sourceOf(name: string): CredentialSource | undefined {

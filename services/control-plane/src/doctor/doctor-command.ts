@@ -57,6 +57,7 @@ async function examineFleet(
         configured: config.accounts.credentials,
         variable: config.variable,
         now: () => clock.now(),
+        caFile: config.accounts.caFile,
       }),
       endpoints: new AccountEndpoints({ override: config.accounts.endpoint, listed: config.accounts.endpoints }),
       configured: config.accounts.accounts,
@@ -66,7 +67,7 @@ async function examineFleet(
     const random = new SystemRandom();
     const patient = {
       pool,
-      clients: new AlibabaEciClients((id) => accounts.find(id)),
+      clients: new AlibabaEciClients((id) => accounts.find(id), { caFile: config.accounts.caFile }),
       fleet: config.fleet,
       clock,
       random,

@@ -42,7 +42,8 @@ export async function quotasAtKafka(
   try {
     const quotas = await messaging.produceQuotas().read();
     // Without tokens a client has no name; one that TLS gives it is not known here.
-    const controlPlane = kafka.security === 'oauthbearer' ? controlPlanePrincipal(fleet) : 'ANONYMOUS';
+    const controlPlane =
+      kafka.security === 'oauthbearer' ? controlPlanePrincipal(fleet) : (kafka.login?.username ?? 'ANONYMOUS');
     return {
       findings: quotasBoundAgents(quotas, { name: fleet, clusters, controlPlane }),
       looked: quotasInWords(quotas, { name: fleet, clusters, wanted }),

@@ -1,4 +1,5 @@
 import type { AsideItem } from '#libs/observability';
+import type { InsecureTransport } from '#libs/transport';
 import { Controller, Get, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
@@ -10,6 +11,12 @@ import { Readiness, type Check } from './readiness.ts';
 
 interface ReadyStatus {
   readonly status: 'ready' | 'not-ready';
+}
+
+interface ReadyDetails extends ReadyStatus {
+  readonly checks: readonly Check[];
+  readonly setAside: readonly AsideItem[];
+  readonly insecureTransports: readonly InsecureTransport[];
 }
 
 @ApiTags('health')
@@ -36,20 +43,21 @@ export class HealthController {
   @ApiResponse({
     status: 200,
     description:
-      'It can. Whoever does not show the admin token, where there is one, is told no more than `status`. `setAside`: items that fail while the others go on.',
+      'It can. Whoever does not show the admin token, where there is one, is told no more than `status`. `setAside`: items that fail while the others go on. `insecureTransports`: what an exception lets leave this machine in clear or without authentication.',
   })
   @ApiResponse({ status: 503, description: 'It cannot; the checks say why.' })
   @ApiResponse({ status: 401, description: 'A wrong admin token; a probe sends none.' })
   async ready(
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<ReadyStatus | (ReadyStatus & { checks: readonly Check[]; setAside: readonly AsideItem[] })> {
+  ): Promise<ReadyStatus | ReadyDetails> {
     const toldAll = this.operators.recognises(request);
     const checks = await this.readiness.checks();
     const ok = checks.every((check) => check.ok);
     response.status(ok ? 200 : 503);
     const status = ok ? 'ready' : 'not-ready';
-    return toldAll ? { status, checks, setAside: this.readiness.setAside() } : { status };
+    const { insecureTransports } = this.readiness;
+    return toldAll ? { status, checks, setAside: this.readiness.setAside(), insecureTransports } : { status };
   }
 
   @Get('metrics')

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import { errorMessage, type AsideItem, type Metrics } from '#libs/observability';
 import type { Messaging } from '#libs/messaging';
 import { Loop, type Clock, type Random } from '#libs/runtime';
+import type { InsecureTransport } from '#libs/transport';
 import type { RunningRole } from '../parts.ts';
 
 export interface Check {
@@ -22,6 +23,8 @@ const MOST_ASIDE = 50;
 
 /** Whether this process can do its work now, and if not, why and since when. It looks by itself as well, so that `since` does not hang on who asks. */
 export class Readiness {
+  /** What leaves this machine in a way that somebody had to allow; it makes no process unready. */
+  readonly insecureTransports: readonly InsecureTransport[];
   private readonly pool: Pool;
   private readonly messaging: Messaging;
   private readonly clock: Clock;
@@ -38,7 +41,15 @@ export class Readiness {
     readonly clock: Clock;
     readonly random: Random;
     readonly metrics: Metrics;
+    readonly insecureTransports: readonly InsecureTransport[];
   }) {
+    this.insecureTransports = parts.insecureTransports;
+    const insecure = parts.metrics.gauge(
+      'eci_fleet_insecure_transport',
+      'Settings by which something leaves this machine without being encrypted and authenticated, as allowed',
+      ['setting'],
+    );
+    for (const { setting } of parts.insecureTransports) insecure.set({ setting }, 1);
     this.pool = parts.pool;
     this.messaging = parts.messaging;
     this.clock = parts.clock;

@@ -1,5 +1,7 @@
 import { request } from 'node:http';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpsRequest } from 'node:https';
+import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import pg from 'pg';
 import type { Messaging } from '#libs/messaging';
@@ -444,6 +446,42 @@ describe('TLS', () => {
           .end();
       });
       expect(status).toBe(200);
+    } finally {
+      await other.stop();
+      await log.close();
+    }
+  });
+});
+
+describe('a certificate that is renewed', () => {
+  it('is shown by the next connection, without a restart; half of one changes nothing', async () => {
+    const { tls, ca, renew } = await newTls();
+    const log = newMessaging();
+    const config = await testConfig(database.url, { FLEET_ROLES: 'api', FLEET_ADMIN_TOKEN: ADMIN_TOKEN });
+    const other = await startControlPlane({ ...config, http: { ...config.http, tls } }, { messaging: log });
+    const shown = (): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = connectTls({ port: Number(new URL(other.url).port), host: '127.0.0.1', ca }, () => {
+          resolve(socket.getPeerCertificate().serialNumber);
+          socket.destroy();
+        }).on('error', reject);
+      });
+    try {
+      const before = await shown();
+      const renewed = await renew();
+      expect(renewed).not.toBe(before);
+      expect(await shown()).toBe(renewed);
+
+      // A key of another certificate, as between two writes; and no key at all.
+      const key = await readFile(tls.keyFile);
+      await writeFile(tls.keyFile, await readFile((await newTls()).tls.keyFile));
+      expect(await shown()).toBe(renewed);
+      await rm(tls.keyFile);
+      expect(await shown()).toBe(renewed);
+      await writeFile(tls.keyFile, key);
+      expect(await shown()).toBe(renewed);
+      const last = await renew();
+      expect(await shown()).toBe(last);
     } finally {
       await other.stop();
       await log.close();

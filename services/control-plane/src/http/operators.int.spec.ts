@@ -16,6 +16,12 @@ const lines: string[] = [];
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const basic = (pair: string) => ({ authorization: `Basic ${Buffer.from(pair).toString('base64')}` });
 const wrong = 'canary-wrong-token';
+const INSECURE = {
+  setting: 'KAFKA_BROKERS',
+  host: 'kafka.example',
+  why: 'what goes there travels in clear',
+  allowedBy: 'KAFKA_INSECURE',
+};
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -24,7 +30,7 @@ beforeAll(async () => {
   const destination = { write: (line: string) => void lines.push(line) };
   open = await startControlPlane(config, { messaging });
   guarded = await startControlPlane(
-    { ...config, http: { ...config.http, adminToken: ADMIN_TOKEN } },
+    { ...config, http: { ...config.http, adminToken: ADMIN_TOKEN }, insecureTransports: [INSECURE] },
     { messaging, clock, logger: createLogger({ level: 'info', service: 'spec', destination }) },
   );
 });
@@ -72,10 +78,23 @@ describe('readiness', () => {
     expect([probed.status, probed.body]).toEqual([200, { status: 'ready' }]);
     expect(await ask('/health/ready', bearer(ADMIN_TOKEN))).toMatchObject({
       status: 200,
-      body: { status: 'ready', checks: expect.any(Array), setAside: [] },
+      body: { status: 'ready', checks: expect.any(Array), setAside: [], insecureTransports: [INSECURE] },
     });
     expect(await statusOf('/health/ready', { ...bearer(ADMIN_TOKEN), host: 'fleet.example' })).toBe(200);
     expect(await statusOf('/health/live')).toBe(200);
+  });
+});
+
+describe('what leaves this machine in clear, as allowed', () => {
+  it('is said at the start and measured; nothing of it where all is sound', async () => {
+    expect(lines.filter((line) => line.includes('a transport is not secure'))).toEqual([
+      expect.stringContaining('"setting":"KAFKA_BROKERS"'),
+    ]);
+    const metricsOf = async (plane: ControlPlane): Promise<string> =>
+      (await fetch(`${plane.url}/metrics`, { headers: bearer(ADMIN_TOKEN) })).text();
+    expect(await metricsOf(guarded)).toContain('eci_fleet_insecure_transport{setting="KAFKA_BROKERS"} 1');
+    expect(await metricsOf(open)).not.toContain('eci_fleet_insecure_transport{');
+    expect(await ask('/health/ready')).not.toHaveProperty('body.insecureTransports');
   });
 });
 

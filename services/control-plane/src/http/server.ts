@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import type { Server } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { DynamicModule, LoggerService } from '@nestjs/common';
 import type { HttpsOptions } from '@nestjs/common/interfaces/external/https-options.interface.js';
@@ -8,6 +9,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { Logger, Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
+import { readTlsFiles } from '#libs/transport';
 import type { ControlPlaneConfig } from '../config.ts';
 import { limitConnections, lookEveryMs } from './connections.ts';
 import { AdminGuard } from './admin.guard.ts';
@@ -16,6 +18,7 @@ import type { IdempotencyInterceptor } from './idempotency.ts';
 import type { Operators } from './operators.ts';
 import { ProblemFilter } from './problem-filter.ts';
 import { JSON_BODY, readableRequest } from './readable-request.ts';
+import { renewCertificate, type CertificateFiles } from './renew-certificate.ts';
 import { RequestGuard } from './request.guard.ts';
 import { DOCS_PATH, responseHeaders } from './response-headers.ts';
 import type { SignedCursors } from './signed-cursors.ts';
@@ -60,6 +63,7 @@ export async function startServer({
     forceCloseConnections: true,
     ...(http.tls === undefined ? {} : { httpsOptions: httpsOptions(http.tls, http.requestMs) }),
   });
+  if (http.tls !== undefined) renewCertificate(app.getHttpServer() as HttpsServer, http.tls, logger);
   limitConnections(app.getHttpServer() as Server, http, { clock, logger, metrics });
   app.disable('x-powered-by');
   // Entity tags are ours, or none: Express's own would make every list look cacheable.
@@ -89,8 +93,8 @@ export async function startServer({
 }
 
 /** The handshake is a part of the first request. */
-function httpsOptions({ cert, key }: { readonly cert: string; readonly key: string }, requestMs: number): HttpsOptions {
-  const options = { cert, key, handshakeTimeout: requestMs - lookEveryMs(requestMs) };
+function httpsOptions(files: CertificateFiles, requestMs: number): HttpsOptions {
+  const options = { ...readTlsFiles(files), handshakeTimeout: requestMs - lookEveryMs(requestMs) };
   return options;
 }
 

@@ -80,7 +80,8 @@ describe('the quota of an agent', () => {
       brokersForAgents: [],
       security: 'plaintext',
       securityForAgents: 'oauthbearer',
-      tls: false,
+      tlsForAgents: false,
+      insecure: false,
       intentPartitions: 12,
       produceBytesForAgents: 70_000,
     } as const;
