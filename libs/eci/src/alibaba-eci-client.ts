@@ -1,5 +1,6 @@
 import { cleanJson, type ContainerGroupSpec } from '#libs/contracts';
 import type { GroupSnapshot } from '#libs/domain';
+import { readTlsFiles } from '#libs/transport';
 import { partsOf, signedWith, type AccessKey } from './access-key.ts';
 import { CredentialMissing } from './account-errors.ts';
 import { createOutcome, deleteAnswer, describeAnswer } from './answers.ts';
@@ -15,7 +16,6 @@ import {
   type Placement,
   type TagFilter,
 } from './eci.ts';
-import { readTlsFiles } from '#libs/transport';
 import type { Endpoint } from './endpoint.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { freezeParameters, thawRequest } from './frozen.ts';

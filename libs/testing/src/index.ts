@@ -19,6 +19,7 @@ export {
   newTls,
   type CertificateAuthority,
   type KeyAndCertificate,
+  type TestTls,
 } from './kubernetes/certificates.ts';
 export {
   KubernetesCluster,

@@ -1,0 +1,157 @@
+import { chown, copyFile, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { eventually, newTls, startPostgres, temporaryFolder, type PostgresRig, type TestTls } from '#libs/testing';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { databaseUrlOf } from './database-link.ts';
+import { createPool } from './pool.ts';
+import { isTrouble } from './trouble.ts';
+import { WatchedPool } from './watched-pool.ts';
+
+/** A server that speaks TLS, with the certificate in its own folder, as it wants it. */
+let server: PostgresRig;
+let tls: TestTls;
+const folder = temporaryFolder('database-link').path;
+const caFile = join(folder, 'ca.crt');
+
+beforeAll(async () => {
+  server = await startPostgres();
+  tls = await newTls();
+  await showCertificate(tls);
+  await asSuperuser('alter system set ssl = on');
+  await asSuperuser('select pg_reload_conf()');
+  await copyFile(tls.caFile, caFile);
+});
+
+afterAll(async () => {
+  await server?.stop();
+});
+
+/** What the server shows from now on to new connections. */
+async function showCertificate({ tls: { certFile, keyFile } }: TestTls): Promise<void> {
+  const { uid, gid } = await stat(server.dataDir);
+  for (const [from, to] of [
+    [certFile, 'server.crt'],
+    [keyFile, 'server.key'],
+  ] as const) {
+    const path = join(server.dataDir, to);
+    await writeFile(path, await readFile(from), { mode: 0o600 });
+    await chown(path, uid, gid);
+  }
+  await asSuperuser('select pg_reload_conf()');
+}
+
+async function asSuperuser(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: server.url });
+  await client.connect();
+  await client.query(sql);
+  await client.end();
+}
+
+const urlOf = (more: Record<string, string> = {}): string => {
+  const faults: string[] = [];
+  const { url } = databaseUrlOf({ DATABASE_URL: server.url, ...more }, faults);
+  expect(faults).toEqual([]);
+  return url;
+};
+
+/** Whether a new connection is encrypted; rejects when there is none. */
+async function encrypted(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ ssl: boolean }>('select ssl from pg_stat_ssl where pid = pg_backend_pid()');
+    return rows[0]!.ssl;
+  } finally {
+    await client.end();
+  }
+}
+
+describe('PostgreSQL with a CA', () => {
+  it('is spoken to over TLS, and believed by that CA alone', async () => {
+    await eventually(() => encrypted(urlOf({ DATABASE_CA_FILE: caFile })), { what: 'the server speaks TLS' });
+    expect(await encrypted(urlOf())).toBe(false);
+    await expect(encrypted(urlOf({ DATABASE_CA_FILE: (await newTls()).caFile }))).rejects.toThrow();
+    // And under its own name alone.
+    const byName = new URL(urlOf({ DATABASE_CA_FILE: caFile }));
+    byName.hostname = 'localhost';
+    await expect(encrypted(byName.href)).rejects.toThrow(/altnames|ECONNREFUSED/);
+  });
+
+  it('is believed by the CA that is in the file when a pool connects', async () => {
+    // given a pool that keeps no connection, and a server whose certificate comes from another CA now
+    const pool = new WatchedPool({
+      connectionString: urlOf({ DATABASE_CA_FILE: caFile }),
+      max: 1,
+      idleTimeoutMillis: 1,
+    });
+    const ask = async (): Promise<boolean> => {
+      const client = await pool.connect();
+      client.release(true);
+      return true;
+    };
+    try {
+      await eventually(ask, { what: 'the server speaks TLS' });
+      const next = await newTls();
+      await showCertificate(next);
+      await eventually(
+        () =>
+          ask().then(
+            () => false,
+            () => true,
+          ),
+        { what: 'the server shows the next certificate' },
+      );
+
+      // when the file holds the other CA, then the next connection goes by it
+      await copyFile(next.caFile, `${caFile}.next`);
+      await rename(`${caFile}.next`, caFile);
+      await ask();
+    } finally {
+      await pool.end();
+      await copyFile(tls.caFile, caFile);
+      await showCertificate(tls);
+    }
+  });
+
+  it('fails for whoever asks, and for nobody else, while a file is away', async () => {
+    // given a pool of one connection that is in use, and others who wait for it
+    const moving = join(folder, 'moving.crt');
+    await copyFile(tls.caFile, moving);
+    const pool = new WatchedPool({ connectionString: urlOf({ DATABASE_CA_FILE: moving }), max: 1 });
+    pool.on('error', () => {});
+    try {
+      const client = await eventually(() => pool.connect(), { what: 'a connection' });
+      const waiting = [pool.query('select 1'), pool.query('select 1')];
+      const ends = Promise.allSettled(waiting);
+
+      // when the file is away, and the connection is not given on
+      await rm(moving);
+      client.release(true);
+
+      // then all who waited hear of it as of a database that is away, and nothing else ends
+      for (const end of await ends) {
+        expect(end.status).toBe('rejected');
+        const { reason } = end as PromiseRejectedResult;
+        expect(String(reason)).toContain('TLS');
+        expect(String(reason)).not.toContain(folder);
+        expect(isTrouble(reason)).toBe(true);
+      }
+      await copyFile(tls.caFile, moving);
+      expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    } finally {
+      await pool.end();
+    }
+  });
+
+  it('that shows a wrong certificate is a database that is away, not a bad event', async () => {
+    const wrong = createPool(urlOf({ DATABASE_CA_FILE: (await newTls()).caFile }), { max: 1 });
+    try {
+      const error: unknown = await wrong.query('select 1').catch((reason: unknown) => reason);
+      expect(isTrouble(error), String(error)).toBe(true);
+    } finally {
+      await wrong.end();
+    }
+  });
+});
