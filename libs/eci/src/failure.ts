@@ -1,5 +1,6 @@
 import { cleanText, cutText } from '#libs/contracts';
 import { errorMessage } from '#libs/observability';
+import { isUnbelieved } from '#libs/transport';
 import { classOf, type ErrorClass } from './error-codes.ts';
 import { name } from './said.ts';
 
@@ -49,12 +50,13 @@ export function failureOf(error: unknown, secrets: readonly string[] = []): Fail
   return {
     class: 'TRANSIENT',
     message: clean(withoutAnswer(thrown.name, raw, error), secrets),
-    neverSent: raw !== undefined && NEVER_SENT.has(raw),
+    neverSent: raw !== undefined && (NEVER_SENT.has(raw) || isUnbelieved(raw)),
   };
 }
 
 /** Own words: the SDK's contain the request's whole URL, and a parser's quote the answer. */
 function withoutAnswer(name: unknown, code: string | undefined, error: unknown): string {
+  if (isUnbelieved(code)) return `the certificate of the endpoint is not believed: ${code}`;
   if (code !== undefined && /^E[A-Z_]+$/.test(code)) return `no answer: ${code}`;
   if (name === 'RequestTimeoutError') return 'no answer within the timeout';
   if (name === 'SyntaxError') return 'the answer is not JSON';

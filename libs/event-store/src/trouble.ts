@@ -1,3 +1,5 @@
+import { isTlsTrouble } from '#libs/transport';
+
 /** What the handler needs is away; nothing is wrong with the event. */
 export class TryLater extends Error {
   override readonly name = 'TryLater';
@@ -15,9 +17,6 @@ export const NETWORK_ERROR_CODES: ReadonlySet<string> = new Set([
   'ENETUNREACH',
 ]);
 
-/** Node's and OpenSSL's codes for a server whose certificate is not believed, as while certificates are renewed; and for files of ours that are away. */
-const TLS_CODES = /^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_CA)/;
-
 /**
  * Whether an error says something about the database or the network rather than about the event at hand: connection lost, server stopping or
  * out of room, a limit of time reached, a deadlock, a schema that is not there.
@@ -26,7 +25,7 @@ export function isTrouble(error: unknown): boolean {
   if (error instanceof TryLater) return true;
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (typeof code === 'string') {
-    if (NETWORK_ERROR_CODES.has(code) || TLS_CODES.test(code)) return true;
+    if (NETWORK_ERROR_CODES.has(code) || isTlsTrouble(code)) return true;
     // SQLSTATE classes: connection, transaction state, rollback, resources, operator, system.
     if (/^(08|25|40|53|55|57|58)[0-9A-Z]{3}$/.test(code)) return true;
     // A table, column, schema, database or privilege is missing: the set-up is wrong, for every event alike.

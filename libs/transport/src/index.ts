@@ -13,3 +13,4 @@ export {
   type RuledLink,
 } from './link.ts';
 export { caFault, readTlsFiles, type TlsFiles, type TlsTexts } from './tls-files.ts';
+export { isTlsTrouble, isUnbelieved } from './tls-codes.ts';

@@ -10,6 +10,7 @@ export interface Explanation {
 interface KafkaError {
   readonly name?: unknown;
   readonly type?: unknown;
+  readonly message?: unknown;
   readonly cause?: unknown;
   readonly errors?: unknown;
 }
@@ -31,7 +32,8 @@ export function explain(error: unknown): Explanation {
     type === 'SASL_AUTHENTICATION_FAILED' ||
     errors.some((each) => each.name === 'KafkaJSSASLAuthenticationError')
   ) {
-    return { code: 'refused', reason: "Kafka refused this cluster's token" };
+    const byPassword = errors.some(({ message }) => typeof message === 'string' && message.includes('SCRAM'));
+    return { code: 'refused', reason: `Kafka refused this cluster's ${byPassword ? 'user or password' : 'token'}` };
   }
   if (errors.some((each) => each.name === 'KafkaJSGroupCoordinatorNotFound')) {
     // kafkajs swallows the refusal of a group here, so it cannot be told from a broker that is still starting.

@@ -9,12 +9,27 @@ export interface BrokerSettings {
     readonly audience: string;
     readonly superUsers: readonly string[];
   };
+  /** Two listeners with TLS: for users with a password, and for clients with a certificate. PEM files: key and certificate in one; the authority of clients. */
+  readonly secure?: {
+    readonly scramPort: number;
+    readonly mtlsPort: number;
+    readonly keyStore: string;
+    readonly trustStore: string;
+    readonly superUsers: readonly string[];
+  };
   /** Ports under which clients are told to come, where something stands in front of the listeners. */
   readonly advertise?: { readonly plain?: number | undefined; readonly oauth?: number | undefined };
 }
 
 /** `server.properties` of one broker that is its own controller. Topics are made by those who own them, never by a typing error. */
-export function brokerProperties({ port, controllerPort, dataDir, oauth, advertise = {} }: BrokerSettings): string {
+export function brokerProperties({
+  port,
+  controllerPort,
+  dataDir,
+  oauth,
+  secure,
+  advertise = {},
+}: BrokerSettings): string {
   const listeners = [`PLAINTEXT://127.0.0.1:${port}`];
   const advertised = [`PLAINTEXT://127.0.0.1:${advertise.plain ?? port}`];
   const protocols = ['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT'];
@@ -22,6 +37,12 @@ export function brokerProperties({ port, controllerPort, dataDir, oauth, adverti
     listeners.push(`OAUTH://127.0.0.1:${oauth.port}`);
     advertised.push(`OAUTH://127.0.0.1:${advertise.oauth ?? oauth.port}`);
     protocols.push('OAUTH:SASL_PLAINTEXT');
+  }
+  if (secure !== undefined) {
+    const own = [`SCRAM://127.0.0.1:${secure.scramPort}`, `MTLS://127.0.0.1:${secure.mtlsPort}`];
+    listeners.push(...own);
+    advertised.push(...own);
+    protocols.push('SCRAM:SASL_SSL', 'MTLS:SSL');
   }
   const properties: Record<string, string | number | boolean> = {
     'process.roles': 'broker,controller',
@@ -57,9 +78,30 @@ export function brokerProperties({ port, controllerPort, dataDir, oauth, adverti
       [`${listener}.sasl.oauthbearer.jwks.endpoint.url`]: oauth.jwksUrl,
       [`${listener}.sasl.oauthbearer.expected.audience`]: oauth.audience,
       [`${listener}.sasl.oauthbearer.expected.issuer`]: oauth.issuer,
+    });
+  }
+  if (secure !== undefined) {
+    for (const listener of ['listener.name.scram', 'listener.name.mtls'])
+      Object.assign(properties, {
+        [`${listener}.ssl.keystore.type`]: 'PEM',
+        [`${listener}.ssl.keystore.location`]: secure.keyStore,
+        [`${listener}.ssl.truststore.type`]: 'PEM',
+        [`${listener}.ssl.truststore.location`]: secure.trustStore,
+      });
+    const login = 'org.apache.kafka.common.security.scram.ScramLoginModule required;';
+    Object.assign(properties, {
+      'listener.name.mtls.ssl.client.auth': 'required',
+      'listener.name.scram.sasl.enabled.mechanisms': 'SCRAM-SHA-512,SCRAM-SHA-256',
+      'listener.name.scram.scram-sha-512.sasl.jaas.config': login,
+      'listener.name.scram.scram-sha-256.sasl.jaas.config': login,
+    });
+  }
+  if (oauth !== undefined || secure !== undefined) {
+    const superUsers = ['ANONYMOUS', ...(oauth?.superUsers ?? []), ...(secure?.superUsers ?? [])];
+    Object.assign(properties, {
       'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
       // Who comes by the plain listener has no name: that is the control plane's side, and the broker's own.
-      'super.users': ['ANONYMOUS', ...oauth.superUsers].map((user) => `User:${user}`).join(';'),
+      'super.users': superUsers.map((user) => `User:${user}`).join(';'),
     });
   }
   return `${Object.entries(properties)

@@ -8,8 +8,9 @@ import { runTool } from '../preparing/tool.ts';
 import { freePorts } from '../processes/free-port.ts';
 import { startProcess, type TestProcess } from '../processes/process.ts';
 import { temporaryFolder } from '../processes/temporary-folder.ts';
+import { createCertificateAuthority } from '../kubernetes/certificates.ts';
 import { javaProgram, prepareKafka } from './prepare.ts';
-import { brokerProperties } from './properties.ts';
+import { brokerProperties, type BrokerSettings } from './properties.ts';
 import { rawKafka } from './raw-kafka.ts';
 import { createTokenIssuer, type TokenIssuer } from './tokens.ts';
 
@@ -23,6 +24,11 @@ export interface KafkaOptions {
    * listener stays, for the super user. `true`: a new key.
    */
   readonly oauth?: true | { readonly issuer?: TokenIssuer; readonly superUsers?: readonly string[] };
+  /**
+   * Two further listeners, with TLS and the authorizer: one for these users and their passwords (SCRAM), one for clients with a certificate of
+   * the rig, whose principal is its subject, such as `CN=name`.
+   */
+  readonly secure?: { readonly users: Readonly<Record<string, string>>; readonly superUsers?: readonly string[] };
   /** Of the listener that takes tokens. Default: a free one. */
   readonly oauthPort?: number;
   /**
@@ -38,11 +44,22 @@ export interface KafkaRig {
   /** Present when asked for by `oauth`. */
   readonly oauth:
     { readonly brokers: readonly string[]; readonly tokens: TokenIssuer; readonly jwksFile: string } | undefined;
+  /** Present when asked for by `secure`. */
+  readonly secure: SecureListeners | undefined;
   readonly dataDir: string;
   /** To break it: `kill9`, `pause`, `resume`, `stop`, `start`. Same ports and data at the next start. */
   readonly process: TestProcess;
   /** Ends it and removes what it made; its log stays when `keepLogs`. */
   stop(options?: { keepLogs?: boolean }): Promise<void>;
+}
+
+export interface SecureListeners {
+  readonly scram: readonly string[];
+  readonly mtls: readonly string[];
+  /** PEM: whom the broker's certificate is believed by. */
+  readonly caFile: string;
+  /** A certificate of a client, as files that last as long as the rig. */
+  issue(commonName: string): Promise<{ readonly certFile: string; readonly keyFile: string }>;
 }
 
 /** A real Kafka broker of its own on loopback, in about six seconds; 400 MB of memory. Prepares the broker's jars when the cache lacks them. */
@@ -52,6 +69,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaRig> 
   const logs = temporaryFolder('kafka-logs');
   try {
     const [freePlain, controllerPort, freeOauth] = (await freePorts(3)) as [number, number, number];
+    const secure = options.secure === undefined ? undefined : await secureListeners(folder.path);
     const { port = freePlain, oauthPort = freeOauth } = options;
     const dataDir = options.dataDir ?? join(folder.path, 'data');
     await mkdir(dataDir, { recursive: true });
@@ -69,9 +87,10 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaRig> 
       ...(tokens === undefined
         ? {}
         : { oauth: { port: oauthPort, jwksUrl, ...tokens, superUsers: asked?.superUsers ?? [] } }),
+      ...(secure === undefined ? {} : { secure: { ...secure.settings, superUsers: options.secure?.superUsers ?? [] } }),
     });
     await writeFile(propertiesFile, properties);
-    if (!existsSync(join(dataDir, 'meta.properties'))) await format(jars, propertiesFile);
+    if (!existsSync(join(dataDir, 'meta.properties'))) await format(jars, propertiesFile, options.secure?.users);
     const broker = await startProcess({
       name: 'kafka',
       command: javaProgram(),
@@ -96,6 +115,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaRig> 
     return {
       brokers: [`127.0.0.1:${port}`],
       oauth: tokens === undefined ? undefined : { brokers: [`127.0.0.1:${oauthPort}`], tokens, jwksFile },
+      secure: secure?.listeners,
       dataDir,
       process: broker,
       async stop({ keepLogs = false } = {}) {
@@ -114,13 +134,45 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaRig> 
   }
 }
 
+async function secureListeners(folder: string): Promise<{
+  readonly settings: Pick<NonNullable<BrokerSettings['secure']>, 'scramPort' | 'mtlsPort' | 'keyStore' | 'trustStore'>;
+  readonly listeners: SecureListeners;
+}> {
+  const [scramPort, mtlsPort] = (await freePorts(2)) as [number, number];
+  const authority = await createCertificateAuthority('kafka');
+  const own = await authority.issue({ commonName: 'broker', ips: ['127.0.0.1'] });
+  const [keyStore, trustStore] = [join(folder, 'broker.pem'), join(folder, 'ca.pem')];
+  await Promise.all([
+    writeFile(keyStore, `${own.key.trim()}\n${own.certificate.trim()}\n`),
+    writeFile(trustStore, authority.certificate),
+  ]);
+  return {
+    settings: { scramPort, mtlsPort, keyStore, trustStore },
+    listeners: {
+      scram: [`127.0.0.1:${scramPort}`],
+      mtls: [`127.0.0.1:${mtlsPort}`],
+      caFile: trustStore,
+      async issue(commonName) {
+        const { certificate, key } = await authority.issue({ commonName });
+        const [certFile, keyFile] = [join(folder, `${commonName}.crt`), join(folder, `${commonName}.key`)];
+        await Promise.all([writeFile(certFile, certificate), writeFile(keyFile, key)]);
+        return { certFile, keyFile };
+      },
+    },
+  };
+}
+
 const loggingFlags = [
   '-Dorg.slf4j.simpleLogger.defaultLogLevel=info',
   '-Dorg.slf4j.simpleLogger.showDateTime=true',
   '-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS',
 ];
 
-async function format(jars: string, propertiesFile: string): Promise<void> {
+async function format(
+  jars: string,
+  propertiesFile: string,
+  users: Readonly<Record<string, string>> = {},
+): Promise<void> {
   await runTool({
     command: javaProgram(),
     args: [
@@ -135,6 +187,12 @@ async function format(jars: string, propertiesFile: string): Promise<void> {
       propertiesFile,
       // In one word: an id may begin with a dash.
       `--cluster-id=${randomBytes(16).toString('base64url')}`,
+      ...Object.entries(users).flatMap(([name, password]) =>
+        ['SCRAM-SHA-512', 'SCRAM-SHA-256'].flatMap((mechanism) => [
+          '--add-scram',
+          `${mechanism}=[name=${name},password=${password}]`,
+        ]),
+      ),
     ],
     remedy: 'install Java 17 or newer to run the Kafka broker, or set KAFKA_BROKERS to a broker of yours',
   });
