@@ -1,7 +1,7 @@
 /**
  * The log between agents and the control plane.
  *
- * Hides: kafkajs, its retries and quirks; the in-process log; how an intent is sealed. Guarantees: at least once, in order per key; a batch
+ * Hides: kafkajs, its retries and quirks; the in-process log; how an intent is sealed, and how a message proves who has said it. Guarantees: at least once, in order per key; a batch
  * that a handler refuses comes again and its partition waits; a consumer outlives its broker. Does not: decide what to do with a message
  * that cannot be understood (handlers do, see `deadLetter`), or keep the in-process log over a restart.
  */
@@ -12,6 +12,7 @@ export { InProcessLog, type InProcessLogOptions } from './in-process-log.ts';
 export { InProcessMessaging } from './in-process-messaging.ts';
 export { DEAD_LETTER_HEADERS, deadLetter } from './dead-letter.ts';
 export { EnvelopeTooLarge, openEnvelope, sealEnvelope, type EnvelopeKey, type OpenedEnvelope } from './envelope.ts';
+export { checkMac, MAC_HEADER, macKeyOf, withMac, type MacKey, type MacVerdict } from './message-mac.ts';
 export { KafkaMessaging, type KafkaOptions } from './kafka/kafka-messaging.ts';
 export type { KafkaConnection, KafkaSecurity } from './kafka/client.ts';
 export { brokersLink } from './kafka/brokers-link.ts';
