@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { agentGroup, topics } from '#libs/contracts';
-import { KafkaMessaging } from '#libs/messaging';
+import { agentGroup, topics, type PodStatusMessage } from '#libs/contracts';
+import { KafkaMessaging, macKeyOf, withMac } from '#libs/messaging';
 import { silentLogger } from '#libs/observability';
 import { eventually, sharedKafka, sharedKubernetes, topicPrefix, type KubernetesCluster } from '#libs/testing';
 import { startAgent, type RunningAgent } from '../../services/agent/src/agent.ts';
@@ -85,5 +85,65 @@ it('sends intents and takes statuses with the identity of its cluster', async ()
     { what: 'the status is written', deadlineMs: 60_000 },
   );
   expect(controlPlane.faults).toEqual([]);
-  expect(agent.health()).toMatchObject({ status: 'ok', messaging: 'connected', publishing: 'ok' });
+  expect(agent.health()).toMatchObject({
+    status: 'ok',
+    messaging: 'connected',
+    publishing: 'ok',
+    believes: 'the control plane alone',
+  });
+});
+
+it('neither fails nor removes a pod because somebody else writes to its topic, and takes what is true after it', async () => {
+  // given a pod that was deleted, and whose group is being stopped
+  const { name: ns } = await cluster.createNamespace();
+  const path = `/api/v1/namespaces/${ns}/pods/q`;
+  await cluster.api.call('POST', `/api/v1/namespaces/${ns}/pods`, {
+    metadata: { name: 'q' },
+    spec: { nodeName: node, containers: [{ name: 'app', image: 'nginx' }] },
+  });
+  const { uid } = (await cluster.api.call('GET', path)).metadata as { uid: string };
+  const status = (revision: number, phase: string, finalize = false): PodStatusMessage => ({
+    kind: 'PodStatus',
+    schemaVersion: 1,
+    podUid: uid,
+    namespace: ns,
+    name: 'q',
+    revision,
+    status: { phase, conditions: [] },
+    annotations: {},
+    finalize,
+    events: [],
+  });
+  const phaseOf = async (): Promise<string> => (await cluster.api.call('GET', path)).status.phase as string;
+  await controlPlane.say(status(1, 'Running'));
+  await eventually(async () => (await phaseOf()) === 'Running', { what: 'it runs', deadlineMs: 60_000 });
+  await cluster.api.call('DELETE', path, { gracePeriodSeconds: 600 });
+
+  // when somebody says with the highest of all revisions that it failed and may go
+  const topic = topics(fleet).cluster(controlPlane.clusterId);
+  const lie = { key: uid, value: Buffer.from(JSON.stringify(status(Number.MAX_SAFE_INTEGER, 'Failed', true))) };
+  const theirs = randomBytes(32);
+  await messaging.publish(topic, [
+    lie,
+    { key: uid, value: null },
+    withMac(topic, lie, macKeyOf('s1', theirs)),
+    withMac(topic, lie, macKeyOf('made-up', theirs)),
+  ]);
+  const refused = async (): Promise<number> => {
+    const text = await (await fetch(`${agent.healthUrl}/metrics`)).text();
+    const counts = [...text.matchAll(/eci_fleet_agent_messages_refused_total\{[^}]*\} (\d+)/g)];
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+  };
+  await eventually(async () => (await refused()) >= 4, {
+    what: 'the agent has left all of it out',
+    deadlineMs: 60_000,
+  });
+
+  // then it is there and runs, and ends when the control plane says so
+  expect(await phaseOf()).toBe('Running');
+  await controlPlane.say(status(2, 'Running', true));
+  await eventually(async () => (await cluster.api.ask('GET', path)).status === 404, {
+    what: 'its object is removed',
+    deadlineMs: 60_000,
+  });
 });

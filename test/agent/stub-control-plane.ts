@@ -16,7 +16,15 @@ import {
   type SessionResponse,
   type StopPod,
 } from '#libs/contracts';
-import { InProcessLog, InProcessMessaging, openEnvelope, type Consumer, type Messaging } from '#libs/messaging';
+import {
+  InProcessLog,
+  InProcessMessaging,
+  macKeyOf,
+  openEnvelope,
+  withMac,
+  type Consumer,
+  type Messaging,
+} from '#libs/messaging';
 import { SystemClock } from '#libs/runtime';
 
 export interface OpenedIntent {
@@ -54,6 +62,7 @@ export class StubControlPlane {
   private holder: string | undefined;
   private refusal: { status: number; type: string } | undefined;
   private readonly envelopeKey = { kid: 'k1', key: randomBytes(32) };
+  private readonly statusKey = { kid: 's1', key: randomBytes(32) };
   private readonly server: Server;
   private consumer: Consumer | undefined;
   private readonly options: StubOptions;
@@ -139,9 +148,10 @@ export class StubControlPlane {
 
   async say(message: PodStatusMessage | ClusterCommand): Promise<void> {
     const key = message.kind === 'PodStatus' ? message.podUid : `command/${message.name}`;
-    await this.messaging.publish(topics(this.fleet).cluster(this.clusterId), [
-      { key, value: Buffer.from(JSON.stringify(message)) },
-    ]);
+    const topic = topics(this.fleet).cluster(this.clusterId);
+    const { kid, key: bytes } = this.statusKey;
+    const said = { key, value: Buffer.from(JSON.stringify(message)) };
+    await this.messaging.publish(topic, [withMac(topic, said, macKeyOf(kid, bytes))]);
   }
 
   private async answer(request: IncomingMessage): Promise<{ status: number; body: unknown }> {
@@ -197,6 +207,8 @@ export class StubControlPlane {
           notAfter: new Date(now + 86_400_000).toISOString(),
         },
       ],
+      statusKeys: [{ kid: this.statusKey.kid, key: this.statusKey.key.toString('base64url') }],
+      statusesProven: true,
       kafka: this.options.kafka ?? { brokers: [], security: 'plaintext', tls: false },
     };
   }

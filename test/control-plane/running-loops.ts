@@ -11,6 +11,7 @@ import { AsideItems, Metrics, silentLogger, type AsideItem } from '#libs/observa
 import { SystemIds, SystemRandom } from '#libs/runtime';
 import { ClusterDirectory } from '../../services/control-plane/src/clusters/cluster-directory.ts';
 import { EffectWorker } from '../../services/control-plane/src/effects/effect-worker.ts';
+import { voiceOf } from '../../services/control-plane/src/for-specs.ts';
 import { HoldLoop } from '../../services/control-plane/src/holds/hold-loop.ts';
 import { PostgresHeldStops } from '../../services/control-plane/src/holds/postgres-held-stops.ts';
 import { PostgresStopGuard } from '../../services/control-plane/src/holds/postgres-stop-guard.ts';
@@ -72,12 +73,14 @@ export class RunningLoops {
     const vault = new StreamVault(masterKey);
     const clusters = new ClusterDirectory({ pool, clock });
     const agentsOf = (loop: string): ClusterCommands =>
-      new ClusterCommands({ messaging: tap(rig.messaging, 'messaging', loop), directory: clusters, fleet: FLEET });
+      new ClusterCommands({
+        voice: voiceOf({ messaging: tap(rig.messaging, 'messaging', loop), pool, fleet: FLEET }),
+        directory: clusters,
+      });
     const statuses = new PodStatusPublisher({
       store: storeOf('statuses'),
-      messaging: rig.messaging,
+      voice: voiceOf({ messaging: rig.messaging, pool, fleet: FLEET }),
       directory: clusters,
-      fleet: FLEET,
       aside: new AsideItems({ loop: 'statuses', clock, logger, metrics }),
     });
     const scopes = tap(new PostgresScopes({ pool, clock }), 'scopes');

@@ -38,6 +38,7 @@ import {
   OrphanTable,
   QuarantineTable,
   ScopeTable,
+  StatusKeyTable,
 } from './parts/tables.ts';
 import { ACCOUNT, podSpec, REGION, resolvePod, type PodPlan } from './parts/workload.ts';
 
@@ -96,6 +97,7 @@ export class World {
   readonly deferrals: DeferralTable;
   readonly inventories: InventoryTables;
   readonly orphans: OrphanTable;
+  readonly statusKeys: StatusKeyTable;
   readonly streams = new DenseStreams();
   readonly oneGroup = new OneGroupEach();
   private readonly offsets = new OffsetsGrow();
@@ -157,6 +159,11 @@ export class World {
       orphans: this.orphans,
       guard: new OpenGuard(),
       cases: new CasesOfStreams(this.database),
+      statusKeys: (this.statusKeys = new StatusKeyTable({
+        clock: databaseClock,
+        random: this.random('status keys'),
+        clusters: options.clusters,
+      })),
     };
     this.log = new SimulatedLog(scheduler);
     this.idleBell = new Bell(scheduler);
@@ -452,6 +459,7 @@ export class World {
       resolver: (pod, now) => resolvePod(pod, this.plans.get(pod.metadata.uid), now),
       epoch: member.epoch,
       key: this.envelopeKeyOf(clusterId),
+      proof: () => this.statusKeys.forAgent(clusterId),
       inventorySeconds: this.options.inventorySeconds,
       random,
       ids: new SeededIds(random),

@@ -42,6 +42,13 @@ export const SessionResponse = z
     renewAfterSeconds: z.number().int().min(1),
     /** Envelope keys (256 bits, base64url). The agent seals with the newest whose notBefore has passed, and with none after its notAfter. */
     envelopeKeys: z.array(z.object({ kid: z.string(), key: z.string(), notBefore: z.string(), notAfter: z.string() })),
+    /**
+     * Keys (256 bits, base64url) under one of which each message of the cluster's topic carries a MAC. Absent: the control plane is older, and proves
+     * nothing of what it says.
+     */
+    statusKeys: z.array(z.object({ kid: z.string(), key: z.string() })).optional(),
+    /** Every live status is on the topic with a MAC, and nobody speaks there without one: the agent believes nothing else. Default false. */
+    statusesProven: z.boolean().optional(),
     kafka: z.object({
       brokers: z.array(z.string()),
       security: z.enum(['plaintext', 'oauthbearer']),

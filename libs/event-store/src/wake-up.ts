@@ -5,6 +5,8 @@ import { PATIENCE } from './pool.ts';
 
 export interface WakeUpOptions {
   readonly databaseUrl: string;
+  /** What the server shows the connection as; default `eci-fleet wake-up`. */
+  readonly applicationName?: string;
   /** Appends of this process go out through it, those of others come in. */
   readonly appended: Nudge;
   readonly clock: Clock;
@@ -66,7 +68,7 @@ export class WakeUp {
     const client = new pg.Client({
       ...PATIENCE,
       connectionString: databaseUrl,
-      application_name: 'eci-fleet wake-up',
+      application_name: this.options.applicationName ?? 'eci-fleet wake-up',
     });
     const { promise: lost, reject: lose } = Promise.withResolvers<never>();
     client.on('error', lose);

@@ -100,6 +100,7 @@ class Agent extends AgentHealth {
   private readonly unbound: UnboundPods;
   private readonly given: Messaging | undefined;
   private link: FleetLink | undefined;
+  private linked = false;
   private profileRevision: string | undefined;
   private stopped: Promise<void> | undefined;
   private standingDown: Promise<void> | undefined;
@@ -199,6 +200,7 @@ class Agent extends AgentHealth {
       ids,
       logger,
       onSession: (session) => this.onSession(session),
+      onAnswer: (session, askedAt) => this.onAnswer(session, askedAt),
       onStatus: (status) => this.onStatus(status),
     });
     this.node = new VirtualNode({
@@ -294,6 +296,15 @@ class Agent extends AgentHealth {
     const link = this.linkOf(session);
     this.warnOf(link.insecureTransports);
     this.link = link;
+  }
+
+  private onAnswer(session: SessionResponse, askedAt: number): void {
+    const { link } = this;
+    if (!link) return;
+    link.onAnswer(session, askedAt);
+    // The topic is read once it is known what on it counts.
+    if (this.linked) return;
+    this.linked = true;
     link.start();
     // What the watch has brought so far; later changes find the link by themselves.
     void this.pods.synced().then(() => {
@@ -341,7 +352,7 @@ class Agent extends AgentHealth {
           pods,
           publisher,
           view: {
-            revision: (uid) => book.written(uid),
+            revision: (uid) => book.kept(uid),
             waitingFor: (pod) => intents.waitingFor(pod),
             onTopic: () => book.uids(),
           },
@@ -378,6 +389,8 @@ class Agent extends AgentHealth {
           reader: new ClusterTopicReader({
             writer,
             commands,
+            askSession: () => this.session.askAgain(),
+            onLost: () => inventories.sendNow(),
             logger,
             metrics,
             clock,
@@ -457,6 +470,7 @@ class Agent extends AgentHealth {
       podsWaiting: counts.waiting,
       statusBacklog: this.writer.backlog,
       statuses: this.wholeTopic.known ? 'written' : 'wait for the end of the topic',
+      believes: (this.link?.believesUnproven ?? true) ? 'what anybody writes to its topic' : 'the control plane alone',
       setAside: this.setAside(),
       insecureTransports: [...this.config.insecureTransports, ...(this.link?.insecureTransports ?? [])],
       webhook: !this.webhook ? 'off' : this.webhook.registered ? 'registered' : 'not registered yet',
@@ -474,6 +488,11 @@ class Agent extends AgentHealth {
     gauge('status_backlog', 'Pod statuses that the API server does not have yet', report.statusBacklog);
     gauge('lease_age_seconds', 'Time since the last renewal of the lease', report.leaseAgeSeconds);
     gauge('session_live', '1 while the control plane answers', report.session.state === 'live' ? 1 : 0);
+    gauge(
+      'believes_unproven',
+      '1 while statuses and commands without a MAC count',
+      (this.link?.believesUnproven ?? true) ? 1 : 0,
+    );
     gauge('api_requests_queued', 'Requests to the API server that wait for their turn', this.api.queued);
     const insecure = metrics.gauge(
       'eci_fleet_agent_insecure_transport',

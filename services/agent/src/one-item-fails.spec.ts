@@ -112,7 +112,14 @@ const ROWS: readonly Row[] = [
     begin: (world) => {
       const reader = new ClusterTopicReader({
         ...world.parts,
-        writer: { onMessage: ({ podUid }) => world.work(podUid), onTombstone: (uid) => world.work(uid) },
+        writer: {
+          onMessage: ({ podUid }) => world.work(podUid),
+          onTombstone: (uid) => world.work(uid),
+          onRefused: () => undefined,
+          distrust: () => 0,
+        },
+        askSession: () => undefined,
+        onLost: () => undefined,
         commands: { onCommand: () => undefined },
       });
       reader.handle(batchOf([BAD, GOOD].map((uid) => [uid, status(uid)])));

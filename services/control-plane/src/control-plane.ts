@@ -43,16 +43,19 @@ import { SignedCursors } from './http/signed-cursors.ts';
 import { kafkaMessaging } from './kafka.ts';
 import { EnvelopeKeys } from './keys/envelope-keys.ts';
 import { MasterKey } from './keys/master-key.ts';
+import { PROVEN_SPEAKER, StatusKeys } from './keys/status-keys.ts';
 import { StreamVault } from './keys/stream-vault.ts';
 import { OrphanDecisions } from './orphans/decide-orphan.ts';
 import { OrphanReader } from './orphans/orphan-reader.ts';
 import { OrphanStreams } from './orphans/orphan-streams.ts';
 import type { Parts, RunningRole } from './parts.ts';
 import { ClusterCommands } from './publish/cluster-commands.ts';
+import { ClusterVoice } from './publish/cluster-voice.ts';
 import { fleetTopics } from './publish/fleet-topics.ts';
 import { ClusterTopicRefill } from './publish/refill.ts';
 import { ClusterTopics } from './publish/cluster-topics.ts';
 import { AgentQuotas, quotaOfAgents, startQuotaKeeper } from './publish/agent-quotas.ts';
+import { ProvenTopics, startProvenTopics } from './publish/proven-topics.ts';
 import { startTopicKeeper } from './publish/topic-keeper.ts';
 import { PodStatusPublisher } from './publish/pod-status.ts';
 import { PostgresInventories } from './intake/postgres-inventories.ts';
@@ -131,6 +134,7 @@ export async function startControlPlane(
     const effects = new PostgresEffectQueue(pool);
     const wakeUp = new WakeUp({
       databaseUrl: config.databaseUrl,
+      applicationName: PROVEN_SPEAKER,
       appended: postgresStore.appended,
       clock,
       random,
@@ -154,6 +158,8 @@ export async function startControlPlane(
 
     const masterKey = new MasterKey(config.masterKey);
     const envelopeKeys = new EnvelopeKeys({ pool, masterKey, clock });
+    const statusKeys = new StatusKeys({ pool, masterKey, clock });
+    const voice = new ClusterVoice({ messaging, keys: statusKeys, fleet: config.fleet });
     const clusters = new ClusterDirectory({ pool, clock });
     const credentials = new Credentials({
       configured: config.accounts.credentials,
@@ -180,12 +186,19 @@ export async function startControlPlane(
     });
     const statuses = new PodStatusPublisher({
       store,
-      messaging,
+      voice,
       directory: clusters,
-      fleet: config.fleet,
       aside: new AsideItems({ loop: 'statuses', clock, logger, metrics }),
     });
     const refill = new ClusterTopicRefill({ pool, statuses });
+    const provenTopics = new ProvenTopics({
+      keys: statusKeys,
+      refill: (clusterId) => refill.refill(clusterId),
+      clock,
+      random,
+      logger,
+      metrics,
+    });
     const quotas = new AgentQuotas({
       pool,
       messaging,
@@ -201,10 +214,8 @@ export async function startControlPlane(
       messaging,
       fleet: config.fleet,
       standing: (clusterId) => standings.of(clusterId),
-      refill: async (clusterId) => {
-        const count = await refill.refill(clusterId);
-        if (count > 0) logger.info('fill a new topic of a cluster done', { clusterId, statuses: count });
-      },
+      refill: (clusterId) => provenTopics.fill(clusterId, 'even if another does'),
+      prove: (clusterId) => provenTopics.settle(clusterId),
       quotas,
     });
     const parts: Parts = {
@@ -230,7 +241,7 @@ export async function startControlPlane(
       accounts,
       clusters,
       quarantine: new Quarantine({ pool, clock, limits: config.quarantine }),
-      commands: new ClusterCommands({ messaging, directory: clusters, fleet: config.fleet }),
+      commands: new ClusterCommands({ voice, directory: clusters }),
       topics: clusterTopics,
       statuses,
     };
@@ -249,6 +260,7 @@ export async function startControlPlane(
       logger,
       metrics,
       keys: envelopeKeys,
+      statusKeys,
       tokens,
       topics: clusterTopics,
       directory: clusters,
@@ -346,6 +358,7 @@ export async function startControlPlane(
       startHousekeeping(parts, [
         { name: 'partitions', run: () => postgresStore.makePartitions().then(() => 0) },
         { name: 'envelope-keys', run: () => envelopeKeys.destroyExpired() },
+        { name: 'old-status-keys', run: () => statusKeys.destroyOld() },
         { name: 'kafka-rights', run: () => sweepRights({ messaging, standings, fleet: config.fleet }) },
         { name: 'assertions', run: () => sessions.forgetOldAssertions() },
         { name: 'inventory-parts', run: () => new PostgresInventories({ pool, clock }).forgetOldParts() },
@@ -355,6 +368,7 @@ export async function startControlPlane(
     );
     running.set('topics', startTopicKeeper(parts));
     running.set('quotas', startQuotaKeeper({ ...parts, quotas }));
+    running.set('status-keys', startProvenTopics({ ...parts, topics: provenTopics, keys: statusKeys }));
     readiness.started(running);
     logger.info('the control plane runs', {
       url: server.url,

@@ -1,5 +1,6 @@
 /** For spec files of this service: a control plane on a database of the test, and an agent that speaks to it. */
 import { randomBytes } from 'node:crypto';
+import type { Pool } from 'pg';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import type { JoinResponse, SessionResponse } from '#libs/contracts';
 import type { EventData, EventType } from '#libs/domain';
@@ -7,6 +8,9 @@ import type { EventStore, NewEvent } from '#libs/event-store';
 import { InProcessLog, InProcessMessaging, type Messaging } from '#libs/messaging';
 import { SystemClock } from '#libs/runtime';
 import { readConfig, type ControlPlaneConfig, type Environment } from './config.ts';
+import { MasterKey } from './keys/master-key.ts';
+import { StatusKeys } from './keys/status-keys.ts';
+import { ClusterVoice } from './publish/cluster-voice.ts';
 
 /** A private EC P-256 JWK, as an operator would configure it. */
 export async function newTokenKey(): Promise<string> {
@@ -35,6 +39,19 @@ export async function testConfig(databaseUrl: string, over: Environment = {}): P
 
 /** The same for all control planes of one spec file, as for replicas. */
 export const MASTER_KEY = randomBytes(32).toString('base64');
+
+/** Speaks to the clusters of a database as a control plane with {@link testConfig} does. */
+export function voiceOf(parts: {
+  readonly messaging: Messaging;
+  readonly pool: Pool;
+  readonly fleet: string;
+}): ClusterVoice {
+  const masterKey = new MasterKey(Buffer.from(MASTER_KEY, 'base64'));
+  return new ClusterVoice({
+    ...parts,
+    keys: new StatusKeys({ pool: parts.pool, masterKey, clock: new SystemClock() }),
+  });
+}
 
 /** One that nobody guesses. */
 export const ADMIN_TOKEN = randomBytes(32).toString('base64url');

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { topics } from '#libs/contracts';
 import { streamIdOf } from '#libs/domain';
 import { PostgresCheckpoints, PostgresTransactions, type EventStore, type RecordedEvent } from '#libs/event-store';
@@ -6,13 +7,17 @@ import { AsideItems } from '#libs/observability';
 import { ClusterDirectory } from '../../../services/control-plane/src/clusters/cluster-directory.ts';
 import { Standings } from '../../../services/control-plane/src/clusters/standings.ts';
 import { principalOf } from '../../../services/control-plane/src/clusters/principal.ts';
+import { voiceOf } from '../../../services/control-plane/src/for-specs.ts';
 import { PostgresDeferrals } from '../../../services/control-plane/src/intake/postgres-deferrals.ts';
+import { MasterKey } from '../../../services/control-plane/src/keys/master-key.ts';
+import { StatusKeys } from '../../../services/control-plane/src/keys/status-keys.ts';
 import type { Parts } from '../../../services/control-plane/src/parts.ts';
 import { AgentQuotas, startQuotaKeeper } from '../../../services/control-plane/src/publish/agent-quotas.ts';
 import { ClusterTopics } from '../../../services/control-plane/src/publish/cluster-topics.ts';
 import { EventPublisher } from '../../../services/control-plane/src/publish/event-publisher.ts';
 import { PodStatusPublisher } from '../../../services/control-plane/src/publish/pod-status.ts';
 import { PreparedClusters } from '../../../services/control-plane/src/publish/prepared-clusters.ts';
+import { ProvenTopics, startProvenTopics } from '../../../services/control-plane/src/publish/proven-topics.ts';
 import { startPublisherLoop } from '../../../services/control-plane/src/publish/publisher-loop.ts';
 import { startTopicKeeper } from '../../../services/control-plane/src/publish/topic-keeper.ts';
 import { sqlClientOf } from '../../../services/control-plane/src/transaction.ts';
@@ -47,7 +52,8 @@ async function publisher(stage: Stage): Promise<() => Promise<void>> {
     const messaging = poison.tap(rig.messaging as Messaging, 'messaging', 'publish clusters');
     const clusters = new ClusterDirectory(base);
     const aside = new AsideItems({ ...base, loop: 'statuses' });
-    const statuses = new PodStatusPublisher({ store, messaging, directory: clusters, fleet: FLEET, aside });
+    const voice = voiceOf({ messaging, pool: base.pool, fleet: FLEET });
+    const statuses = new PodStatusPublisher({ store, voice, directory: clusters, aside });
     const clusterTopics = new ClusterTopics({
       messaging,
       fleet: FLEET,
@@ -176,6 +182,30 @@ export const TOLD: readonly Row[] = [
             }),
           } as unknown as Parts),
         ),
+        isDone: (cluster) => filled.has(cluster),
+      };
+    },
+  },
+  {
+    loop: 'status-keys',
+    item: 'a cluster whose topic cannot be filled',
+    scene: async (stage) => {
+      await stage.rig.addCluster(OTHER);
+      const filled = new Set<string>();
+      const messaging = stage.poison.tap(stage.rig.messaging as Messaging, 'messaging', 'status-keys');
+      // The bad one is the first in their order.
+      return {
+        items: { bad: CLUSTER, good: OTHER },
+        mentions: [topics(FLEET).cluster(CLUSTER)],
+        begin: stage.role((base) => {
+          const keys = new StatusKeys({ ...base, masterKey: new MasterKey(randomBytes(32)) });
+          const refill = async (id: string): Promise<number> => {
+            await messaging.publish(topics(FLEET).cluster(id), [{ key: 'uid', value: Buffer.from('{}') }]);
+            filled.add(id);
+            return 1;
+          };
+          return startProvenTopics({ ...base, topics: new ProvenTopics({ ...base, keys, refill }), keys });
+        }),
         isDone: (cluster) => filled.has(cluster),
       };
     },

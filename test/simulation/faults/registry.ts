@@ -1,6 +1,7 @@
 import { SeededRandom, type Random } from '#libs/runtime';
 import { cloudFaults } from './cloud.ts';
 import type { FaultKind, PlannedFault } from './fault.ts';
+import { forgerFaults } from './forger.ts';
 import { messageFaults } from './messages.ts';
 import { noiseFaults } from './noise.ts';
 import { processFaults } from './processes.ts';
@@ -9,10 +10,15 @@ import { userFaults } from './users.ts';
 
 /** Every kind of fault there is. A new one is added to its list, and is drawn from then on. */
 export const FAULTS: ReadonlyMap<string, FaultKind> = new Map(
-  [...processFaults, ...storeFaults, ...messageFaults, ...cloudFaults, ...userFaults, ...noiseFaults].map((kind) => [
-    kind.name,
-    kind,
-  ]),
+  [
+    ...processFaults,
+    ...storeFaults,
+    ...messageFaults,
+    ...cloudFaults,
+    ...userFaults,
+    ...noiseFaults,
+    ...forgerFaults,
+  ].map((kind) => [kind.name, kind]),
 );
 
 /**

@@ -10,6 +10,7 @@ import {
   wantsPlacement,
   type ContainerGroupState,
 } from '#libs/domain';
+import { checkMac } from '#libs/messaging';
 import { podStatusOf, type PodObject, type Stored } from '#libs/kubernetes';
 import { MAX_DEFERRED } from '../../../services/control-plane/src/intake/ports.ts';
 import { podStatusRecord } from '../../../services/control-plane/src/publish/pod-status.ts';
@@ -170,8 +171,25 @@ function cloudAndStreamsAgree(world: World): void {
   for (const [id, streamId] of open) throw new Violation('O2', `${id} of ${streamId} is open, and no stream knows it`);
 }
 
-const recordsOf = (world: World, clusterId: string): readonly LogRecord[] =>
-  world.log.topic(topics(FLEET).cluster(clusterId))?.partitions[0]?.records ?? [];
+/** What the control plane has said to the cluster: what anybody else wrote there counts for nobody. */
+function recordsOf(world: World, clusterId: string): readonly LogRecord[] {
+  const topic = topics(FLEET).cluster(clusterId);
+  const records = world.log.topic(topic)?.partitions[0]?.records ?? [];
+  return records.filter((record) => {
+    let kid = provenBy.get(record);
+    if (kid === undefined) provenBy.set(record, (kid = kidOf(world, clusterId, topic, record)));
+    return kid !== '' && world.statusKeys.isGiven(clusterId, kid);
+  });
+}
+
+/** Under which key each record is proven; '' = none. Records never change. */
+const provenBy = new WeakMap<LogRecord, string>();
+
+function kidOf(world: World, clusterId: string, topic: string, record: LogRecord): string {
+  let kid = '';
+  const verdict = checkMac(topic, record, (name) => world.statusKeys.keyOf(clusterId, (kid = name))?.key);
+  return verdict === 'valid' ? kid : '';
+}
 
 /** What compaction would leave of the pod on its cluster's topic: nothing, after a tombstone. */
 function saidLast(world: World, clusterId: string, podUid: string): Uint8Array | null | undefined {

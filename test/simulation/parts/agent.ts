@@ -14,6 +14,7 @@ import { ClusterTopicReader } from '../../../services/agent/src/status/cluster-t
 import { StatusBook } from '../../../services/agent/src/status/status-book.ts';
 import { StatusWriter } from '../../../services/agent/src/status/status-writer.ts';
 import { WholeTopic } from '../../../services/agent/src/status/whole-topic.ts';
+import type { StatusProof } from '../../../services/control-plane/src/keys/status-keys.ts';
 import { Bell } from '../engine/bell.ts';
 import type { Process } from '../engine/process.ts';
 import type { Scheduler } from '../engine/scheduler.ts';
@@ -31,6 +32,8 @@ export interface AgentParts {
   readonly resolver: (pod: Pod, now: number) => Awaited<ReturnType<Resolver['resolve']>>;
   readonly epoch: number;
   readonly key: { readonly kid: string; readonly key: Uint8Array };
+  /** What a call for the session is answered, as far as it proves statuses. */
+  readonly proof: () => Promise<StatusProof>;
   readonly inventorySeconds: number;
   readonly random: Random;
   readonly ids: Ids;
@@ -38,6 +41,7 @@ export interface AgentParts {
 }
 
 const NODE = 'virtual-kubelet';
+const RENEW_MS = 60_000;
 
 /** Pods of the node as a watch brings them: late, in order, and listed anew after an outage. */
 class WatchedPods {
@@ -181,7 +185,7 @@ export class SimulatedAgent {
       pods,
       publisher: inChunks(publisher),
       view: {
-        revision: (uid) => book.written(uid),
+        revision: (uid) => book.kept(uid),
         waitingFor: (pod) => intents.waitingFor(pod),
         onTopic: () => book.uids(),
       },
@@ -208,6 +212,8 @@ export class SimulatedAgent {
     const reader = new ClusterTopicReader({
       writer,
       commands,
+      askSession: () => renewal.abort(),
+      onLost: () => inventories.sendNow(),
       logger,
       metrics,
       clock: process.clock,
@@ -220,7 +226,27 @@ export class SimulatedAgent {
       writer.onChange(change);
       intents.onChange(change);
     };
+    let renewal = new AbortController();
+    const renew = async (): Promise<void> => {
+      const askedAt = process.clock.monotonic();
+      const { keys, proven } = await process.call('session.renew', parts.proof);
+      const statusKeys = keys.map(({ kid, key }) => ({ kid, key: Buffer.from(key).toString('base64url') }));
+      reader.onSession({ statusKeys, statusesProven: proven }, askedAt);
+    };
+    for (let answered = false; !answered;)
+      answered = await renew().then(
+        () => true,
+        () => process.clock.sleep(1_000).then(() => false),
+      );
+    void (async () => {
+      for (;;) {
+        await process.clock.sleep(RENEW_MS, renewal.signal);
+        renewal = new AbortController();
+        await renew().catch(() => process.clock.sleep(1_000));
+      }
+    })();
     publisher.start();
+    let turn = 0;
     await messaging.consume({
       topics: [topics(fleet).cluster(clusterId)],
       group: agentGroup(fleet, clusterId),
@@ -230,9 +256,14 @@ export class SimulatedAgent {
       },
       onEvent: ({ kind }) => {
         if (kind === 'behind') wholeTopic.onTopic('part');
+        if (kind === 'behind') turn += 1;
         if (kind !== 'caught-up') return;
-        wholeTopic.onTopic('whole');
-        caughtUp.resolve();
+        const before = turn;
+        void reader.decided().then(() => {
+          if (before !== turn) return;
+          wholeTopic.onTopic('whole');
+          caughtUp.resolve();
+        });
       },
     });
     await pods.start();

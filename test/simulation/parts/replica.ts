@@ -23,10 +23,12 @@ import { StreamVault } from '../../../services/control-plane/src/keys/stream-vau
 import { Observer } from '../../../services/control-plane/src/observe/observer.ts';
 import { OrphanStreams } from '../../../services/control-plane/src/orphans/orphan-streams.ts';
 import { ClusterCommands } from '../../../services/control-plane/src/publish/cluster-commands.ts';
+import { ClusterVoice } from '../../../services/control-plane/src/publish/cluster-voice.ts';
 import { EventPublisher } from '../../../services/control-plane/src/publish/event-publisher.ts';
 import { PodStatusPublisher } from '../../../services/control-plane/src/publish/pod-status.ts';
 import { PreparedClusters } from '../../../services/control-plane/src/publish/prepared-clusters.ts';
 import type { KnownClusters } from '../../../services/control-plane/src/publish/ports.ts';
+import { ProvenTopics, startProvenTopics } from '../../../services/control-plane/src/publish/proven-topics.ts';
 import { startPublisherLoop } from '../../../services/control-plane/src/publish/publisher-loop.ts';
 import { StreamCommands } from '../../../services/control-plane/src/streams/stream-commands.ts';
 import { TimerLoop } from '../../../services/control-plane/src/timers/timer-loop.ts';
@@ -41,6 +43,7 @@ import type {
   OrphanTable,
   QuarantineTable,
   ScopeTable,
+  StatusKeyTable,
 } from './tables.ts';
 
 export interface ReplicaParts {
@@ -61,6 +64,7 @@ export interface ReplicaParts {
     readonly orphans: OrphanTable;
     readonly guard: StopGuard;
     readonly cases: CasesOfStreams;
+    readonly statusKeys: StatusKeyTable;
   };
   /** Calls back at every append of any replica. */
   readonly onAppend: (listener: () => void) => void;
@@ -81,11 +85,18 @@ export interface ReplicaParts {
 }
 
 /** Longest sleeps of loops that nothing wakes, milliseconds; the observer's lease ends after 10 s. */
-const LONGEST = { effects: 5_000, gates: 10_000, timers: 60_000, observe: 6_000, publish: 4_000 };
+const LONGEST = { effects: 5_000, gates: 10_000, timers: 60_000, observe: 6_000, publish: 4_000, statusKeys: 15_000 };
 /** Without faults nobody takes a lease over, so that its holder may sleep longer. */
-const LONGEST_IN_QUIET = { effects: 30_000, gates: 30_000, timers: 60_000, observe: 9_000, publish: 30_000 };
+const LONGEST_IN_QUIET = {
+  effects: 30_000,
+  gates: 30_000,
+  timers: 60_000,
+  observe: 9_000,
+  publish: 30_000,
+  statusKeys: 30_000,
+};
 /** Shortest sleeps of the same loops once they have nothing to do. */
-const SHORTEST = { effects: 120, gates: 500, timers: 500, observe: 1_000, publish: 400 };
+const SHORTEST = { effects: 120, gates: 500, timers: 500, observe: 1_000, publish: 400, statusKeys: 5_000 };
 
 class WatchedStore extends InMemoryEventStore {
   private readonly onBadData: (error: InvalidAppend) => void;
@@ -156,12 +167,22 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
 
   const streams = new StreamCommands({ store, clock: process.clock, ids });
   const vault = new StreamVault(parts.masterKey);
-  const agents = new ClusterCommands({ messaging, directory: clusters, fleet });
+  const statusKeys = process.port('statusKeys', tables.statusKeys, [
+    'signing',
+    'due',
+    'make',
+    'beginFilling',
+    'filled',
+    'gaveUpFilling',
+    'watchSpeakers',
+    'unproven',
+  ]);
+  const voice = new ClusterVoice({ messaging, keys: statusKeys, fleet });
+  const agents = new ClusterCommands({ voice, directory: clusters });
   const statuses = new PodStatusPublisher({
     store,
-    messaging,
+    voice,
     directory: clusters,
-    fleet,
     aside: new AsideItems({ loop: 'statuses', clock: process.clock, logger, metrics }),
   });
   const wakeUps = {
@@ -260,20 +281,32 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     metrics,
   });
   const names = topics(fleet);
+  const refill = async (clusterId: string): Promise<number> => {
+    const streamIds = [...database.tables.streams.keys()].filter((id) => parseStreamId(id)?.clusterId === clusterId);
+    await statuses.publish(streamIds);
+    return streamIds.length;
+  };
   const reach = new PreparedClusters({
     loop: 'publish clusters',
     clusters,
     prepare: async (id) => {
       await messaging.ensureTopics([{ name: names.cluster(id), partitions: 1, compacted: true }]);
     },
-    fill: (id) =>
-      statuses.publish([...database.tables.streams.keys()].filter((each) => parseStreamId(each)?.clusterId === id)),
+    fill: async (id) => void (await refill(id)),
     clock: process.clock,
     random,
     logger,
     metrics,
   });
   const publisher = new EventPublisher({ store, messaging, statuses, reach, fleet, metrics });
+  const provenTopics = new ProvenTopics({
+    keys: statusKeys,
+    refill: (id) => refill(id),
+    clock: process.clock,
+    random,
+    logger,
+    metrics,
+  });
   const prepareTopics = async (): Promise<void> => {
     await messaging.ensureTopics([
       { name: names.intents, partitions: 4 },
@@ -294,6 +327,14 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     appended: wakeUps,
     owner: ids.uuid(),
     clock: idle('publish', () => undefined),
+    random,
+    logger,
+    metrics,
+  });
+  startProvenTopics({
+    topics: provenTopics,
+    keys: statusKeys,
+    clock: idle('statusKeys', () => undefined),
     random,
     logger,
     metrics,

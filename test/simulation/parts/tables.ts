@@ -8,8 +8,11 @@ import {
   type OrphanFacts,
 } from '#libs/domain';
 import type { InMemoryDatabase } from '#libs/event-store';
-import type { Clock } from '#libs/runtime';
+import { macKeyOf, type MacKey } from '#libs/messaging';
+import type { Clock, Random } from '#libs/runtime';
 import { StopGuard } from '../../../services/control-plane/src/holds/ports.ts';
+import type { StatusProof } from '../../../services/control-plane/src/keys/status-keys.ts';
+import type { FillingKeys } from '../../../services/control-plane/src/publish/proven-topics.ts';
 import { foldKey } from '../../../services/control-plane/src/quarantine/fold-key.ts';
 import { withinBounds } from '../../../services/control-plane/src/intake/postgres-deferrals.ts';
 import {
@@ -314,3 +317,135 @@ export class OpenGuard extends StopGuard {
     return Promise.resolve(new Set());
   }
 }
+
+interface StatusKeyRow {
+  readonly kid: string;
+  readonly bytes: Uint8Array;
+  readonly madeAt: number;
+  fillingUntil: number;
+  filledAt: number | undefined;
+}
+
+/** Keys under which clusters are spoken to. What takes weeks takes minutes here, so that a run sees several keys come and go. */
+export class StatusKeyTable implements FillingKeys {
+  private readonly clock: Clock;
+  private readonly random: Random;
+  private readonly clusters: ReadonlyMap<string, StatusKeyRow[]>;
+  /** Every key that there ever was, by cluster and kid. */
+  private readonly ever = new Map<string, MacKey>();
+
+  constructor(parts: { readonly clock: Clock; readonly random: Random; readonly clusters: readonly string[] }) {
+    this.clock = parts.clock;
+    this.random = parts.random;
+    this.clusters = new Map(parts.clusters.map((id) => [id, []]));
+  }
+
+  signing(clusterIds: readonly string[]): Promise<ReadonlyMap<string, () => MacKey>> {
+    return Promise.resolve(
+      new Map(
+        clusterIds.map((id) => {
+          if (this.of(id).length === 0) this.add(id);
+          const { kid, bytes } = this.of(id).at(-1)!;
+          return [id, () => macKeyOf(kid, bytes)];
+        }),
+      ),
+    );
+  }
+
+  due(clusterId?: string): Promise<readonly { readonly id: string; readonly rotate: boolean }[]> {
+    const now = this.clock.now();
+    const all = clusterId === undefined ? [...this.clusters.keys()] : [clusterId];
+    const due = all.flatMap((id) => {
+      const newest = this.of(id).at(-1);
+      if (newest && newest.fillingUntil > now) return [];
+      const rotate = newest !== undefined && newest.madeAt <= now - STATUS_KEY_SIGNS_MS;
+      return rotate || newest?.filledAt === undefined ? [{ id, rotate }] : [];
+    });
+    return Promise.resolve(due);
+  }
+
+  make(clusterId: string): Promise<void> {
+    this.add(clusterId);
+    return Promise.resolve();
+  }
+
+  beginFilling(clusterId: string, kid: string): Promise<boolean> {
+    const row = this.find(clusterId, kid);
+    const now = this.clock.now();
+    if (!row || row.fillingUntil > now) return Promise.resolve(false);
+    row.fillingUntil = now + STATUS_KEY_FILLING_MS;
+    return Promise.resolve(true);
+  }
+
+  filled(clusterId: string, kid: string): Promise<void> {
+    const row = this.find(clusterId, kid);
+    if (row) Object.assign(row, { filledAt: this.clock.now(), fillingUntil: 0 });
+    return Promise.resolve();
+  }
+
+  gaveUpFilling(clusterId: string, kid: string): Promise<void> {
+    const row = this.find(clusterId, kid);
+    if (row) row.fillingUntil = 0;
+    return Promise.resolve();
+  }
+
+  watchSpeakers(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  unproven(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
+  /** What a session is answered: the fleet of a simulation has never had a speaker who proves nothing. */
+  forAgent(clusterId: string): Promise<StatusProof> {
+    if (this.of(clusterId).length === 0) this.add(clusterId);
+    const rows = this.of(clusterId);
+    const filled = rows.findLastIndex(
+      ({ filledAt }) => (filledAt ?? Infinity) <= this.clock.now() - STATUS_KEY_KEPT_MS,
+    );
+    // Those before one that was filled long ago have been destroyed.
+    rows.splice(0, Math.max(0, filled));
+    return Promise.resolve({ keys: rows.map(({ kid, bytes }) => ({ kid, key: bytes })), proven: true });
+  }
+
+  /** The agent's key ends, and with it these. */
+  end(clusterId: string): void {
+    this.of(clusterId).length = 0;
+  }
+
+  /** One that signs now, for whoever has got hold of it. */
+  newest(clusterId: string): MacKey | undefined {
+    const row = this.of(clusterId).at(-1);
+    return row && macKeyOf(row.kid, row.bytes);
+  }
+
+  /** Whether an agent is given this key now. */
+  isGiven(clusterId: string, kid: string): boolean {
+    return this.find(clusterId, kid) !== undefined;
+  }
+
+  /** The key of this name that the control plane has, or had, for the cluster. */
+  keyOf(clusterId: string, kid: string): MacKey | undefined {
+    return this.ever.get(`${clusterId}/${kid}`);
+  }
+
+  private of(clusterId: string): StatusKeyRow[] {
+    return this.clusters.get(clusterId) ?? [];
+  }
+
+  private find(clusterId: string, kid: string): StatusKeyRow | undefined {
+    return this.of(clusterId).find((row) => row.kid === kid);
+  }
+
+  private add(clusterId: string): void {
+    const kid = `k${this.ever.size + 1}`;
+    const bytes = Uint8Array.from({ length: 32 }, () => Math.floor(this.random.next() * 256));
+    this.of(clusterId).push({ kid, bytes, madeAt: this.clock.now(), fillingUntil: 0, filledAt: undefined });
+    this.ever.set(`${clusterId}/${kid}`, macKeyOf(kid, bytes));
+  }
+}
+
+const STATUS_KEY_SIGNS_MS = 120_000;
+const STATUS_KEY_KEPT_MS = 30_000;
+const STATUS_KEY_FILLING_MS = 20_000;

@@ -17,6 +17,8 @@ export interface HealthReport {
   readonly statusBacklog: number;
   /** Only of a topic that is read to its end the newest status of a pod is known. */
   readonly statuses: 'written' | 'wait for the end of the topic';
+  /** Whether statuses and commands count only with the control plane's MAC; it says from when on. */
+  readonly believes: 'the control plane alone' | 'what anybody writes to its topic';
   /** What fails while the rest goes on; at most 50. */
   readonly setAside: readonly AsideItem[];
   /** What leaves this machine in a way that somebody had to allow. */

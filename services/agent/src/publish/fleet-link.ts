@@ -50,6 +50,8 @@ export class FleetLink {
   private readonly caughtUp = Promise.withResolvers<void>();
   private consumer: Consumer | undefined;
   private consuming: Promise<void> | undefined;
+  /** Counts how often the topic was known as a part only. */
+  private turn = 0;
 
   constructor(options: FleetLinkOptions) {
     this.options = options;
@@ -63,6 +65,16 @@ export class FleetLink {
   /** The log cannot be reached at the moment. */
   get away(): boolean {
     return !this.messaging.healthy() || this.consumer === undefined;
+  }
+
+  /** Whether what carries no proof on the topic counts at the moment. */
+  get believesUnproven(): boolean {
+    return this.parts.reader.believesUnproven;
+  }
+
+  /** The control plane has answered: the keys that prove its messages are these from now on. */
+  onAnswer(session: SessionResponse, askedAt: number): void {
+    this.parts.reader.onSession(session, askedAt);
   }
 
   /** Begins to read. */
@@ -100,6 +112,20 @@ export class FleetLink {
     await Promise.all([inventories.stop(), commands.stop(), this.intents.stop(), reader.stop()]);
   }
 
+  private onBehind(): void {
+    this.turn += 1;
+    this.options.onTopic('part');
+  }
+
+  /** All is read; it is known once it is clear what of it counts. */
+  private async onCaughtUp(): Promise<void> {
+    const { turn } = this;
+    await this.parts.reader.decided();
+    if (turn !== this.turn) return;
+    this.options.onTopic('whole');
+    this.caughtUp.resolve();
+  }
+
   private async consume(): Promise<void> {
     const { clock, random, logger, first } = this.options;
     for (let failures = 1; !this.stopping.signal.aborted; failures++) {
@@ -113,11 +139,8 @@ export class FleetLink {
           },
           onEvent: (event) => {
             if (event.kind === 'broker-away' || event.kind === 'broker-back') this.options.onReach();
-            if (event.kind === 'behind') this.options.onTopic('part');
-            if (event.kind === 'caught-up') {
-              this.options.onTopic('whole');
-              this.caughtUp.resolve();
-            }
+            if (event.kind === 'behind') this.onBehind();
+            if (event.kind === 'caught-up') void this.onCaughtUp();
             // A broker that is away is told by messaging itself.
             if (event.kind === 'batch-failed')
               logger.error('a batch of statuses was not handled', { error: event.error });

@@ -109,6 +109,7 @@ async function worldWith(start: { cluster?: string; token?: string }): Promise<W
       ids: new SeededIds(new SeededRandom(2)),
       logger: silentLogger,
       onSession: ({ agentEpoch }) => epochs.push(agentEpoch),
+      onAnswer: () => undefined,
       onStatus: ({ state }) => states.push(state),
     }),
   };

@@ -36,6 +36,8 @@ export interface SessionOptions {
   readonly logger: Logger;
   /** The first session, and every one with another epoch. */
   readonly onSession: (session: SessionResponse) => void;
+  /** Every answer; `askedAt`: when it was asked for, by the monotonic clock. Comes after `onSession`. */
+  readonly onAnswer: (session: SessionResponse, askedAt: number) => void;
   readonly onStatus: (status: SessionStatus) => void;
 }
 
@@ -84,6 +86,11 @@ export class Session {
 
   get status(): SessionStatus {
     return this.status_;
+  }
+
+  /** Asks for the session once more, now. */
+  askAgain(): void {
+    this.loop.nudge();
   }
 
   /** May this agent speak? Not when another one took over, nor when the cluster was revoked. */
@@ -207,6 +214,7 @@ export class Session {
       .setExpirationTime(now + ASSERTION_SECONDS)
       .setJti(ids.uuid())
       .sign(await importJWK(privateKey, 'ES256'));
+    const askedAt = this.options.clock.monotonic();
     const session = await client.session({
       assertion,
       clusterFingerprint: this.fingerprint!,
@@ -219,6 +227,7 @@ export class Session {
     this.current = session;
     this.say('live', `epoch ${session.agentEpoch}`);
     if (isNew) this.options.onSession(session);
+    this.options.onAnswer(session, askedAt);
   }
 
   private theirNow(): number {

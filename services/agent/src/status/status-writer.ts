@@ -108,9 +108,10 @@ export class StatusWriter {
     return this.queue.size;
   }
 
-  onMessage(message: PodStatusMessage): void {
+  /** `proven`: the control plane has said it; else it counts until only what is proven counts. */
+  onMessage(message: PodStatusMessage, proven = true): void {
     const { book } = this.options;
-    if (!book.accept(message)) return;
+    if (!book.accept(message, proven)) return;
     const { podUid } = message;
     if (book.due(podUid) || message.finalize) this.look(podUid);
     // It says the same as the one that was written, and perhaps tells more of the story.
@@ -120,6 +121,16 @@ export class StatusWriter {
   onTombstone(podUid: string): void {
     this.options.book.forget(podUid);
     this.forget(podUid);
+  }
+
+  /** Something that nobody has to believe was said of the pod. */
+  onRefused(podUid: string): void {
+    this.options.book.overlay(podUid);
+  }
+
+  /** Only what is proven counts from now on; returns how many statuses were not, and are forgotten. */
+  distrust(): number {
+    return this.options.book.distrust();
   }
 
   onChange(change: Change<PodObject>): void {

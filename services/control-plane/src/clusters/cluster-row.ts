@@ -26,6 +26,8 @@ export interface ClusterRow {
   readonly denied?: string | null;
   readonly held_since?: Date | null;
   readonly hold_active?: boolean;
+  /** Whether its agent believes nothing of its topic that carries no MAC. */
+  readonly proven?: boolean;
   readonly deferred?: string | null;
   readonly deferred_since?: Date | null;
 }
@@ -37,9 +39,10 @@ export const OVER_BUDGET = `
   select count(*) as deferred, min(deferred_at) as deferred_since from fleet.deferred_intent d where d.cluster_id = c.id
      and (d.subject <> 'inventory' or d.deferred_at < now() - interval '2 minutes')`;
 
-/** Joins to `fleet.cluster c` what the mass-delete guard holds of each cluster, and what it sent over its budget. */
+/** Joins to `fleet.cluster c` what the mass-delete guard holds of each cluster, what it sent over its budget, and whether its topic is proven. */
 export const WITH_HOLDS = `
   left join lateral (${OVER_BUDGET}) over_budget on true
+  left join lateral (select coalesce(c.statuses_proven_at > u.seen_at, false) as proven from fleet.unproven_speaker u) proof on true
   left join lateral (
     select count(*) filter (where denied_at is null) as held, count(*) filter (where denied_at is not null) as denied, min(since) as held_since
       from fleet.held_stop s where s.cluster_id = c.id) held on true

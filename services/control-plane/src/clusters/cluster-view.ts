@@ -44,6 +44,8 @@ export const ClusterView = z
       .optional(),
     /** It sends more than its budget: what is over waits until it is asked for again. */
     overBudget: z.object({ waiting: z.number().int(), since: time, message: z.string() }).optional(),
+    /** Its agent still believes statuses and commands that carry no MAC. */
+    unprovenStatuses: z.object({ message: z.string() }).optional(),
   })
   .meta({ id: 'Cluster' });
 export type ClusterView = z.infer<typeof ClusterView>;
@@ -79,6 +81,9 @@ export function clusterView(row: ClusterRow, now: number): ClusterView {
       : {}),
     ...(row.hold_active || Number(row.held) + Number(row.denied) > 0 ? { hold: holdOf(row) } : {}),
     ...(row.deferred_since ? { overBudget: overBudgetOf(row, row.deferred_since) } : {}),
+    ...(row.proven === false && row.joined_at !== null && row.unregistered_at === null
+      ? { unprovenStatuses: { message: UNPROVEN } }
+      : {}),
   };
 }
 
@@ -115,6 +120,9 @@ function overBudgetOf(row: ClusterRow, since: Date): NonNullable<ClusterView['ov
     message: `its agent sends more than the cluster's budget; ${waiting} pods or inventories are asked for again as soon as there is room`,
   };
 }
+
+const UNPROVEN =
+  'whoever can write to its topic can say how its pods are: this ends by itself once no control plane of an older version has been there for 10 minutes';
 
 function stateOf(row: ClusterRow, now: number): ClusterView['state'] {
   if (row.unregistered_at !== null) return 'unregistered';

@@ -34,7 +34,7 @@ export class Standings {
 }
 
 /**
- * Ends the key that the cluster's agent speaks with, and what was given for it: the envelope keys here and now; session and access token have
+ * Ends the key that the cluster's agent speaks with, and what was given for it: the envelope and status keys here and now; session and access token have
  * nothing to stand on any more; its rights on Kafka are another principal's than those of the next key. The caller holds the cluster's row, and says what becomes of the public key.
  */
 export async function endAgentKey(
@@ -53,5 +53,6 @@ export async function endAgentKey(
     [cluster.id],
   );
   await client.query('delete from fleet.envelope_key where cluster_id = $1', [cluster.id]);
+  await client.query('delete from fleet.status_key where cluster_id = $1', [cluster.id]);
   await client.query('delete from fleet.agent_assertion where cluster_id = $1', [cluster.id]);
 }

@@ -18,6 +18,7 @@ import {
   running,
   stopRequested,
   story,
+  voiceOf,
 } from '../for-specs.ts';
 import { PostgresStopGuard } from '../holds/postgres-stop-guard.ts';
 import { ClusterCommands } from '../publish/cluster-commands.ts';
@@ -50,15 +51,15 @@ beforeAll(async () => {
   await messaging.ensureTopics([{ name: TOPIC, partitions: 1, compacted: true }]);
   const directory = new ClusterDirectory({ pool, clock });
   const metrics = new Metrics();
+  const voice = voiceOf({ messaging, pool, fleet: FLEET });
   desk = new InventoryDesk({
     inventories: new PostgresInventories({ pool, clock }),
     streams: new StreamCommands({ store, clock, ids: new SystemIds() }),
-    agents: new ClusterCommands({ messaging, directory, fleet: FLEET }),
+    agents: new ClusterCommands({ voice, directory }),
     statuses: new PodStatusPublisher({
       store,
-      messaging,
+      voice,
       directory,
-      fleet: FLEET,
       aside: new AsideItems({ loop: 'statuses', clock, logger: silentLogger, metrics }),
     }),
     guard: new PostgresStopGuard({

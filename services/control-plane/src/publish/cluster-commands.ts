@@ -1,24 +1,23 @@
-import { commandKey, topics, type ClusterCommand } from '#libs/contracts';
-import type { Messaging } from '#libs/messaging';
+import { commandKey, type ClusterCommand } from '#libs/contracts';
+import type { ClusterVoice } from './cluster-voice.ts';
 import type { KnownClusters } from './ports.ts';
 
 /** What the control plane asks of agents. A newer command of a name replaces an older one that was not read yet. */
 export class ClusterCommands {
-  private readonly messaging: Messaging;
+  private readonly voice: ClusterVoice;
   private readonly directory: KnownClusters;
-  private readonly fleet: string;
 
-  constructor(parts: { readonly messaging: Messaging; readonly directory: KnownClusters; readonly fleet: string }) {
-    this.messaging = parts.messaging;
+  constructor(parts: { readonly voice: ClusterVoice; readonly directory: KnownClusters }) {
+    this.voice = parts.voice;
     this.directory = parts.directory;
-    this.fleet = parts.fleet;
   }
 
   /** Resolves when the log has the command; false when the cluster has no topic (never joined, or unregistered) and nothing was sent. */
   async sendCommand(clusterId: string, command: ClusterCommand): Promise<boolean> {
     if (!(await this.directory.find(clusterId))?.live) return false;
     const value = Buffer.from(JSON.stringify(command), 'utf8');
-    await this.messaging.publish(topics(this.fleet).cluster(clusterId), [{ key: commandKey(command.name), value }]);
+    const voice = await this.voice.to([clusterId]);
+    await voice.say(clusterId, [{ key: commandKey(command.name), value }]);
     return true;
   }
 

@@ -10,6 +10,7 @@ export class ClusterTopics {
   private readonly fleet: string;
   private readonly standing: (clusterId: string) => Promise<Standing>;
   private readonly refill: (clusterId: string) => Promise<void>;
+  private readonly prove: ((clusterId: string) => Promise<void>) | undefined;
   private readonly quotas: Pick<AgentQuotas, 'settleOne'> | undefined;
 
   constructor(parts: {
@@ -19,6 +20,8 @@ export class ClusterTopics {
     readonly standing: (clusterId: string) => Promise<Standing>;
     /** Publishes again every status that a new, empty topic lacks. */
     readonly refill: (clusterId: string) => Promise<void>;
+    /** Says everything once more where that is due, so that all of it can be proven under the newest key. Absent: nothing is due. */
+    readonly prove?: (clusterId: string) => Promise<void>;
     /** Absent: Kafka is told nothing of how much an agent may write. */
     readonly quotas?: Pick<AgentQuotas, 'settleOne'>;
   }) {
@@ -26,6 +29,7 @@ export class ClusterTopics {
     this.fleet = parts.fleet;
     this.standing = parts.standing;
     this.refill = parts.refill;
+    this.prove = parts.prove;
     this.quotas = parts.quotas;
   }
 
@@ -49,6 +53,7 @@ export class ClusterTopics {
       if (generation > 0) await this.messaging.revokeCluster(principalOf(this.fleet, clusterId, generation - 1));
       await this.quotas?.settleOne(clusterId);
       if (made.includes(topic)) await this.refill(clusterId);
+      else if (before.joined) await this.prove?.(clusterId);
 
       const now = await this.standing(clusterId);
       if (!now.registered) return this.remove(clusterId, generation);

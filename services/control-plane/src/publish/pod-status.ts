@@ -1,11 +1,12 @@
-import { PodStatusMessage, topics } from '#libs/contracts';
+import { PodStatusMessage } from '#libs/contracts';
 import { finalize, isClosed, parseStreamId, type ContainerGroupState } from '#libs/domain';
 import type { EventStore, RecordedEvent } from '#libs/event-store';
 import { podAnnotationsOf, podEventsOf, podStatusOf } from '#libs/kubernetes';
-import type { Messaging, OutgoingMessage } from '#libs/messaging';
+import type { OutgoingMessage } from '#libs/messaging';
 import type { AsideItem, AsideItems } from '#libs/observability';
 import { whoseFault } from '../clusters/whose-fault.ts';
 import { oneByOne } from '../streams/one-by-one.ts';
+import type { ClusterVoice, Voice } from './cluster-voice.ts';
 import type { KnownClusters } from './ports.ts';
 import { domainEvent, stateOf } from '../streams/stored-events.ts';
 import type { Reachable } from './prepared-clusters.ts';
@@ -57,23 +58,20 @@ interface PublishOptions {
 /** Says to clusters how their pods are. Saying it twice is harmless: agents ignore what is not newer than what they have. */
 export class PodStatusPublisher {
   private readonly store: EventStore;
-  private readonly messaging: Messaging;
+  private readonly voice: ClusterVoice;
   private readonly directory: KnownClusters;
-  private readonly fleet: string;
   private readonly aside: AsideItems;
 
   constructor(parts: {
     readonly store: EventStore;
-    readonly messaging: Messaging;
+    readonly voice: ClusterVoice;
     readonly directory: KnownClusters;
-    readonly fleet: string;
     /** Streams whose status could not be said when somebody asked for it. */
     readonly aside: AsideItems;
   }) {
     this.store = parts.store;
-    this.messaging = parts.messaging;
+    this.voice = parts.voice;
     this.directory = parts.directory;
-    this.fleet = parts.fleet;
     this.aside = parts.aside;
   }
 
@@ -117,20 +115,22 @@ export class PodStatusPublisher {
   }
 
   private async sendAll(batches: Batches, reach?: Reachable): Promise<void> {
+    const voice = await this.voice.to([...batches.keys()]);
     const sent = await Promise.allSettled(
-      [...batches].map(([clusterId, messages]) => this.send(clusterId, messages, reach)),
+      [...batches].map(([clusterId, messages]) => this.send(voice, clusterId, messages, reach)),
     );
     for (const result of sent) if (result.status === 'rejected') throw result.reason;
   }
 
   private async send(
+    voice: Voice,
     clusterId: string,
     messages: readonly OutgoingMessage[],
     reach: Reachable | undefined,
   ): Promise<void> {
     if (reach?.isOut(clusterId)) return;
     try {
-      await this.messaging.publish(topics(this.fleet).cluster(clusterId), messages, PUBLISH_TIMEOUT_MS);
+      await voice.say(clusterId, messages, PUBLISH_TIMEOUT_MS);
     } catch (error) {
       // Unregistered meanwhile: its topic is gone, and nobody listens.
       this.directory.forget(clusterId);

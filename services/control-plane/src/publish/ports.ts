@@ -1,3 +1,11 @@
+import type { MacKey } from '#libs/messaging';
+
+/** Keys under which clusters are spoken to. */
+export interface SigningKeys {
+  /** By cluster; those that were unregistered have none. One that cannot be had throws when it is used, and keeps no other cluster waiting. */
+  signing(clusterIds: readonly string[]): Promise<ReadonlyMap<string, () => MacKey>>;
+}
+
 /** What publishing needs to know of clusters. */
 export interface KnownClusters {
   /** Undefined: there never was such a cluster. */

@@ -30,6 +30,7 @@ import {
   succeeded,
   TestAgent,
   testConfig,
+  voiceOf,
 } from '../for-specs.ts';
 import { ClusterCommands } from './cluster-commands.ts';
 
@@ -262,9 +263,8 @@ describe('commands', () => {
     await join('commands');
     const heard = await listen(names.cluster('commands'));
     const commands = new ClusterCommands({
-      messaging,
+      voice: voiceOf({ messaging, pool, fleet: 'eci-fleet' }),
       directory: new ClusterDirectory({ pool, clock: new SystemClock() }),
-      fleet: 'eci-fleet',
     });
     const command: ClusterCommand = { kind: 'Command', name: 'Recheck', at: '2026-03-01T10:00:00.000Z', uids: ['u1'] };
     expect(await commands.sendCommand('commands', command)).toBe(true);

@@ -17,6 +17,7 @@ import { testConfig } from '../for-specs.ts';
 import { Problem } from '../http/problem.ts';
 import { EnvelopeKeys } from '../keys/envelope-keys.ts';
 import { MasterKey } from '../keys/master-key.ts';
+import { StatusKeys } from '../keys/status-keys.ts';
 import { ClusterTopics } from '../publish/cluster-topics.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { AgentJoin, audienceOf } from './join.ts';
@@ -151,6 +152,7 @@ async function world() {
   const join = new AgentJoin(base);
   const sessions = new AgentSessions({
     ...base,
+    statusKeys: new StatusKeys({ pool: turning, masterKey, clock }),
     metrics: new Metrics(),
     tokens,
     kafka: { brokers: [], security: 'plaintext', tls: false },

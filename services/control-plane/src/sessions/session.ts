@@ -8,6 +8,7 @@ import { FLAPPING_MS, SESSION_SILENT_MS } from '../clusters/cluster-view.ts';
 import { hashOfToken } from '../clusters/registration.ts';
 import { Problem } from '../http/problem.ts';
 import type { EnvelopeKeys } from '../keys/envelope-keys.ts';
+import type { StatusKeys } from '../keys/status-keys.ts';
 import type { ClusterTopics } from '../publish/cluster-topics.ts';
 import { inTransaction } from '../transaction.ts';
 import type { AccessTokens } from './access-tokens.ts';
@@ -53,7 +54,7 @@ export class AgentSessions {
   }
 
   private async answer(request: SessionRequest): Promise<SessionResponse> {
-    const { clock, fleet, pool, keys, tokens, directory } = this.parts;
+    const { clock, fleet, pool, keys, statusKeys, tokens, directory } = this.parts;
     const clusterId = claimedCluster(request.assertion);
     const cluster = await this.authenticated(clusterId, request);
     const epoch = await inTransaction(pool, (client) => this.take(client, cluster.row, cluster.proof, request));
@@ -61,11 +62,13 @@ export class AgentSessions {
     const generation = cluster.row.key_generation;
     directory.forget(clusterId);
     if (request.renewEpoch === undefined) await this.prepare(clusterId);
-    const [envelopeKeys, access] = await Promise.all([
+    const [envelopeKeys, proof, access] = await Promise.all([
       keys.forCluster(clusterId, generation),
+      statusKeys.forAgent(clusterId, generation),
       tokens.issueForCluster(clusterId, generation),
     ]);
-    if (envelopeKeys === undefined) throw notAuthenticated('the key of this cluster has ended meanwhile');
+    if (envelopeKeys === undefined || proof.keys.length === 0)
+      throw notAuthenticated('the key of this cluster has ended meanwhile');
     return {
       clusterId,
       fleet,
@@ -81,6 +84,8 @@ export class AgentSessions {
           notBefore: key.notBefore,
           notAfter: key.notAfter,
         })),
+      statusKeys: proof.keys.map(({ kid, key }) => ({ kid, key: Buffer.from(key).toString('base64url') })),
+      statusesProven: proof.proven,
       kafka: this.parts.kafka,
     };
   }
@@ -230,6 +235,7 @@ export interface SessionParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly keys: EnvelopeKeys;
+  readonly statusKeys: Pick<StatusKeys, 'forAgent'>;
   readonly tokens: AccessTokens;
   readonly topics: ClusterTopics;
   readonly directory: ClusterDirectory;
