@@ -46,6 +46,8 @@ export const FLEET = 'fleet';
 
 /** Above what these clusters send by themselves, mostly. */
 const BUDGET = { messagesPerSecond: 5, bytesPerSecond: 1_000_000 };
+/** For so long a budget is saved up. */
+const SAVED_UP_MS = 60_000;
 
 /** After something was wrong, so long until what waits meanwhile is done and everybody reads again, milliseconds. */
 const CALM_AFTER_MS = 20_000;
@@ -114,6 +116,8 @@ export class World {
   readonly noise = new Set<string>();
   /** How long clusters were noisy in all, milliseconds. */
   noiseMs = 0;
+  /** When each cluster's own noise ends or ended. */
+  private readonly noisyUntil = new Map<string, number>();
   private noisy: { readonly clusterId: string; readonly until: number } | undefined;
   private disturbedUntil = 0;
   /** No more faults: only time has to pass, and loops may look more rarely. */
@@ -270,6 +274,7 @@ export class World {
   /** From now on the cluster's principal says more than its agent. */
   beginNoise(clusterId: string, forMs: number): void {
     this.noisy = { clusterId, until: this.scheduler.now + forMs };
+    this.noisyUntil.set(clusterId, this.noisy.until);
     this.noiseMs += forMs;
   }
 
@@ -286,7 +291,10 @@ export class World {
     return { kid: KID, key: envelopeKey(this.options.seed, clusterId) };
   }
 
-  /** O12 is looked at when the first intent of a pod is on the log beside the noise of another cluster, and nothing else is wrong. */
+  /**
+   * O12 is looked at when the first intent of a pod is on the log beside the noise of another cluster, and nothing else is wrong. A cluster that was
+   * noisy itself may have spent its budget: then it waits for itself.
+   */
   private listen(topic: string, key: string): void {
     const { noisy, scheduler } = this;
     if (!noisy || scheduler.now > noisy.until || topic !== topics(FLEET).intents || !this.calm) return;
@@ -294,6 +302,7 @@ export class World {
     const streamId = streamIdOf(clusterId, uid);
     if (clusterId === noisy.clusterId || !parseStreamId(streamId) || uid === 'inventory') return;
     if (this.streams.states.has(streamId)) return;
+    if (scheduler.now - (this.noisyUntil.get(clusterId) ?? -Infinity) < SAVED_UP_MS) return;
     scheduler.after(HEARD_WITHIN_MS, () => {
       if (!this.calm) return;
       this.coverage.hit('heard beside noise');

@@ -157,11 +157,7 @@ describe('envelope', () => {
       body: { ...runPod.body, resolved: { profile: 'canary-clear' } },
     } as unknown as ClearPart;
     const opened = await openEnvelope(await seal(broken), 'c1/u1', keyOf);
-    expect(opened).toMatchObject({
-      ok: false,
-      clearText: JSON.stringify(broken),
-      jwe: { iv: expect.any(String) as string },
-    });
+    expect(opened).toMatchObject({ ok: false, clearText: JSON.stringify(broken) });
     expect(opened).toMatchObject({
       reason: expect.stringMatching(/clear part.*body\.resolved\.profileRevision/) as string,
     });

@@ -11,7 +11,16 @@ export { MAX_MESSAGE_BYTES, MessagingError, type MessagingErrorCode } from './er
 export { InProcessLog, type InProcessLogOptions } from './in-process-log.ts';
 export { InProcessMessaging } from './in-process-messaging.ts';
 export { DEAD_LETTER_HEADERS, deadLetter } from './dead-letter.ts';
-export { EnvelopeTooLarge, openEnvelope, sealEnvelope, type EnvelopeKey, type OpenedEnvelope } from './envelope.ts';
+export {
+  EnvelopeTooLarge,
+  openEnvelope,
+  sealEnvelope,
+  unsealEnvelope,
+  type EnvelopeKey,
+  type OpenedEnvelope,
+  type RefusedEnvelope,
+  type UnsealedEnvelope,
+} from './envelope.ts';
 export { checkMac, MAC_HEADER, macKeyOf, withMac, type MacKey, type MacVerdict } from './message-mac.ts';
 export { KafkaMessaging, type KafkaOptions } from './kafka/kafka-messaging.ts';
 export type { KafkaConnection, KafkaSecurity } from './kafka/client.ts';

@@ -8,6 +8,10 @@ export interface ClusterBudget {
 export const DEFAULT_CLUSTER_BUDGET: ClusterBudget = { messagesPerSecond: 300, bytesPerSecond: 4 * 1024 * 1024 };
 
 const SAVED_UP_SECONDS = 60;
+/** Share of a cluster's bytes that its inventories may take: with the default, one of 100,000 pods a minute. Agents send one every five minutes. */
+const OF_INVENTORIES = 1 / 16;
+/** What a part of an inventory counts beside its bytes: it costs statements, however small it is. */
+const INVENTORY_PART_BYTES = 16_384;
 /** What is older counts as of then: where the broker takes the sender's word for its time, that is all that a made up time gains. */
 const OLDEST_MS = 3_600_000;
 
@@ -39,6 +43,15 @@ export class TokenBuckets {
   }
 }
 
+/** What a message costs. */
+export interface Cost {
+  readonly bytes: number;
+  /** A part of an inventory: these have a share of their own of the bytes, since to read one costs the others most. */
+  readonly isInventory: boolean;
+  /** Epoch milliseconds, of the log. */
+  readonly sentAt: number;
+}
+
 /**
  * What clusters have left of their budgets. Only a proven sender may be named: whoever may write to the log can write anybody's name.
  *
@@ -46,54 +59,62 @@ export class TokenBuckets {
  * as one of now.
  */
 export class ClusterBudgets {
-  private readonly messages: TokenBuckets;
-  private readonly bytes: TokenBuckets;
+  private readonly buckets: Buckets;
 
   constructor(budget: ClusterBudget) {
-    this.messages = new TokenBuckets(budget.messagesPerSecond);
-    this.bytes = new TokenBuckets(budget.bytesPerSecond);
+    this.buckets = {
+      messages: new TokenBuckets(budget.messagesPerSecond),
+      bytes: new TokenBuckets(budget.bytesPerSecond),
+      inventories: new TokenBuckets(budget.bytesPerSecond * OF_INVENTORIES),
+    };
   }
 
   /** For one batch. `now`: epoch milliseconds. */
   begin(now: number): Allowance {
-    return new Allowance(this.messages, this.bytes, now);
+    return new Allowance(this.buckets, now);
   }
 
   /** Messages that the cluster may send now. */
   room(clusterId: string, now: number): number {
-    return this.bytes.left(clusterId, now) < 1 ? 0 : Math.max(0, Math.floor(this.messages.left(clusterId, now)));
+    const { messages, bytes } = this.buckets;
+    return bytes.left(clusterId, now) < 1 ? 0 : Math.max(0, Math.floor(messages.left(clusterId, now)));
   }
 }
 
+const NAMES = ['messages', 'bytes', 'inventories'] as const;
+type Buckets = Readonly<Record<(typeof NAMES)[number], TokenBuckets>>;
+type Amounts = Readonly<Record<(typeof NAMES)[number], number>>;
+const NOTHING: Amounts = { messages: 0, bytes: 0, inventories: 0 };
+
 /** What one batch takes; one that fails comes again, and gives it back. */
 export class Allowance {
-  private readonly messages: TokenBuckets;
-  private readonly bytes: TokenBuckets;
+  private readonly buckets: Buckets;
   private readonly now: number;
-  private readonly taken = new Map<string, { messages: number; bytes: number }>();
+  private readonly taken = new Map<string, Amounts>();
 
-  constructor(messages: TokenBuckets, bytes: TokenBuckets, now: number) {
-    this.messages = messages;
-    this.bytes = bytes;
+  constructor(buckets: Buckets, now: number) {
+    this.buckets = buckets;
     this.now = now;
   }
 
-  /** Whether the cluster may say this as well; if so, it has. `sentAt`: epoch milliseconds. */
-  admit(clusterId: string, bytes: number, sentAt: number): boolean {
+  /** Whether the cluster may say this as well; if so, it has. */
+  admit(clusterId: string, { bytes, isInventory, sentAt }: Cost): boolean {
     const at = Math.min(Math.max(sentAt, this.now - OLDEST_MS), this.now);
-    if (this.messages.left(clusterId, at) < 1 || this.bytes.left(clusterId, at) < 1) return false;
-    this.messages.take(clusterId, 1, at);
-    this.bytes.take(clusterId, bytes, at);
-    const before = this.taken.get(clusterId) ?? { messages: 0, bytes: 0 };
-    this.taken.set(clusterId, { messages: before.messages + 1, bytes: before.bytes + bytes });
+    const wanted: Amounts = { messages: 1, bytes, inventories: isInventory ? bytes + INVENTORY_PART_BYTES : 0 };
+    for (const name of NAMES) if (wanted[name] > 0 && this.buckets[name].left(clusterId, at) < 1) return false;
+    const before = this.taken.get(clusterId) ?? NOTHING;
+    for (const name of NAMES) if (wanted[name] > 0) this.buckets[name].take(clusterId, wanted[name], at);
+    this.taken.set(clusterId, {
+      messages: before.messages + wanted.messages,
+      bytes: before.bytes + wanted.bytes,
+      inventories: before.inventories + wanted.inventories,
+    });
     return true;
   }
 
   giveBack(): void {
-    for (const [clusterId, { messages, bytes }] of this.taken) {
-      this.messages.take(clusterId, -messages, 0);
-      this.bytes.take(clusterId, -bytes, 0);
-    }
+    for (const [clusterId, amounts] of this.taken)
+      for (const name of NAMES) if (amounts[name] > 0) this.buckets[name].take(clusterId, -amounts[name], 0);
     this.taken.clear();
   }
 }

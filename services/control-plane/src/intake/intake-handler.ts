@@ -14,7 +14,6 @@ import { decideStream, type PodMessage } from './decide-stream.ts';
 import type { InventoryDesk } from './inventory-desk.ts';
 import { intakeMetrics, type IntakeMetrics } from './metrics.ts';
 import {
-  INVENTORY,
   type ClusterSource,
   type Deferrals,
   type EnvelopeKeySource,
@@ -59,11 +58,13 @@ export class IntakeHandler {
   private readonly parts: IntakeHandlerParts;
   private readonly metrics: IntakeMetrics;
   private readonly aside: PutAside;
+  private readonly reader: MessageReader;
 
   constructor(parts: IntakeHandlerParts) {
     this.parts = parts;
     this.metrics = intakeMetrics(parts.metrics);
     this.aside = new PutAside({ ...parts, metrics: this.metrics });
+    this.reader = new MessageReader(parts);
   }
 
   async handle(batch: Batch): Promise<void> {
@@ -78,39 +79,40 @@ export class IntakeHandler {
 
   private async handleWithin(allowance: Allowance, batch: Batch): Promise<void> {
     const began = this.parts.clock.now();
-    const reader = new MessageReader(this.parts);
     const pods = new Map<string, PodMessage[]>();
     const inventories: Extract<ReadMessage, { kind: 'Inventory' }>[] = [];
     const misunderstood: Aside[] = [];
     const over = new Map<string, Set<string>>();
     const kinds: ReadMessage['kind'][] = [];
     for (const message of batch.messages) {
-      const read = await reader.read(message);
+      const read = await this.reader.read(message, allowance);
       kinds.push(read.kind);
       if (read.kind === 'misunderstood') {
         misunderstood.push({ message, reason: read.reason, sender: read.sender, clear: read.clearText });
-      } else if (!isWithin(allowance, read)) {
+      } else if (read.kind === 'OverBudget') {
         const subjects = over.get(read.clusterId) ?? new Set();
-        over.set(read.clusterId, subjects.add(subjectOf(read)));
+        over.set(read.clusterId, subjects.add(read.subject));
       } else if (read.kind === 'Inventory') {
         inventories.push(read);
       } else {
-        const streamId = streamIdOf(read.clusterId, subjectOf(read));
+        const streamId = streamIdOf(read.clusterId, read.kind === 'RunPod' ? read.body.pod.uid : read.body.uid);
         const former = pods.get(streamId);
         if (former) former.push(read);
         else pods.set(streamId, [read]);
       }
     }
-    await this.aside.put(batch, misunderstood);
-    for (const [clusterId, subjects] of over) await this.defer(clusterId, subjects);
     const { group } = this.parts;
     const { topic, partition, epoch, from, next } = batch;
     const inbox: InboxMove = { group, topic, epoch, partition, from, to: next };
-    if (inventories.length === 0) {
+    if (misunderstood.length + over.size + inventories.length === 0) {
       await this.apply(batch, pods, inbox);
     } else {
-      // An inventory is compared with what came before it, so that goes first; only then has the batch been handled.
-      await this.apply(batch, pods, undefined);
+      // Pods do not wait for what is put aside. An inventory is compared with all that came before it; only then has the batch been handled.
+      await both(
+        pods.size === 0 ? undefined : this.apply(batch, pods, undefined),
+        this.aside.put(batch, misunderstood),
+      );
+      for (const [clusterId, subjects] of over) await this.defer(clusterId, subjects);
       for (const { clusterId, body } of inventories) await this.parts.inventories.take(clusterId, body);
       await this.parts.store.append([], inbox);
     }
@@ -127,13 +129,7 @@ export class IntakeHandler {
     const name = error instanceof Error ? error.name : 'unknown error';
     const reason = `the message cannot be handled, however often it is tried (${name})`;
     for (const message of batch.messages) {
-      const read = await new MessageReader(this.parts).read(message).catch(() => undefined);
-      const sender: Sender =
-        read === undefined
-          ? { proven: false }
-          : read.kind === 'misunderstood'
-            ? read.sender
-            : { proven: true, clusterId: read.clusterId };
+      const sender = await this.reader.senderOf(message).catch((): Sender => ({ proven: false }));
       await this.aside.put(batch, [{ message, reason, sender }]);
     }
     await this.parts.store.append([], { group: this.parts.group, topic, epoch, partition, from, to: next });
@@ -294,14 +290,9 @@ export class IntakeHandler {
   }
 }
 
-type UnderstoodMessage = Exclude<ReadMessage, { kind: 'misunderstood' }>;
-
-function subjectOf({ body }: UnderstoodMessage): string {
-  return body.kind === 'RunPod' ? body.pod.uid : body.kind === 'StopPod' ? body.uid : INVENTORY;
-}
-
-function isWithin(allowance: Allowance, { clusterId, message }: UnderstoodMessage): boolean {
-  return allowance.admit(clusterId, message.value?.byteLength ?? 0, message.timestamp);
+/** Rejects when both have ended: a batch that comes again must not meet itself. */
+async function both(one: Promise<void> | undefined, other: Promise<void>): Promise<void> {
+  for (const result of await Promise.allSettled([one, other])) if (result.status === 'rejected') throw result.reason;
 }
 
 /** What was thrown may quote the message, secrets and all: its name is said, and the message itself is kept sealed. */

@@ -1,6 +1,7 @@
-import type { ClearPart, RunPod, SealedRunPod, StopPod, Inventory } from '#libs/contracts';
-import { openEnvelope, type IncomingMessage } from '#libs/messaging';
-import type { ClusterSource, EnvelopeKeySource, Sender } from './ports.ts';
+import { podUid, type ClearPart, type RunPod, type SealedRunPod, type StopPod, type Inventory } from '#libs/contracts';
+import { unsealEnvelope, type IncomingMessage, type UnsealedEnvelope } from '#libs/messaging';
+import type { Allowance } from './cluster-budgets.ts';
+import { INVENTORY, type ClusterSource, type EnvelopeKeySource, type Sender } from './ports.ts';
 
 interface From {
   readonly message: IncomingMessage;
@@ -17,57 +18,65 @@ export type ReadMessage =
     })
   | (From & { readonly kind: 'StopPod'; readonly clear: ClearPart; readonly body: StopPod })
   | (From & { readonly kind: 'Inventory'; readonly body: Inventory })
-  | {
-      readonly kind: 'misunderstood';
-      readonly message: IncomingMessage;
-      /** Holds no secret. */
-      readonly reason: string;
-      readonly sender: Sender;
-      readonly clearText?: string;
-    };
+  | Misunderstood
+  /** Its cluster sends more than its budget: nobody has looked at what it says. `subject`: a pod's UID, or {@link INVENTORY}. */
+  | (From & { readonly kind: 'OverBudget'; readonly subject: string });
 
-/** Opens and checks messages of one batch; keys and clusters are asked for once. */
+interface Misunderstood {
+  readonly kind: 'misunderstood';
+  readonly message: IncomingMessage;
+  /** Holds no secret. */
+  readonly reason: string;
+  readonly sender: Sender;
+  readonly clearText?: string;
+}
+
+/** Its seal is its cluster's: the key's second half is what the sender said, too. */
+interface Proven extends From {
+  readonly kind: 'proven';
+  readonly subject: string;
+  readonly envelope: UnsealedEnvelope;
+}
+
+/** Opens and checks messages. */
 export class MessageReader {
   private readonly keys: EnvelopeKeySource;
   private readonly clusters: ClusterSource;
-  private readonly known = new Map<string, Uint8Array | undefined>();
 
   constructor(parts: { readonly keys: EnvelopeKeySource; readonly clusters: ClusterSource }) {
     this.keys = parts.keys;
     this.clusters = parts.clusters;
   }
 
-  /** Rejects only when a key or a cluster cannot be asked for: the message may be fine. */
-  async read(message: IncomingMessage): Promise<ReadMessage> {
-    const slash = message.key.indexOf('/');
-    const clusterId = slash > 0 ? message.key.slice(0, slash) : undefined;
-    if (clusterId === undefined) {
-      const reason = 'the message has no key of the form <cluster>/<pod uid>';
-      return { kind: 'misunderstood', message, reason, sender: { proven: false } };
-    }
-    const opened = await this.open(message, clusterId);
-    if (!opened.ok) {
-      const { reason, clearText, proven } = opened;
-      const sender: Sender = { proven, clusterId };
+  /**
+   * Rejects only when a key or a cluster cannot be asked for: the message may be fine. The budget is asked as soon as the sender is proven: to read
+   * what a large message says costs far more than its seal, and others wait meanwhile.
+   */
+  async read(message: IncomingMessage, allowance: Allowance): Promise<ReadMessage> {
+    const unsealed = await this.unseal(message);
+    if (unsealed.kind === 'misunderstood') return unsealed;
+    const { clusterId, subject, envelope } = unsealed;
+    const refuse = (reason: string, clearText?: string): ReadMessage => {
+      const sender: Sender = { proven: true, clusterId };
       return { kind: 'misunderstood', message, reason, sender, ...(clearText !== undefined && { clearText }) };
-    }
+    };
+    if (subject !== INVENTORY && !podUid.safeParse(subject).success)
+      return refuse("the message's key does not end with a pod's UID or `inventory`");
+    const bytes = message.value?.byteLength ?? 0;
+    const isInventory = subject === INVENTORY;
+    if (!allowance.admit(clusterId, { bytes, isInventory, sentAt: message.timestamp }))
+      return { kind: 'OverBudget', message, clusterId, subject };
+    const opened = envelope.read();
+    if (!opened.ok) return refuse(opened.reason, opened.clearText);
     const { clear } = opened;
     const cluster = await this.clusters.find(clusterId, clear.agentEpoch);
     const reason = faultOf(cluster, clear);
-    if (cluster === undefined || reason !== undefined) {
-      return {
-        kind: 'misunderstood',
-        message,
-        reason: reason ?? NO_CLUSTER,
-        sender: { proven: true, clusterId },
-        clearText: JSON.stringify(clear),
-      };
-    }
+    if (cluster === undefined || reason !== undefined) return refuse(reason ?? NO_CLUSTER, JSON.stringify(clear));
     const { body } = clear;
     const from = { message, clusterId };
     switch (body.kind) {
       case 'RunPod':
-        // `openEnvelope` has checked the sealed half of a RunPod against its schema.
+        // Opening has checked the sealed half of a RunPod against its schema.
         return {
           ...from,
           kind: 'RunPod',
@@ -83,17 +92,24 @@ export class MessageReader {
     }
   }
 
-  /** Which key is wanted is known only from inside, and opening cannot wait for one: the first message of a key is opened twice. */
-  private async open(message: IncomingMessage, clusterId: string): ReturnType<typeof openEnvelope> {
-    let wanted: string | undefined;
-    const opened = await openEnvelope(message.value, message.key, (kid) => {
-      const known = this.known.get(`${clusterId}/${kid}`);
-      if (!known) wanted = kid;
-      return known;
-    });
-    if (opened.ok || wanted === undefined || this.known.has(`${clusterId}/${wanted}`)) return opened;
-    this.known.set(`${clusterId}/${wanted}`, await this.keys.find(clusterId, wanted));
-    return openEnvelope(message.value, message.key, (kid) => this.known.get(`${clusterId}/${kid}`));
+  /** As {@link read} rejects. */
+  async senderOf(message: IncomingMessage): Promise<Sender> {
+    const unsealed = await this.unseal(message);
+    return unsealed.kind === 'misunderstood' ? unsealed.sender : { proven: true, clusterId: unsealed.clusterId };
+  }
+
+  private async unseal(message: IncomingMessage): Promise<Proven | Misunderstood> {
+    const slash = message.key.indexOf('/');
+    if (slash <= 0) {
+      const reason = 'the message has no key of the form <cluster>/<pod uid>';
+      return { kind: 'misunderstood', message, reason, sender: { proven: false } };
+    }
+    const clusterId = message.key.slice(0, slash);
+    const envelope = await unsealEnvelope(message.value, message.key, (kid) => this.keys.find(clusterId, kid));
+    if (envelope.ok) return { kind: 'proven', message, clusterId, subject: message.key.slice(slash + 1), envelope };
+    const { reason, clearText } = envelope;
+    const sender: Sender = { proven: false, clusterId };
+    return { kind: 'misunderstood', message, reason, sender, ...(clearText !== undefined && { clearText }) };
   }
 }
 
