@@ -147,3 +147,51 @@ it('neither fails nor removes a pod because somebody else writes to its topic, a
     deadlineMs: 60_000,
   });
 });
+
+it('goes to no broker of another machine in clear, whatever the control plane names, unless this cluster allows it', async () => {
+  // given a control plane that names such a broker
+  const far = new StubControlPlane({
+    messaging,
+    fleet,
+    kafka: { brokers: ['broker.example:9092'], security: 'oauthbearer', tls: false },
+  });
+  await far.start();
+  const environment = {
+    CONTROL_PLANE_URL: far.url,
+    JOIN_TOKEN: far.token,
+    KUBECONFIG: cluster.kubeconfig,
+    AGENT_NAMESPACE: (await cluster.createNamespace()).name,
+    ECI_REGION: 'cn-hangzhou',
+    NODE_NAME: `${node}-far`,
+    WEBHOOK: 'false',
+    HEALTH_PORT: '0',
+  };
+  const running: RunningAgent[] = [];
+  const start = async (more: Record<string, string>): Promise<RunningAgent> => {
+    const started = await startAgent(loadAgentConfig({ ...environment, ...more }), { logger: silentLogger });
+    running.push(started);
+    return started;
+  };
+  try {
+    // when an agent joins it, then the agent says what is wrong, and what to do
+    const careful = await start({});
+    await eventually(() => careful.health().messagingTrouble?.includes('broker.example is another machine'), {
+      what: 'the agent says why it does not go there',
+      deadlineMs: 30_000,
+    });
+    expect(careful.health()).toMatchObject({ status: 'degraded', messaging: 'away', insecureTransports: [] });
+    expect(careful.health().messagingTrouble).toContain('KAFKA_INSECURE=true');
+    await running.pop()!.stop();
+
+    // and one that was told that it may says that it does
+    const open = await start({ KAFKA_INSECURE: 'true' });
+    await eventually(() => open.health().insecureTransports.length > 0, { what: 'the session', deadlineMs: 30_000 });
+    expect(open.health().insecureTransports).toMatchObject([{ setting: 'KAFKA_BROKERS', host: 'broker.example' }]);
+    const metrics = await (await fetch(`${open.healthUrl}/metrics`)).text();
+    expect(metrics).toContain('eci_fleet_agent_insecure_transport{setting="KAFKA_BROKERS"} 1');
+  } finally {
+    await Promise.all(running.map((each) => each.stop()));
+    await far.stop();
+    await cluster.api.ask('DELETE', `/api/v1/nodes/${node}-far`);
+  }
+});

@@ -463,6 +463,7 @@ class Agent extends AgentHealth {
       node: this.config.nodeName,
       session: { state, detail, since: new Date(since).toISOString() },
       messaging: !this.link ? 'not connected yet' : away ? 'away' : 'connected',
+      messagingTrouble: this.link?.trouble,
       publishing: this.link?.publisher.trouble ?? 'ok',
       leaseAgeSeconds,
       pods: this.pods.size,

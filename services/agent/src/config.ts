@@ -244,10 +244,10 @@ export interface WebhookConfig {
   readonly port: number;
   readonly url?: string | undefined;
   readonly service: string;
-  /** PEM; absent = self-made, kept in a Secret. */
-  readonly given?: { readonly cert: string; readonly key: string; readonly ca: string } | undefined;
-  /** Whose certificate callers must show; absent = nobody's. */
-  readonly clients?: { readonly ca: string; readonly names: readonly string[] } | undefined;
+  /** PEM files, looked at every half minute; absent = self-made, kept in a Secret. */
+  readonly given?: { readonly certFile: string; readonly keyFile: string; readonly caFile: string } | undefined;
+  /** Whose certificate callers must show, by a PEM file that is looked at as often; absent = nobody's. */
+  readonly clients?: { readonly caFile: string; readonly names: readonly string[] } | undefined;
 }
 
 /** A configuration with faults: all of them, one a line, each with the variable's name. */
@@ -304,7 +304,8 @@ export function loadAgentConfig(environment: Readonly<Record<string, string | un
   }
   const kafkaPassword = file('KAFKA_PASSWORD_FILE')?.trim();
   const kafkaCertificate = [file('KAFKA_CERT_FILE'), file('KAFKA_KEY_FILE')] as const;
-  const [cert, key, ca] = [file('WEBHOOK_CERT_FILE'), file('WEBHOOK_KEY_FILE'), file('WEBHOOK_CA_FILE')];
+  const [cert, key] = [file('WEBHOOK_CERT_FILE'), file('WEBHOOK_KEY_FILE')];
+  file('WEBHOOK_CA_FILE');
   const clientCa = file('WEBHOOK_CLIENT_CA_FILE');
   if (clientCa !== undefined && !isCertificate(clientCa))
     faults.push('WEBHOOK_CLIENT_CA_FILE: holds no certificate in PEM');
@@ -361,8 +362,14 @@ export function loadAgentConfig(environment: Readonly<Record<string, string | un
           port: env.WEBHOOK_PORT,
           url: env.WEBHOOK_URL,
           service: env.WEBHOOK_SERVICE,
-          clients: clientCa === undefined ? undefined : { ca: clientCa, names: env.WEBHOOK_CLIENT_NAMES },
-          given: cert !== undefined && key !== undefined && ca !== undefined ? { cert, key, ca } : undefined,
+          clients:
+            env.WEBHOOK_CLIENT_CA_FILE === undefined
+              ? undefined
+              : { caFile: env.WEBHOOK_CLIENT_CA_FILE, names: env.WEBHOOK_CLIENT_NAMES },
+          given:
+            env.WEBHOOK_CERT_FILE && env.WEBHOOK_KEY_FILE && env.WEBHOOK_CA_FILE
+              ? { certFile: env.WEBHOOK_CERT_FILE, keyFile: env.WEBHOOK_KEY_FILE, caFile: env.WEBHOOK_CA_FILE }
+              : undefined,
         }
       : undefined,
     healthHost: env.HEALTH_HOST,

@@ -9,6 +9,8 @@ export interface HealthReport {
   readonly node: string;
   readonly session: { readonly state: SessionState; readonly detail: string; readonly since: string };
   readonly messaging: 'connected' | 'away' | 'not connected yet';
+  /** Why it is away, when something is known of it. */
+  readonly messagingTrouble?: string | undefined;
   readonly publishing: string;
   readonly leaseAgeSeconds: number;
   readonly pods: number;

@@ -77,6 +77,11 @@ export class FleetLink {
     this.parts.reader.onSession(session, askedAt);
   }
 
+  /** Why, when something is known of it. */
+  get trouble(): string | undefined {
+    return this.messaging.trouble();
+  }
+
   /** Begins to read. */
   start(): void {
     this.publisher.start();

@@ -65,7 +65,7 @@ export class AdmissionServer {
   static async listen(options: AdmissionServerOptions): Promise<AdmissionServer> {
     const { host, port, clients, receiveWithinMs = RECEIVE_WITHIN_MS } = options;
     const server = createServer({
-      ...contextOf(options.certificate, clients),
+      ...contextOf(options.certificate, clients?.ca),
       ...(clients === undefined ? {} : { requestCert: true, rejectUnauthorized: true }),
       handshakeTimeout: receiveWithinMs,
       headersTimeout: receiveWithinMs,
@@ -84,9 +84,9 @@ export class AdmissionServer {
     return new AdmissionServer(options, server);
   }
 
-  /** Serves with another certificate from the next connection on. */
-  renew(certificate: ServingCertificate): void {
-    this.server.setSecureContext(contextOf(certificate, this.options.clients));
+  /** Serves with another certificate, and lets in clients of another CA, from the next connection on. */
+  renew(certificate: ServingCertificate, clientCa = this.options.clients?.ca): void {
+    this.server.setSecureContext(contextOf(certificate, clientCa));
   }
 
   async close(): Promise<void> {
@@ -170,9 +170,9 @@ export class AdmissionServer {
 
 function contextOf(
   { cert, key }: ServingCertificate,
-  clients: AdmissionClients | undefined,
+  clientCa: string | undefined,
 ): { cert: string; key: string; ca?: string } {
-  return { cert, key, ...(clients === undefined ? {} : { ca: clients.ca }) };
+  return { cert, key, ...(clientCa === undefined ? {} : { ca: clientCa }) };
 }
 
 function boundConnectionsOfOneAddress(server: Server): void {

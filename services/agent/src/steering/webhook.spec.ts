@@ -1,15 +1,18 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { KubernetesError, type KubernetesApi } from '#libs/kubernetes';
 import { Metrics, silentLogger } from '#libs/observability';
 import { SystemClock, SystemRandom } from '#libs/runtime';
-import { createCertificateAuthority, eventually } from '#libs/testing';
+import { eventually, newTls, type TestTls } from '#libs/testing';
 import type { EciProfile } from '../profile/profile.ts';
 import { Webhook } from './webhook.ts';
 
 const asked: { readonly name: string; readonly priority: string | undefined }[] = [];
 let url: string;
 let webhook: Webhook;
+let tls: TestTls;
 
 const refusal = (status: number, reason: string): KubernetesError =>
   new KubernetesError({ request: 'spec', status, reason, detail: '' });
@@ -34,8 +37,7 @@ function apiServer(): KubernetesApi {
 }
 
 beforeAll(async () => {
-  const authority = await createCertificateAuthority('webhook-ca');
-  const { certificate: cert, key } = await authority.issue({ commonName: 'webhook', ips: ['127.0.0.1'] });
+  tls = await newTls();
   webhook = new Webhook({
     api: apiServer(),
     clock: new SystemClock(),
@@ -47,7 +49,7 @@ beforeAll(async () => {
       port: 0,
       url: 'https://127.0.0.1:0',
       service: 'eci-fleet-agent',
-      given: { cert, key, ca: authority.certificate },
+      given: { ...tls.tls, caFile: tls.caFile },
     },
     namespace: 'eci-fleet',
     nodeName: 'virtual-kubelet',
@@ -83,4 +85,28 @@ it('lets pods of namespaces that nobody knows pass, asks for each once, and neve
   }
   expect(asked.map(({ name }) => name).filter((name) => name !== 'web')).toEqual(strange);
   expect(new Set(asked.map(({ priority }) => priority))).toEqual(new Set(['high']));
+});
+
+it('shows the certificate that is in its files, without a restart, and keeps the old one while they do not fit', async () => {
+  const shown = (): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port), ca: tls.ca }, () => {
+        resolve(socket.getPeerCertificate().serialNumber);
+        socket.destroy();
+      }).on('error', reject);
+    });
+  const next = await tls.renew();
+  expect(await shown()).not.toBe(next);
+  webhook.nudge();
+  await eventually(async () => (await shown()) === next, { what: 'the next certificate is shown' });
+
+  // A key of another certificate, as between two writes: the half is never shown, the whole is.
+  const key = await readFile(tls.tls.keyFile);
+  await writeFile(tls.tls.keyFile, await readFile((await newTls()).tls.keyFile));
+  webhook.nudge();
+  expect(await shown()).toBe(next);
+  await writeFile(tls.tls.keyFile, key);
+  const last = await tls.renew();
+  webhook.nudge();
+  await eventually(async () => (await shown()) === last, { what: 'the last certificate is shown' });
 });

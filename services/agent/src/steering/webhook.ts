@@ -1,6 +1,8 @@
+import { pemKeyFault } from '#libs/keys';
 import { isNotFound, Reflector, resources, type KubernetesApi, type KubernetesObject } from '#libs/kubernetes';
 import type { Logger, Metrics } from '#libs/observability';
 import { Loop, type Clock, type Random } from '#libs/runtime';
+import { caFault, readTlsFiles } from '#libs/transport';
 import type { WebhookConfig } from '../config.ts';
 import type { EciProfile } from '../profile/profile.ts';
 import type { Labels } from '../profile/selectors.ts';
@@ -37,6 +39,7 @@ export class Webhook {
   private readonly namespaces: NamespaceLabels;
   private server: AdmissionServer | undefined;
   private serving: ServingCertificate | undefined;
+  private servingCa: string | undefined;
   private registered_ = false;
 
   constructor(options: WebhookOptions) {
@@ -110,7 +113,7 @@ export class Webhook {
     const { api, clock, config, namespace, nodeName, profile, logger } = this.options;
     const service = { namespace, name: config.service };
     // A port that was left to the system is known only after listening, so its URL is made then.
-    await this.listen(await this.certificate());
+    await this.listen(await this.certificate(), this.clientCa());
     const url = config.url?.replace(/:0(?=\/|$)/, `:${this.server!.port}`);
     const target: RegistrationTarget = { url, service, nodeName };
     const written = await register(api, registrationOf(target, this.serving!.ca, profile().selectors));
@@ -121,26 +124,43 @@ export class Webhook {
 
   private async certificate(): Promise<ServingCertificate> {
     const { api, clock, config, namespace } = this.options;
-    if (config.given) return config.given;
+    if (config.given) return givenCertificate(config.given);
     const { service, url } = config;
     const names = [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.cluster.local`];
     const hosts = url === undefined ? names : [new URL(url).hostname.replace(/^\[|\]$/g, ''), ...names];
     return await new CertificateKeeper({ api, clock, namespace, hosts }).current();
   }
 
-  private async listen(certificate: ServingCertificate): Promise<void> {
+  /** Undefined: anybody may call. */
+  private clientCa(): string | undefined {
+    const { clients } = this.options.config;
+    if (clients === undefined) return undefined;
+    const { ca = '' } = readTlsFiles({ caFile: clients.caFile });
+    const fault = caFault(ca);
+    if (fault !== undefined) throw new Error(`WEBHOOK_CLIENT_CA_FILE: ${fault}`);
+    return ca;
+  }
+
+  private async listen(certificate: ServingCertificate, clientCa: string | undefined): Promise<void> {
     const { clock, logger, config } = this.options;
+    const { host, port, clients } = config;
     if (!this.server) {
       this.server = await AdmissionServer.listen({
-        ...config,
+        host,
+        port,
+        clients: clients && clientCa !== undefined ? { ca: clientCa, names: clients.names } : undefined,
         certificate,
         clock,
         logger,
         count: (outcome) => this.count(outcome),
         review: (request) => this.review(request),
       });
-    } else if (this.serving?.cert !== certificate.cert) this.server.renew(certificate);
+    } else if (this.serving?.cert !== certificate.cert || this.servingCa !== clientCa) {
+      this.server.renew(certificate, clientCa);
+      logger.info('the certificates of the steering webhook were renewed');
+    }
     this.serving = certificate;
+    this.servingCa = clientCa;
   }
 
   private async review(request: AdmissionRequest): Promise<Record<string, unknown>> {
@@ -164,4 +184,12 @@ export class Webhook {
       .counter('eci_fleet_agent_steering_total', 'Pods the steering webhook was asked about, by outcome', ['outcome'])
       .inc({ outcome });
   }
+}
+
+/** As it is in the files now. Throws when they do not fit together, as between two writes: the one that is served stays. */
+function givenCertificate(files: NonNullable<WebhookConfig['given']>): ServingCertificate {
+  const { cert = '', key = '', ca = '' } = readTlsFiles(files);
+  const fault = pemKeyFault(key, cert) ?? caFault(ca);
+  if (fault !== undefined) throw new Error(`WEBHOOK_CERT_FILE, WEBHOOK_KEY_FILE, WEBHOOK_CA_FILE: ${fault}`);
+  return { cert, key, ca };
 }

@@ -71,11 +71,14 @@ afterAll(async () => {
   await database?.drop();
 });
 
-async function fleet(words: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+async function fleet(
+  words: readonly string[],
+  more: Environment = {},
+): Promise<{ code: number; out: string; err: string }> {
   const out: string[] = [];
   const err: string[] = [];
   const code = await runCommand(COMMANDS, words, {
-    environment,
+    environment: { ...environment, ...more },
     print: (line) => out.push(line),
     complain: (line) => err.push(line),
     signal: new AbortController().signal,
@@ -91,6 +94,17 @@ describe('fleet doctor', () => {
     const { code, out, err } = await fleet(['doctor', ...ONLY]);
     expect({ code, out }).toEqual({ code: 0, out: 'All that was looked at agrees.' });
     expect(err).toContain('O4 looked at all 3 streams with 15 events');
+  });
+
+  it('says what leaves this machine in clear as allowed, which is no finding, and goes nowhere where it is not', async () => {
+    const clear = { KAFKA_BROKERS: 'kafka.example:9092' };
+    const allowed = await fleet(['doctor', '--only', 'O1', '--quiet-seconds', '0'], {
+      ...clear,
+      KAFKA_INSECURE: 'true',
+    });
+    expect(allowed).toMatchObject({ code: 0, err: expect.stringContaining('KAFKA_BROKERS leads to kafka.example') });
+    const refused = await fleet(['doctor', '--only', 'O1'], clear);
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('KAFKA_BROKERS: kafka.example') });
   });
 
   it('refuses what it does not understand with 2', async () => {

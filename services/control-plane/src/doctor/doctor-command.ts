@@ -34,6 +34,9 @@ export const doctorCommand: FleetCommand = {
   async run(args, context) {
     const { json, only, quietMs } = readArguments(args);
     const config = readConfig(context.environment, { needsKafka: false });
+    // No finding: somebody wrote down that it may be so.
+    for (const { setting, host, why, allowedBy } of config.insecureTransports)
+      context.complain(`not secure, as ${allowedBy} allows: ${setting} leads to ${host}, and ${why}`);
     const result = await examineFleet(config, context, { ...(only && { only }), quietMs, json });
     if (json) context.print(JSON.stringify(result));
     else report(result, context);
