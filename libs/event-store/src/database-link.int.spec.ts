@@ -1,4 +1,4 @@
-import { chown, copyFile, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually, newTls, startPostgres, temporaryFolder, type PostgresRig, type TestTls } from '#libs/testing';
 import pg from 'pg';
@@ -8,45 +8,20 @@ import { createPool } from './pool.ts';
 import { isTrouble } from './trouble.ts';
 import { WatchedPool } from './watched-pool.ts';
 
-/** A server that speaks TLS, with the certificate in its own folder, as it wants it. */
 let server: PostgresRig;
 let tls: TestTls;
 const folder = temporaryFolder('database-link').path;
 const caFile = join(folder, 'ca.crt');
 
 beforeAll(async () => {
-  server = await startPostgres();
   tls = await newTls();
-  await showCertificate(tls);
-  await asSuperuser('alter system set ssl = on');
-  await asSuperuser('select pg_reload_conf()');
+  server = await startPostgres({ tls: tls.tls });
   await copyFile(tls.caFile, caFile);
 });
 
 afterAll(async () => {
   await server?.stop();
 });
-
-/** What the server shows from now on to new connections. */
-async function showCertificate({ tls: { certFile, keyFile } }: TestTls): Promise<void> {
-  const { uid, gid } = await stat(server.dataDir);
-  for (const [from, to] of [
-    [certFile, 'server.crt'],
-    [keyFile, 'server.key'],
-  ] as const) {
-    const path = join(server.dataDir, to);
-    await writeFile(path, await readFile(from), { mode: 0o600 });
-    await chown(path, uid, gid);
-  }
-  await asSuperuser('select pg_reload_conf()');
-}
-
-async function asSuperuser(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: server.url });
-  await client.connect();
-  await client.query(sql);
-  await client.end();
-}
 
 const urlOf = (more: Record<string, string> = {}): string => {
   const faults: string[] = [];
@@ -70,7 +45,7 @@ async function encrypted(url: string): Promise<boolean> {
 
 describe('PostgreSQL with a CA', () => {
   it('is spoken to over TLS, and believed by that CA alone', async () => {
-    await eventually(() => encrypted(urlOf({ DATABASE_CA_FILE: caFile })), { what: 'the server speaks TLS' });
+    expect(await encrypted(urlOf({ DATABASE_CA_FILE: caFile }))).toBe(true);
     expect(await encrypted(urlOf())).toBe(false);
     await expect(encrypted(urlOf({ DATABASE_CA_FILE: (await newTls()).caFile }))).rejects.toThrow();
     // And under its own name alone.
@@ -92,9 +67,9 @@ describe('PostgreSQL with a CA', () => {
       return true;
     };
     try {
-      await eventually(ask, { what: 'the server speaks TLS' });
+      await ask();
       const next = await newTls();
-      await showCertificate(next);
+      await server.renewCertificate(next.tls);
       await eventually(
         () =>
           ask().then(
@@ -111,7 +86,7 @@ describe('PostgreSQL with a CA', () => {
     } finally {
       await pool.end();
       await copyFile(tls.caFile, caFile);
-      await showCertificate(tls);
+      await server.renewCertificate(tls.tls);
     }
   });
 
@@ -122,7 +97,7 @@ describe('PostgreSQL with a CA', () => {
     const pool = new WatchedPool({ connectionString: urlOf({ DATABASE_CA_FILE: moving }), max: 1 });
     pool.on('error', () => {});
     try {
-      const client = await eventually(() => pool.connect(), { what: 'a connection' });
+      const client = await pool.connect();
       const waiting = [pool.query('select 1'), pool.query('select 1')];
       const ends = Promise.allSettled(waiting);
 

@@ -34,11 +34,14 @@ describe('a connection', () => {
     await connection.close();
   });
 
-  it('refuses plain HTTP to anywhere else', async () => {
-    const connection = Connection.load({ kubeconfig: await kubeconfig('http://10.0.0.1', { token: 't' }) });
+  it.each(['http://10.0.0.1', 'http://127.evil.example', 'http://localhost.evil.example'])(
+    'refuses plain HTTP to anywhere else: %s',
+    async (server) => {
+      const connection = Connection.load({ kubeconfig: await kubeconfig(server, { token: 't' }) });
 
-    await expect(connection.authorize(0)).rejects.toThrow('HTTP protocol is not allowed');
-  });
+      await expect(connection.authorize(0)).rejects.toThrow('HTTP protocol is not allowed');
+    },
+  );
 
   it('keeps its pool, and reads a rotated token after half a minute or when told to', async () => {
     await writeFile(join(folder, 'token'), 'first\n');

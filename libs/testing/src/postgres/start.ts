@@ -1,3 +1,4 @@
+import { chown, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { freePort } from '../processes/free-port.ts';
@@ -11,8 +12,15 @@ export interface PostgresOptions {
   readonly dataDir?: string;
   /** Default: a free one. */
   readonly port?: number;
+  /** PEM files: the server speaks TLS with them, and in clear as well. */
+  readonly tls?: CertificateFiles;
   /** Further settings of the server, by name. */
   readonly settings?: Readonly<Record<string, string | number>>;
+}
+
+interface CertificateFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
 }
 
 export interface PostgresRig {
@@ -24,6 +32,8 @@ export interface PostgresRig {
   readonly process: TestProcess;
   /** URL of another database of this server. */
   urlOf(database: string): string;
+  /** Shows this certificate to new connections, soon. Only with `tls`. */
+  renewCertificate(files: CertificateFiles): Promise<void>;
   /** Ends it and removes what it made; its log stays when `keepLogs`. */
   stop(options?: { keepLogs?: boolean }): Promise<void>;
 }
@@ -40,6 +50,18 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     const dataDir = options.dataDir ?? join(folder.path, 'data');
     const port = options.port ?? (await freePort());
     const password = await initialiseDataFolder(dataDir, { initdb, user });
+    // The server wants its key to be its own, and nobody else's.
+    const keep = async ({ certFile, keyFile }: CertificateFiles): Promise<void> => {
+      for (const [from, to] of [
+        [certFile, 'server.crt'],
+        [keyFile, 'server.key'],
+      ] as const) {
+        const path = join(dataDir, to);
+        await writeFile(path, await readFile(from), { mode: 0o600 });
+        if (user !== undefined) await chown(path, user.uid, user.gid);
+      }
+    };
+    if (options.tls !== undefined) await keep(options.tls);
     const settings = {
       port,
       listen_addresses: '127.0.0.1',
@@ -48,6 +70,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       fsync: 'off',
       full_page_writes: 'off',
       max_connections: 300,
+      ...(options.tls === undefined ? {} : { ssl: 'on' }),
       ...options.settings,
     };
     const urlOf = (database: string): string => `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
@@ -70,6 +93,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       dataDir,
       process: server,
       urlOf,
+      async renewCertificate(files) {
+        await keep(files);
+        await answers(urlOf('postgres'), 'select pg_reload_conf()');
+      },
       async stop({ keepLogs = false } = {}) {
         // A throwaway server needs no last checkpoint.
         if (options.dataDir === undefined) await server.kill9();
@@ -86,12 +113,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   }
 }
 
-async function answers(url: string): Promise<boolean> {
+async function answers(url: string, sql = 'select 1'): Promise<boolean> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
   client.on('error', () => undefined);
   await client.connect();
   try {
-    await client.query('select 1');
+    await client.query(sql);
     return true;
   } finally {
     await client.end().catch(() => undefined);
