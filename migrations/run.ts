@@ -22,10 +22,13 @@ export async function migrate(databaseUrl: string): Promise<void> {
     await refuseUnfit(turn);
     await turn.query('select pg_advisory_lock($1)', [LOCK]);
     await turn.query('create schema if not exists es');
+    const isNew = (await turn.query(`select 1 where to_regclass('es.migration') is null`)).rows.length === 1;
     const source = migrationDataSource(databaseUrl);
     await source.initialize();
     try {
       await source.runMigrations();
+      // No process that cannot do this ever served here; when this is lost, the fleet is taken for one that an older release began.
+      if (isNew) await turn.query(`insert into fleet.begun_with (ability) values ('display-keys') on conflict do nothing`);
     } finally {
       await source.destroy();
     }

@@ -8,5 +8,6 @@ export * from './agent-session.ts';
 export * from './cluster-topic.ts';
 export * from './container-group-spec.ts';
 export * from './intent.ts';
+export * from './readable.ts';
 export * from './text.ts';
 export * from './topics.ts';

@@ -72,6 +72,7 @@ export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
 
   const names = [...streams.map(({ streamId }) => streamId), ...events.types];
   for (const claim of claims) if (claim) names.push(claim.kind, claim.key, claim.claimId);
+  for (const { eventKey } of streams) if (eventKey) names.push(eventKey.keyId);
   if (!names.every(isStorable)) throw invalidAppend(streams);
   // Data lies in a row of a list.
   const rows = BESIDE.map((table) => (beside[table] ? checkedJson(beside[table], DEEPEST + 2, streams) : null));
@@ -92,6 +93,16 @@ export function appendRequest(streams: readonly StreamAppend[]): AppendRequest {
     ...rows,
     blobs.length > 0 ? byteaArray(blobs) : null,
   ];
+}
+
+/** The parameter behind those of {@link appendRequest}; undefined when no stream brings a key. */
+export function eventKeysJson(streams: readonly StreamAppend[]): string | undefined {
+  const rows = streams.flatMap(({ eventKey }, index) =>
+    eventKey
+      ? [{ s: index + 1, key_id: eventKey.keyId, wrapped: Buffer.from(eventKey.wrappedKey).toString('base64') }]
+      : [],
+  );
+  return rows.length === 0 ? undefined : JSON.stringify(rows);
 }
 
 export function inboxJson(move: InboxMove): string {

@@ -74,6 +74,23 @@ export type EffectChange =
     }
   | { readonly op: 'remove'; readonly kind: string; readonly key: string; readonly unlessClaimed: boolean };
 
+/** A key that another key, which the store never sees, has wrapped. */
+export interface WrappedEventKey {
+  readonly wrappedKey: Uint8Array;
+  /** Names the key that wrapped it. */
+  readonly keyId: string;
+}
+
+/** The key of a stream's events, as far as it is known. */
+export interface KeptEventKey {
+  /** Absent: it was forgotten. */
+  readonly key?: WrappedEventKey;
+  /** When the stream was closed; ISO. Absent: it takes new work. */
+  readonly closedAt?: string;
+  /** ISO. */
+  readonly forgottenAt?: string;
+}
+
 export interface StreamAppend {
   readonly streamId: string;
   /** 0: the stream must be new; n: its version must be n. There is no "any". */
@@ -93,6 +110,8 @@ export interface StreamAppend {
   readonly sealed?:
     | { readonly put: { readonly wrappedKey: Uint8Array; readonly keyId: string; readonly sealed: Uint8Array } }
     | 'destroy';
+  /** Key of what the events hold sealed; the stream's first one stays. It outlives `sealed`, and is forgotten some time after `closed`. */
+  readonly eventKey?: WrappedEventKey;
   /**
    * The claim under which this was done. If it is no longer held, nothing of this stream is written. The row is removed with the append; a row
    * that lives on is put again in `effects`.
@@ -150,6 +169,12 @@ export abstract class EventStore {
   ): Promise<
     ReadonlyMap<string, { readonly wrappedKey: Uint8Array; readonly keyId: string; readonly sealed: Uint8Array }>
   >;
+
+  /** Keys of the streams' events; absent for a stream that never had one. */
+  abstract readEventKeys(streamIds: readonly string[]): Promise<ReadonlyMap<string, KeptEventKey>>;
+
+  /** Forgets the keys of up to `most` streams that were closed before `closedBefore` (epoch milliseconds), the longest closed first; returns how many. */
+  abstract forgetEventKeys(closedBefore: number, most: number): Promise<number>;
 
   /** Offset to read next, or undefined when the partition was never read in any epoch. */
   abstract inboxOffset(

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { appendRequest, inboxJson } from './append-request.ts';
+import { appendRequest, eventKeysJson, inboxJson } from './append-request.ts';
 import { int8Array } from './binary-array.ts';
 import { CursorOfAnotherLog } from './cursor.ts';
 import {
@@ -10,6 +10,7 @@ import {
   type EventMetadata,
   type InboxMove,
   type JsonObject,
+  type KeptEventKey,
   type RecordedEvent,
   type StreamAppend,
 } from './event-store.ts';
@@ -70,6 +71,14 @@ interface EventColumns {
   readonly metadata: EventMetadata;
 }
 
+interface EventKeyColumns {
+  readonly stream_id: string;
+  readonly key_id: string | null;
+  readonly wrapped_key: Buffer | null;
+  readonly closed_at: Date | null;
+  readonly forgotten_at: Date | null;
+}
+
 interface HeadColumns {
   readonly head_stream: string;
   readonly head_version: string;
@@ -91,7 +100,9 @@ interface Outcome {
 
 const LOAD = `select e.head_stream, e.head_version, ${COLUMNS} from es.load_after($1, $2) e`;
 const WRITTEN = { outcome: 'ok', removed: null } as const;
-const APPEND = `select s, outcome, removed from es.append_2(${Array.from({ length: 26 }, (_, index) => `$${index + 1}`).join(', ')})`;
+const parameters = (count: number): string => Array.from({ length: count }, (_, index) => `$${index + 1}`).join(', ');
+const APPEND = `select s, outcome, removed from es.append_2(${parameters(26)})`;
+const APPEND_WITH_KEYS = `select s, outcome, removed from es.append_with_keys(${parameters(27)})`;
 
 /** How often streams are tried again that met a younger transaction, or an append that the server undid. */
 const FRESH_TRANSACTIONS = 5;
@@ -185,9 +196,14 @@ export class PostgresEventStore extends EventStore {
 
   private async tryAppend(streams: readonly StreamAppend[], inbox: InboxMove | undefined): Promise<readonly Outcome[]> {
     const values = [...appendRequest(streams), inbox ? inboxJson(inbox) : null, this.jitter()];
+    const keys = eventKeysJson(streams);
+    const statement =
+      keys === undefined
+        ? { name: 'es-append-2', text: APPEND, values }
+        : { name: 'es-append-keys', text: APPEND_WITH_KEYS, values: [...values, keys] };
     for (let round = 1; ; round++) {
       try {
-        const { rows } = await this.pool.query<Outcome>({ name: 'es-append-2', text: APPEND, values });
+        const { rows } = await this.pool.query<Outcome>(statement);
         return rows;
       } catch (error) {
         const code = (error as { code?: unknown }).code;
@@ -248,6 +264,24 @@ export class PostgresEventStore extends EventStore {
     );
   }
 
+  async readEventKeys(streamIds: readonly string[]): Promise<ReadonlyMap<string, KeptEventKey>> {
+    if (streamIds.length === 0) return new Map();
+    const { rows } = await this.pool.query<EventKeyColumns>({
+      name: 'es-event-keys',
+      text: 'select stream_id, key_id, wrapped_key, closed_at, forgotten_at from es.event_key where stream_id = any($1)',
+      values: [streamIds.filter(isStorable)],
+    });
+    return new Map(rows.map((row) => [row.stream_id, toEventKey(row)]));
+  }
+
+  async forgetEventKeys(closedBefore: number, most: number): Promise<number> {
+    const { rows } = await this.pool.query<{ count: number }>('select es.forget_event_keys($1, $2) as count', [
+      new Date(closedBefore),
+      most,
+    ]);
+    return rows[0]!.count;
+  }
+
   async inboxOffset(
     group: string,
     topic: string,
@@ -302,6 +336,14 @@ function toBlocking(
 
 function inboxName({ group, topic, partition, epoch, from }: InboxMove): string {
   return `inbox offset ${from} of ${group} on ${topic}/${partition} (epoch ${epoch})`;
+}
+
+function toEventKey({ key_id, wrapped_key, closed_at, forgotten_at }: EventKeyColumns): KeptEventKey {
+  return {
+    ...(key_id !== null && wrapped_key !== null && { key: { keyId: key_id, wrappedKey: wrapped_key } }),
+    ...(closed_at && { closedAt: closed_at.toISOString() }),
+    ...(forgotten_at && { forgottenAt: forgotten_at.toISOString() }),
+  };
 }
 
 function toEvent(row: EventColumns): RecordedEvent {

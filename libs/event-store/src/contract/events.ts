@@ -243,6 +243,49 @@ export function eventContract(name: string, make: () => Promise<StoreUnderTest>)
       expect((await store.readSealed(['s:1'])).size).toBe(0);
     });
 
+    it('keeps the first key of a stream’s events, and forgets it some time after the stream was closed', async () => {
+      const keyOf = (n: number) => ({ wrappedKey: Buffer.from([0, 255, n]), keyId: `k${n}` });
+      await open('s:1', { eventKey: keyOf(1) });
+      await open('s:2', { eventKey: keyOf(2), closed: true });
+      await open('s:3', { closed: true });
+      await store.append([{ streamId: 's:1', expected: 7, events: [event()], eventKey: keyOf(9) }]);
+      await store.append([{ streamId: 's:1', expected: 1, events: [event()], eventKey: keyOf(3) }]);
+
+      const kept = await store.readEventKeys(['s:1', 's:2', 's:3', 's:absent']);
+      expect([...kept.keys()].sort()).toEqual(['s:1', 's:2']);
+      expect([kept.get('s:1')!.key!.keyId, [...kept.get('s:1')!.key!.wrappedKey]]).toEqual(['k1', [0, 255, 1]]);
+      expect(kept.get('s:1')!.closedAt).toBeUndefined();
+      const closedAt = Date.parse(kept.get('s:2')!.closedAt!);
+
+      // Not yet, and never one of a stream that is open.
+      expect(await store.forgetEventKeys(closedAt, 10)).toBe(0);
+      await under.advance(1_000);
+      expect(await store.forgetEventKeys(closedAt + 1_000, 10)).toBe(1);
+      expect(await store.forgetEventKeys(closedAt + 1_000, 10)).toBe(0);
+      const after = (await store.readEventKeys(['s:2'])).get('s:2')!;
+      expect(after.key).toBeUndefined();
+      expect(after.closedAt).toBe(kept.get('s:2')!.closedAt);
+      expect(Date.parse(after.forgottenAt!)).toBeGreaterThanOrEqual(closedAt + 1_000);
+
+      // A stream that is closed later, and brings its key with that.
+      await open('s:4');
+      await store.append([{ streamId: 's:4', expected: 1, events: [event()], eventKey: keyOf(4), closed: true }]);
+      await store.append([{ streamId: 's:1', expected: 2, events: [], closed: true }]);
+      const closed = await store.readEventKeys(['s:1', 's:4']);
+      expect([closed.get('s:1')!.closedAt, closed.get('s:4')!.closedAt]).not.toContain(undefined);
+    });
+
+    it('forgets the longest closed first, so many at a time', async () => {
+      for (const n of [1, 2, 3]) {
+        await open(`s:${n}`, { eventKey: { wrappedKey: Buffer.from([n]), keyId: 'k' }, closed: true });
+        await under.advance(1_000);
+      }
+      const last = Date.parse((await store.readEventKeys(['s:3'])).get('s:3')!.closedAt!);
+
+      expect(await store.forgetEventKeys(last + 1_000, 2)).toBe(2);
+      expect((await store.readEventKeys(['s:3'])).get('s:3')!.key).toBeDefined();
+    });
+
     it('writes nothing beside a stream that failed', async () => {
       await open('s:1');
 
@@ -256,6 +299,7 @@ export function eventContract(name: string, make: () => Promise<StoreUnderTest>)
           parked: { gate: 'g', priority: 0 },
           timers: [{ op: 'put', name: 't', dueAt: '2000-01-01T00:00:00.000Z', data: {} }],
           sealed: { put: { wrappedKey: Buffer.from([1]), keyId: 'k', sealed: Buffer.from([1]) } },
+          eventKey: { wrappedKey: Buffer.from([1]), keyId: 'k' },
         },
       ]);
 
@@ -264,6 +308,7 @@ export function eventContract(name: string, make: () => Promise<StoreUnderTest>)
       expect(await under.gates.peek('g', 9)).toEqual([]);
       expect(await under.timers.claimDue(9, 1000)).toEqual([]);
       expect((await store.readSealed(['s:1'])).size).toBe(0);
+      expect((await store.readEventKeys(['s:1'])).size).toBe(0);
     });
 
     describe('inbox', () => {

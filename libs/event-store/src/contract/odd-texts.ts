@@ -41,6 +41,7 @@ const PLACES: { readonly [place: string]: (text: string) => StreamAppend } = {
   'a timer that goes': (text) => ({ ...base, timers: [{ op: 'remove', name: text }] }),
   'a gate': (text) => ({ ...base, parked: { gate: text, priority: 0 } }),
   'an alias': (text) => ({ ...base, aliases: ['eci:1', text] }),
+  'the key of the events': (text) => ({ ...base, eventKey: { wrappedKey: Buffer.from([1]), keyId: text } }),
   'the key of the sealed part': (text) => ({ ...base, sealed: { put: { ...sealed, keyId: text } } }),
   'the claim it was done under': (text) => ({ ...base, claim: { kind: 'Place', key: text, claimId: 'w' } }),
 };

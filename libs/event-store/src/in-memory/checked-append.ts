@@ -1,6 +1,6 @@
 import { checkEvent, checkStream, invalidAppend, invalidEvent, timeOf } from '../append-checks.ts';
 import { lastOfEach } from '../append-request.ts';
-import type { EffectChange, JsonObject, NewEvent, StreamAppend } from '../event-store.ts';
+import type { EffectChange, JsonObject, NewEvent, StreamAppend, WrappedEventKey } from '../event-store.ts';
 import { isStorable } from '../storable.ts';
 import { frozenJson } from './frozen-json.ts';
 import type { SealedRecord } from './tables.ts';
@@ -21,6 +21,7 @@ export interface CheckedStream {
     { readonly gate: string; readonly priority: number; readonly deadline: number | undefined } | null | undefined;
   readonly aliases: readonly string[];
   readonly sealed: SealedRecord | 'destroy' | undefined;
+  readonly eventKey: WrappedEventKey | undefined;
   readonly claim: StreamAppend['claim'];
   readonly closed: boolean;
 }
@@ -39,7 +40,7 @@ export function checkedAppend(streams: readonly StreamAppend[]): readonly Checke
 }
 
 function checkedStream(stream: StreamAppend): CheckedStream {
-  const { streamId, expected, claim, closed, parked, sealed } = stream;
+  const { streamId, expected, claim, closed, parked, sealed, eventKey } = stream;
   if (!namesOf(stream).every(isStorable)) throw new Error('a name that cannot be stored');
   const timers = stream.timers?.length ? [...new Map(stream.timers.map((t) => [t.name, t])).values()] : [];
   return {
@@ -64,6 +65,7 @@ function checkedStream(stream: StreamAppend): CheckedStream {
             wrappedKey: Uint8Array.from(sealed.put.wrappedKey),
             sealed: Uint8Array.from(sealed.put.sealed),
           },
+    eventKey: eventKey && { keyId: eventKey.keyId, wrappedKey: Uint8Array.from(eventKey.wrappedKey) },
     claim,
     closed: closed ?? false,
   };
@@ -102,6 +104,7 @@ function namesOf({
   parked,
   aliases = [],
   sealed,
+  eventKey,
   claim,
 }: StreamAppend): readonly string[] {
   const names = [streamId, ...events.map(({ type }) => type), ...timers.map(({ name }) => name), ...aliases];
@@ -111,6 +114,7 @@ function namesOf({
   }
   if (parked) names.push(parked.gate);
   if (sealed && sealed !== 'destroy') names.push(sealed.put.keyId);
+  if (eventKey) names.push(eventKey.keyId);
   if (claim) names.push(claim.kind, claim.key, claim.claimId);
   return names;
 }

@@ -5,13 +5,14 @@ import {
   type AppendResult,
   type Cursor,
   type InboxMove,
+  type KeptEventKey,
   type RecordedEvent,
   type StreamAppend,
 } from '../event-store.ts';
 import { Nudge } from '../nudge.ts';
 import { checkedAppend } from './checked-append.ts';
 import type { InMemoryDatabase } from './in-memory-database.ts';
-import { GENERATION, rowKey, type InboxRecord, type SealedRecord, type Tables } from './tables.ts';
+import { GENERATION, iso, rowKey, type InboxRecord, type SealedRecord, type Tables } from './tables.ts';
 import { writeStreams } from './write-streams.ts';
 
 /** The store in memory. A replica has its own; all of them share the database. */
@@ -77,6 +78,32 @@ export class InMemoryEventStore extends EventStore {
       }
     }
     return found;
+  }
+
+  async readEventKeys(streamIds: readonly string[]): Promise<ReadonlyMap<string, KeptEventKey>> {
+    const found = new Map<string, KeptEventKey>();
+    for (const streamId of streamIds) {
+      const row = this.tables.eventKeys.get(streamId);
+      if (!row) continue;
+      const { key, forgottenAt } = row;
+      const closedAt = this.tables.streams.get(streamId)?.closedAt;
+      found.set(streamId, {
+        ...(key && { key: { keyId: key.keyId, wrappedKey: Uint8Array.from(key.wrappedKey) } }),
+        ...(closedAt !== undefined && { closedAt: iso(closedAt) }),
+        ...(forgottenAt !== undefined && { forgottenAt: iso(forgottenAt) }),
+      });
+    }
+    return found;
+  }
+
+  async forgetEventKeys(closedBefore: number, most: number): Promise<number> {
+    const closedAt = (streamId: string): number => this.tables.streams.get(streamId)?.closedAt ?? Infinity;
+    const due = [...this.tables.eventKeys]
+      .filter(([streamId, { key }]) => key && closedAt(streamId) < closedBefore)
+      .sort(([a], [b]) => closedAt(a) - closedAt(b))
+      .slice(0, most);
+    for (const [, row] of due) Object.assign(row, { key: undefined, forgottenAt: this.tables.now() });
+    return due.length;
   }
 
   async inboxOffset(

@@ -1,6 +1,6 @@
 import type { Clock } from '#libs/runtime';
 import { BEGINNING } from '../cursor.ts';
-import type { Cursor, JsonObject, RecordedEvent } from '../event-store.ts';
+import type { Cursor, JsonObject, RecordedEvent, WrappedEventKey } from '../event-store.ts';
 
 /** Times are epoch milliseconds of the database's clock. */
 export interface StreamRecord {
@@ -71,6 +71,11 @@ export interface SealedRecord {
   readonly sealed: Uint8Array;
 }
 
+export interface EventKeyRecord {
+  key: WrappedEventKey | undefined;
+  forgottenAt: number | undefined;
+}
+
 export interface InboxRecord {
   readonly group: string;
   readonly topic: string;
@@ -104,6 +109,7 @@ export class Tables {
   readonly timers = new Map<string, TimerRecord>();
   readonly aliases = new Map<string, string>();
   readonly sealed = new Map<string, SealedRecord>();
+  readonly eventKeys = new Map<string, EventKeyRecord>();
   readonly inbox = new Map<string, InboxRecord>();
   readonly subscriptions = new Map<string, SubscriptionRecord>();
   private transactions = 0;

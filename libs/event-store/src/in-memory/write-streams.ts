@@ -113,7 +113,7 @@ function putEffect(tables: Tables, streamId: string, effect: Extract<EffectChang
 }
 
 function writeBeside(tables: Tables, stream: CheckedStream, now: number, jitter: number): void {
-  const { streamId, parked, sealed } = stream;
+  const { streamId, parked, sealed, eventKey } = stream;
   for (const timer of stream.timers) {
     const key = rowKey(streamId, timer.name);
     if (timer.op === 'remove') tables.timers.delete(key);
@@ -125,6 +125,8 @@ function writeBeside(tables: Tables, stream: CheckedStream, now: number, jitter:
   for (const alias of stream.aliases) if (!tables.aliases.has(alias)) tables.aliases.set(alias, streamId);
   if (sealed === 'destroy') tables.sealed.delete(streamId);
   else if (sealed) tables.sealed.set(streamId, sealed);
+  if (eventKey && tables.streams.has(streamId) && !tables.eventKeys.has(streamId))
+    tables.eventKeys.set(streamId, { key: eventKey, forgottenAt: undefined });
   if (parked === null) tables.parked.delete(streamId);
   else if (parked) {
     tables.parked.set(streamId, { ...parked, since: now });

@@ -56,6 +56,14 @@ export class MeasuredEventStore extends EventStore {
     return this.inner.readSealed(streamIds);
   }
 
+  readEventKeys(streamIds: readonly string[]): ReturnType<EventStore['readEventKeys']> {
+    return this.inner.readEventKeys(streamIds);
+  }
+
+  forgetEventKeys(closedBefore: number, most: number): Promise<number> {
+    return this.inner.forgetEventKeys(closedBefore, most);
+  }
+
   inboxOffset(group: string, topic: string, partition: number): Promise<{ epoch: number; offset: string } | undefined> {
     return this.inner.inboxOffset(group, topic, partition);
   }

@@ -1,0 +1,140 @@
+/**
+ * What of a pod stays readable for ever: in Kafka, in events, for policies, search and back-tests. Everything else of it is hidden: it travels
+ * sealed, and rests sealed under its stream's display key, which is erased some time after the pod is gone. A field that Kubernetes adds tomorrow
+ * is hidden until it is written down here. Docs: `docs/operators/what-stays-readable.md`.
+ */
+
+/** `scalar`: a text, number or truth. `map`: an object of those. `all`: whatever there is. A list has one shape for all of its items. */
+export type Readable = 'scalar' | 'map' | 'all' | readonly [Readable] | { readonly [field: string]: Readable };
+
+const resources = { limits: 'map', requests: 'map' } as const;
+
+const container = {
+  name: 'scalar',
+  image: 'scalar',
+  imagePullPolicy: 'scalar',
+  restartPolicy: 'scalar',
+  resources,
+} as const;
+
+/** Labels that say whose pod it is and which of them; people write anything into all others. */
+export const READABLE_LABELS = [
+  'app',
+  'app.kubernetes.io/component',
+  'app.kubernetes.io/instance',
+  'app.kubernetes.io/managed-by',
+  'app.kubernetes.io/name',
+  'app.kubernetes.io/part-of',
+  'app.kubernetes.io/version',
+  'apps.kubernetes.io/pod-index',
+  'batch.kubernetes.io/controller-uid',
+  'batch.kubernetes.io/job-completion-index',
+  'batch.kubernetes.io/job-name',
+  'controller-revision-hash',
+  'job-name',
+  'k8s-app',
+  'pod-template-hash',
+  'statefulset.kubernetes.io/pod-name',
+] as const;
+
+/** By this the pod of an intent is split, and what rests of it in events. */
+export const READABLE_POD = {
+  uid: 'scalar',
+  namespace: 'scalar',
+  name: 'scalar',
+  resourceVersion: 'scalar',
+  phase: 'scalar',
+  metadata: {
+    uid: 'scalar',
+    namespace: 'scalar',
+    name: 'scalar',
+    generateName: 'scalar',
+    resourceVersion: 'scalar',
+    generation: 'scalar',
+    creationTimestamp: 'scalar',
+    deletionTimestamp: 'scalar',
+    deletionGracePeriodSeconds: 'scalar',
+    ownerReferences: [
+      { apiVersion: 'scalar', kind: 'scalar', name: 'scalar', uid: 'scalar', controller: 'scalar' },
+    ],
+    labels: Object.fromEntries(READABLE_LABELS.map((name) => [name, 'scalar'])) as Record<string, 'scalar'>,
+  },
+  spec: {
+    containers: [container],
+    initContainers: [container],
+    resources,
+    restartPolicy: 'scalar',
+    priority: 'scalar',
+    priorityClassName: 'scalar',
+    preemptionPolicy: 'scalar',
+    schedulerName: 'scalar',
+    serviceAccountName: 'scalar',
+    runtimeClassName: 'scalar',
+    nodeName: 'scalar',
+    activeDeadlineSeconds: 'scalar',
+    terminationGracePeriodSeconds: 'scalar',
+  },
+  /** What the agent resolved: the profile, DNS, addresses of Services, lives of tokens. */
+  resolved: 'all',
+} as const satisfies Readable;
+
+/** Where something was, and what: field names and places in lists, from the outside. */
+export type HiddenPart = readonly [path: readonly (string | number)[], value: unknown];
+
+/** Splits JSON by its shape. What is hidden is missing in `readable`; places in lists stay. {@link reveal} puts both together again. */
+export function hide(value: unknown, shape: Readable): { readable: unknown; hidden: HiddenPart[] } {
+  const hidden: HiddenPart[] = [];
+  const readable = isKept(value, shape) ? reduced(value, shape, [], hidden) : undefined;
+  if (readable === undefined && value !== undefined) hidden.push([[], value]);
+  return { readable, hidden };
+}
+
+/** Undoes {@link hide}; changes neither. */
+export function reveal(readable: unknown, hidden: readonly HiddenPart[]): unknown {
+  const whole = hidden.find(([path]) => path.length === 0);
+  if (whole) return whole[1];
+  if (hidden.length === 0) return readable;
+  const made = Array.isArray(readable) ? [...(readable as unknown[])] : { ...(readable as object) };
+  const below = new Map<string | number, HiddenPart[]>();
+  for (const [[first, ...rest], value] of hidden) {
+    const parts = below.get(first!);
+    if (parts) parts.push([rest, value]);
+    else below.set(first!, [[rest, value]]);
+  }
+  for (const [name, parts] of below) set(made, name, reveal((made as Record<string | number, unknown>)[name], parts));
+  return made;
+}
+
+function reduced(value: unknown, shape: Readable, path: readonly (string | number)[], hidden: HiddenPart[]): unknown {
+  if (typeof shape === 'string') return value;
+  const made: object = Array.isArray(value) ? [] : {};
+  for (const [name, inside] of Object.entries(value as object)) {
+    const at = Array.isArray(value) ? Number(name) : name;
+    const of = Array.isArray(value) ? (shape as readonly [Readable])[0] : fieldOf(shape, name);
+    const kept = of !== undefined && isKept(inside, of);
+    if (kept) set(made, at, reduced(inside, of, [...path, at], hidden));
+    else if (inside !== undefined) hidden.push([[...path, at], inside]);
+    // Its place is kept.
+    if (!kept && Array.isArray(made)) made.push(null);
+  }
+  return made;
+}
+
+const fieldOf = (shape: Readable, name: string): Readable | undefined =>
+  Object.hasOwn(shape as object, name) ? (shape as Readonly<Record<string, Readable>>)[name] : undefined;
+
+/** It is of the kind that its shape says; anything else is hidden as it is. */
+function isKept(value: unknown, shape: Readable): boolean {
+  if (shape === 'all') return true;
+  if (shape === 'scalar') return isScalar(value);
+  if (Array.isArray(shape)) return Array.isArray(value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return shape !== 'map' || Object.values(value).every(isScalar);
+}
+
+const isScalar = (value: unknown): boolean => value !== undefined && (typeof value !== 'object' || value === null);
+
+/** Also a field whose name means something to JavaScript. */
+function set(made: object, name: string | number, value: unknown): void {
+  Object.defineProperty(made, name, { value, enumerable: true, writable: true, configurable: true });
+}
