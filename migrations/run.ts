@@ -28,7 +28,8 @@ export async function migrate(databaseUrl: string): Promise<void> {
     try {
       await source.runMigrations();
       // No process that cannot do this ever served here; when this is lost, the fleet is taken for one that an older release began.
-      if (isNew) await turn.query(`insert into fleet.begun_with (ability) values ('display-keys') on conflict do nothing`);
+      if (isNew)
+        await turn.query(`insert into fleet.begun_with (ability) values ('display-keys') on conflict do nothing`);
     } finally {
       await source.destroy();
     }

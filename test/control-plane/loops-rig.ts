@@ -20,7 +20,10 @@ import type { OrphanPolicy } from '../../services/control-plane/src/fleet-settin
 import { DEFAULT_CLUSTER_BUDGET, type ClusterBudget } from '../../services/control-plane/src/intake/cluster-budgets.ts';
 import { EnvelopeKeys } from '../../services/control-plane/src/keys/envelope-keys.ts';
 import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
+import { StreamVault } from '../../services/control-plane/src/keys/stream-vault.ts';
+import { HidingEventStore } from '../../services/control-plane/src/streams/hiding-store.ts';
 import type { TimerHandler } from '../../services/control-plane/src/timers/timer-loop.ts';
+import { withPodSealed } from '../../services/agent/src/publish/seal-pod.ts';
 import {
   DEMO_CREDENTIAL,
   startSimulator,
@@ -104,6 +107,8 @@ export class LoopsRig {
   /** When stops are held. */
   limits: MassDeleteLimits = DEFAULT_MASS_DELETE_LIMITS;
   budget: ClusterBudget = DEFAULT_CLUSTER_BUDGET;
+  /** Whether intents come as from an agent that was told to seal pods. */
+  sealsPods = true;
   orphanPolicy: OrphanPolicy = { kind: 'quarantine' };
   /** By name of the timer. */
   timerHandlers: Readonly<Record<string, TimerHandler>> = {};
@@ -227,16 +232,17 @@ export class LoopsRig {
       body.kind === 'Inventory'
         ? inventoryKey(clusterId)
         : intentKey(clusterId, body.kind === 'RunPod' ? body.pod.uid : body.uid);
+    const halves = this.sealsPods ? withPodSealed({ body, sealed }) : { schemaVersion: 1 as const, body, sealed };
     const value = await sealEnvelope({
       clear: {
-        schemaVersion: 1,
+        schemaVersion: halves.schemaVersion,
         clusterId,
         agentEpoch: 1,
         sequence: ++this.sequence,
         sentAt: new Date().toISOString(),
-        body,
+        body: halves.body,
       },
-      sealed,
+      sealed: halves.sealed,
       messageKey,
       key: key!,
     });
@@ -259,8 +265,19 @@ export class LoopsRig {
     });
   }
 
-  store(): EventStore {
+  /** As it is stored. */
+  stored(): PostgresEventStore {
     return new PostgresEventStore(this.pool);
+  }
+
+  /** Opened, as whoever decides has it. */
+  store(inner: EventStore = this.stored()): EventStore {
+    return new HidingEventStore({
+      inner,
+      vault: new StreamVault(this.masterKey, 'display-key'),
+      hides: true,
+      clock: this.clock,
+    });
   }
 
   async history(uid: string, clusterId = CLUSTER): Promise<readonly string[]> {

@@ -196,7 +196,11 @@ describe('odd texts, wherever they come from', () => {
 
     // and all of it can be read: no 500, no stream that a reader has set aside
     plane = await startControlPlane(
-      await testConfig(rig.url, { FLEET_ROLES: 'api,project,publish', FLEET_NAME: FLEET }),
+      await testConfig(rig.url, {
+        FLEET_ROLES: 'api,project,publish',
+        FLEET_NAME: FLEET,
+        FLEET_MASTER_KEY: rig.masterKeyText,
+      }),
       { messaging: newMessaging() },
     );
     const { url } = plane;

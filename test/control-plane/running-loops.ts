@@ -1,6 +1,5 @@
 import {
   PostgresEffectQueue,
-  PostgresEventStore,
   PostgresGateQueue,
   PostgresTimerQueue,
   type EffectQueue,
@@ -56,9 +55,10 @@ export class RunningLoops {
     const ids = new SystemIds();
     const { metrics } = this;
     const logger = silentLogger;
-    const base = new PostgresEventStore(pool);
+    const stored = rig.stored();
+    const base = rig.store(stored);
     // Each loop its own, so that one of them can be disturbed alone.
-    const storeOf = (loop: string): EventStore => tap(base as EventStore, 'store', loop);
+    const storeOf = (loop: string): EventStore => tap(base, 'store', loop);
     const streamsOf = (loop: string): StreamCommands => new StreamCommands({ store: storeOf(loop), clock, ids });
     const queueOf = (loop: string): EffectQueue => tap<EffectQueue>(new PostgresEffectQueue(pool), 'queue', loop);
     const gatesOf = (loop: string) => tap(new PostgresGateQueue(pool), 'gates', loop);
@@ -114,7 +114,7 @@ export class RunningLoops {
       vault,
       scopes,
       agents: agentsOf('effects'),
-      wakeUps: base.appended,
+      wakeUps: stored.appended,
       clock,
       random,
       ids,

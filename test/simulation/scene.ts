@@ -86,7 +86,7 @@ export class Scene {
   /** What `kubectl describe` would tell of a pod. */
   events(index: number): readonly PodEvent[] {
     const stream = streamIdOf('k1', this.plans[index]!.uid);
-    const events = this.world.database.log.filter(({ streamId }) => streamId === stream);
+    const events = this.world.eventsOf(stream);
     return podEventsOf(events.map((event) => ({ ...domainEvent(event), id: event.eventId })));
   }
 

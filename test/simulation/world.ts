@@ -4,6 +4,8 @@ import { parseStreamId, streamIdOf } from '#libs/domain';
 import { InMemoryDatabase, type RecordedEvent } from '#libs/event-store';
 import type { EnvelopeKey, OutgoingMessage } from '#libs/messaging';
 import { Clock, SeededIds, SeededRandom, type Random } from '#libs/runtime';
+import { StreamVault, type StreamKey } from '../../services/control-plane/src/keys/stream-vault.ts';
+import { openedEvent } from '../../services/control-plane/src/streams/hiding-store.ts';
 import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
 import { Coverage } from './coverage.ts';
 import { Bell } from './engine/bell.ts';
@@ -135,6 +137,7 @@ export class World {
   private readonly effectOfToken = new Map<string, string>();
   private readonly tables;
   private readonly masterKey: MasterKey;
+  private readonly displayKeys = new Map<string, StreamKey>();
   private readonly idleBell: Bell;
   private seen = 0;
 
@@ -561,6 +564,23 @@ export class World {
     for (const listeners of this.appendListeners.values()) for (const listener of listeners) listener();
   }
 
+  /** Events of a stream as those who decide have them. */
+  eventsOf(streamId: string): readonly RecordedEvent[] {
+    return this.database.events(streamId).map((event) => this.opened(event));
+  }
+
+  private opened(event: RecordedEvent): RecordedEvent {
+    const { streamId } = event;
+    let key = this.displayKeys.get(streamId);
+    if (!key) {
+      const wrapped = this.database.tables.eventKeys.get(streamId)?.key;
+      if (!wrapped) return event;
+      key = new StreamVault(this.masterKey, 'display-key').unlock(streamId, wrapped);
+      this.displayKeys.set(streamId, key);
+    }
+    return openedEvent(event, key);
+  }
+
   private onEvent(event: RecordedEvent): void {
     const { type, streamId, version, data } = event;
     this.coverage.hit(`event ${type}`);
@@ -568,7 +588,7 @@ export class World {
     if (type === 'PlacementChosen')
       this.effectOfToken.set(String(data['clientToken']), `${streamId} Create ${String(data['attempt'])}`);
     this.trace.note('stream', `${streamId.slice('container_group:'.length)} ${version} ${type}${detail(type, data)}`);
-    this.guard(() => this.streams.onEvent(event));
+    this.guard(() => this.streams.onEvent(this.opened(event)));
     this.guard(() => noSecret('an event', JSON.stringify(data)));
   }
 }

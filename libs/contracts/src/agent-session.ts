@@ -54,6 +54,8 @@ export const SessionResponse = z
       security: z.enum(['plaintext', 'oauthbearer']),
       tls: z.boolean(),
     }),
+    /** Whoever reads intents can open pods that are sealed: send them so, as {@link ClearPart} of schema version 2. Absent: false. */
+    sealsPods: z.boolean().optional(),
   })
   .meta({ id: 'SessionResponse' });
 export type SessionResponse = z.infer<typeof SessionResponse>;

@@ -56,7 +56,7 @@ describe.each([
       ofLength('clusterId', 63),
       wholeNumber('agentEpoch'),
       wholeNumber('sequence'),
-      ['schemaVersion', 1, 2],
+      ['schemaVersion', 2, 3],
       ofLength('body.uid', 64),
       ofLength('body.namespace', 253),
       ofLength('body.name', 253),

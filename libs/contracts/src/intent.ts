@@ -34,9 +34,12 @@ export const RunPod = z.object({
     name,
     resourceVersion: token,
     phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown']),
-    /** metadata without managedFields and last-applied-configuration; foreign annotation values are null here and sealed. */
+    /**
+     * metadata without managedFields and last-applied-configuration; foreign annotation values are null here and sealed. In schema version 2 only
+     * what is readable for ever (`READABLE_POD`); all of it is in the sealed part.
+     */
     metadata: json,
-    /** spec in which every env `value` is replaced by the empty string; the values are sealed. */
+    /** spec in which every env `value` is replaced by the empty string; the values are sealed. In schema version 2 as `metadata`. */
     spec: json,
   }),
   resolved: z.object({
@@ -66,6 +69,8 @@ export const SealedRunPod = z.object({
   tokens: z.record(z.string(), z.string()),
   /** ConfigMap `kube-root-ca.crt` and the like come with configMaps. Names of Secrets for pulling images, in order. */
   pullSecrets: z.array(z.string()),
+  /** Schema version 2: the pod as the clear part holds it in version 1. */
+  pod: z.object({ metadata: json, spec: json }).optional(),
 });
 export type SealedRunPod = z.infer<typeof SealedRunPod>;
 
@@ -115,7 +120,8 @@ export const IntentBody = z.discriminatedUnion('kind', [RunPod, StopPod, Invento
 export type IntentBody = z.infer<typeof IntentBody>;
 
 export const ClearPart = z.object({
-  schemaVersion: z.literal(1),
+  /** 2: a RunPod whose pod is sealed. Those who cannot open it refuse it, and never run half of a pod. */
+  schemaVersion: z.union([z.literal(1), z.literal(2)]),
   clusterId: identifier(63),
   agentEpoch: counter.min(1),
   sequence: counter.min(1),

@@ -17,7 +17,9 @@ const values = fc.letrec((tie) => ({
     fc.array(tie('value'), { maxLength: 3 }),
     fc.array(tie('value'), { maxLength: 3 }).map((inside) =>
       // JSON may name a field so; an object literal may not.
-      JSON.parse(`{${inside.map((v, i) => `${JSON.stringify(['a', '__proto__', 'c'][i])}:${JSON.stringify(v)}`).join(',')}}`),
+      JSON.parse(
+        `{${inside.map((v, i) => `${JSON.stringify(['a', '__proto__', 'c'][i])}:${JSON.stringify(v)}`).join(',')}}`,
+      ),
     ),
   ),
 })).value;

@@ -54,9 +54,7 @@ export const READABLE_POD = {
     creationTimestamp: 'scalar',
     deletionTimestamp: 'scalar',
     deletionGracePeriodSeconds: 'scalar',
-    ownerReferences: [
-      { apiVersion: 'scalar', kind: 'scalar', name: 'scalar', uid: 'scalar', controller: 'scalar' },
-    ],
+    ownerReferences: [{ apiVersion: 'scalar', kind: 'scalar', name: 'scalar', uid: 'scalar', controller: 'scalar' }],
     labels: Object.fromEntries(READABLE_LABELS.map((name) => [name, 'scalar'])) as Record<string, 'scalar'>,
   },
   spec: {
@@ -77,6 +75,31 @@ export const READABLE_POD = {
   /** What the agent resolved: the profile, DNS, addresses of Services, lives of tokens. */
   resolved: 'all',
 } as const satisfies Readable;
+
+const ofContainer = (list: string): readonly string[] => [
+  `spec.${list}.*.env.*.valueFrom.configMapKeyRef.name`,
+  `spec.${list}.*.env.*.valueFrom.secretKeyRef.name`,
+  `spec.${list}.*.envFrom.*.configMapRef.name`,
+  `spec.${list}.*.envFrom.*.secretRef.name`,
+];
+
+/**
+ * Names, and never what they stand for, that stay readable beside the pod: of annotations and of what the agent looked up for it. Keyed digests go
+ * by them, so that a change of one can be told. `*`: each item; `%`: a name in a map.
+ */
+export const READABLE_NAMES: readonly string[] = [
+  'metadata.annotations.%',
+  ...ofContainer('containers'),
+  ...ofContainer('initContainers'),
+  'spec.ephemeralContainers.*.name',
+  'spec.imagePullSecrets.*.name',
+  'spec.volumes.*.name',
+  'spec.volumes.*.configMap.name',
+  'spec.volumes.*.secret.secretName',
+  'spec.volumes.*.projected.sources.*.configMap.name',
+  'spec.volumes.*.projected.sources.*.secret.name',
+  'spec.volumes.*.projected.sources.*.serviceAccountToken.path',
+];
 
 /** Where something was, and what: field names and places in lists, from the outside. */
 export type HiddenPart = readonly [path: readonly (string | number)[], value: unknown];

@@ -167,6 +167,17 @@ describe('envelope', () => {
     expect(reason).not.toContain('canary');
   });
 
+  it('takes a sealed pod in the version that says so, and in no other', async () => {
+    const pod = { metadata: {}, spec: {} };
+    const hides: ClearPart = { ...runPod, schemaVersion: 2 };
+    expect(await openEnvelope(await seal(hides, { ...sealed, pod }), 'c1/u1', keyOf)).toMatchObject({ ok: true });
+    for (const [clear, secret] of [
+      [hides, sealed],
+      [runPod, { ...sealed, pod }],
+    ] as const)
+      expect(await reasonOf(await seal(clear, secret))).toMatch(/sealed in schema version 2/);
+  });
+
   it('never throws, whatever the bytes', async () => {
     const good = await seal();
     await fc.assert(

@@ -144,6 +144,8 @@ function readContents(clearText: string, plaintext: Uint8Array, messageKey: stri
   if (clear.data.body.kind === 'RunPod') {
     const secrets = SealedRunPod.safeParse(sealed.value);
     if (!secrets.success) return refuse(`the sealed part breaks its schema: ${where(secrets.error)}`);
+    if ((clear.data.schemaVersion === 2) !== (secrets.data.pod !== undefined))
+      return refuse('the sealed part breaks its schema: the pod is sealed in schema version 2, and in no other');
     return { ok: true, clear: clear.data, sealed: secrets.data };
   }
   return { ok: true, clear: clear.data, sealed: sealed.value };

@@ -40,6 +40,7 @@ import { OrphanReader } from './orphans/orphan-reader.ts';
 import { OrphansController } from './orphans/orphans.controller.ts';
 import { HealthController } from './health/health.controller.ts';
 import { Readiness } from './health/readiness.ts';
+import { DisplayKeys } from './keys/display-keys.ts';
 import { GetQuarantinedHandler, ListQuarantineHandler, QuarantineReader } from './quarantine/list-quarantine.ts';
 import { QuarantineController } from './quarantine/quarantine.controller.ts';
 import { AgentController } from './sessions/agent.controller.ts';
@@ -59,6 +60,7 @@ export interface Services {
   readonly registration: ClusterRegistration;
   readonly feed: EventFeed;
   readonly finder: StreamFinder;
+  readonly displayKeys: DisplayKeys;
   readonly quarantineReader: QuarantineReader;
   readonly holdReader: HoldReader;
   readonly holdDesk: HoldDesk;
@@ -86,6 +88,7 @@ export class AppModule {
       { provide: ClusterRegistration, useValue: services.registration },
       { provide: EventFeed, useValue: services.feed },
       { provide: StreamFinder, useValue: services.finder },
+      { provide: DisplayKeys, useValue: services.displayKeys },
       { provide: QuarantineReader, useValue: services.quarantineReader },
       { provide: HoldReader, useValue: services.holdReader },
       { provide: HoldDesk, useValue: services.holdDesk },

@@ -226,6 +226,17 @@ export const VARIABLES: readonly Variable[] = [
     unit: 'bytes a second',
   },
   {
+    name: 'FLEET_DISPLAY_KEYS',
+    meaning:
+      'hide commands, probes and words of containers under a key of each pod that is erased in time: on, off, or auto, which is on in a fleet that began with a release that can; on in an older one only when no process of 0.1.0 is left',
+    default: 'auto',
+  },
+  {
+    name: 'FLEET_DISPLAY_RETENTION',
+    meaning: 'what is hidden of a pod can be shown for so long after the pod is gone: a number with s, m, h or d',
+    default: '30d',
+  },
+  {
     name: 'FLEET_QUARANTINE_RETENTION',
     meaning: 'a message in quarantine that does not come again is forgotten after this: a number with s, m, h or d',
     default: '14d',

@@ -15,6 +15,8 @@ import { Duration, OrphanPolicySetting, PricesSetting, type OrphanPolicy } from 
 import { adminTokenFault } from './http/admin-token.ts';
 import { readAuditKey, readCa, readCertificate, readMasterKey, readTokenKey, type TokenKey } from './key-settings.ts';
 import { DEFAULT_CLUSTER_BUDGET, type ClusterBudget } from './intake/cluster-budgets.ts';
+import { DEFAULT_DISPLAY_RETENTION_MS } from './keys/display-keys.ts';
+import type { DisplayKeysSetting } from './keys/hides-texts.ts';
 import { DEFAULT_QUARANTINE_LIMITS, type QuarantineLimits } from './quarantine/quarantine-limits.ts';
 
 export const ROLES = ['api', 'intake', 'effects', 'observe', 'publish', 'project'] as const;
@@ -85,6 +87,11 @@ export interface ControlPlaneConfig {
   readonly massDelete: MassDeleteLimits;
   readonly orphanPolicy: OrphanPolicy;
   readonly quarantine: QuarantineLimits;
+  readonly displayKeys: {
+    readonly setting: DisplayKeysSetting;
+    /** What is hidden can be shown for so long after its pod is gone, milliseconds. */
+    readonly retentionMs: number;
+  };
   /** What one cluster may send to one process of role intake. */
   readonly clusterBudget: ClusterBudget;
   readonly prices: readonly ListPrice[];
@@ -200,6 +207,8 @@ const Schema = z.object({
   FLEET_PRICES: PricesSetting.optional(),
   FLEET_CLUSTER_MESSAGES: z.coerce.number().min(1).max(1_000_000).default(DEFAULT_CLUSTER_BUDGET.messagesPerSecond),
   FLEET_CLUSTER_BYTES: z.coerce.number().int().min(65_536).default(DEFAULT_CLUSTER_BUDGET.bytesPerSecond),
+  FLEET_DISPLAY_KEYS: z.enum(['auto', 'on', 'off']).default('auto'),
+  FLEET_DISPLAY_RETENTION: Duration.default(DEFAULT_DISPLAY_RETENTION_MS),
   FLEET_QUARANTINE_RETENTION: Duration.default(DEFAULT_QUARANTINE_LIMITS.retentionMs),
   FLEET_QUARANTINE_ROWS: z.coerce.number().int().min(1).max(1_000_000).default(DEFAULT_QUARANTINE_LIMITS.rows),
   ECI_ACCESS_KEY: z.string().optional(),
@@ -286,6 +295,7 @@ export function readConfig(
     },
     orphanPolicy: v.FLEET_ORPHAN_POLICY,
     clusterBudget: { messagesPerSecond: v.FLEET_CLUSTER_MESSAGES, bytesPerSecond: v.FLEET_CLUSTER_BYTES },
+    displayKeys: { setting: v.FLEET_DISPLAY_KEYS, retentionMs: v.FLEET_DISPLAY_RETENTION },
     quarantine: { retentionMs: v.FLEET_QUARANTINE_RETENTION, rows: v.FLEET_QUARANTINE_ROWS },
     prices: v.FLEET_PRICES ?? DEFAULT_PRICES,
     logLevel: v.LOG_LEVEL,

@@ -41,7 +41,9 @@ import { startServer } from './http/server.ts';
 import { ShedReads } from './http/shed-reads.ts';
 import { SignedCursors } from './http/signed-cursors.ts';
 import { kafkaMessaging } from './kafka.ts';
+import { DisplayKeys } from './keys/display-keys.ts';
 import { EnvelopeKeys } from './keys/envelope-keys.ts';
+import { hidesTexts } from './keys/hides-texts.ts';
 import { MasterKey } from './keys/master-key.ts';
 import { PROVEN_SPEAKER, StatusKeys } from './keys/status-keys.ts';
 import { StreamVault } from './keys/stream-vault.ts';
@@ -66,6 +68,7 @@ import { AccessTokens } from './sessions/access-tokens.ts';
 import { AgentJoin } from './sessions/join.ts';
 import { AgentSessions } from './sessions/session.ts';
 import { StrangersLimit } from './sessions/strangers-limit.ts';
+import { HidingEventStore } from './streams/hiding-store.ts';
 import { StreamCommands } from './streams/stream-commands.ts';
 import { databaseMayCome, waitFor } from './wait-for.ts';
 
@@ -130,7 +133,6 @@ export async function startControlPlane(
 
     const jitter = (): number => random.next();
     const postgresStore = new PostgresEventStore(pool, { jitter });
-    const store = new MeasuredEventStore(postgresStore, metrics);
     const effects = new PostgresEffectQueue(pool);
     const wakeUp = new WakeUp({
       databaseUrl: config.databaseUrl,
@@ -157,6 +159,15 @@ export async function startControlPlane(
     const messaging = consumerLag.measured(connection);
 
     const masterKey = new MasterKey(config.masterKey);
+    const hides = await hidesTexts(config.displayKeys.setting, pool);
+    const stored = new MeasuredEventStore(postgresStore, metrics);
+    const store = new HidingEventStore({
+      inner: stored,
+      vault: new StreamVault(masterKey, 'display-key'),
+      hides,
+      clock,
+    });
+    const displayKeys = new DisplayKeys({ store, retentionMs: config.displayKeys.retentionMs, clock });
     const envelopeKeys = new EnvelopeKeys({ pool, masterKey, clock });
     const statusKeys = new StatusKeys({ pool, masterKey, clock });
     const voice = new ClusterVoice({ messaging, keys: statusKeys, fleet: config.fleet });
@@ -228,6 +239,7 @@ export async function startControlPlane(
       pool,
       dataSource,
       store,
+      stored,
       appended: postgresStore.appended,
       effects,
       gates: new PostgresGateQueue(pool, { jitter }),
@@ -264,6 +276,7 @@ export async function startControlPlane(
       tokens,
       topics: clusterTopics,
       directory: clusters,
+      sealsPods: hides,
       kafka: {
         brokers: [...config.kafka.brokersForAgents],
         security: config.kafka.securityForAgents,
@@ -297,8 +310,9 @@ export async function startControlPlane(
             topics: clusterTopics,
             directory: clusters,
           }),
-          feed: new EventFeed({ store, pool }),
+          feed: new EventFeed({ store: stored, pool }),
           finder: new StreamFinder({ store, pool }),
+          displayKeys,
           quarantineReader: new QuarantineReader(pool),
           holdReader: new HoldReader(pool),
           holdDesk: new HoldDesk(pool),
@@ -359,6 +373,7 @@ export async function startControlPlane(
         { name: 'partitions', run: () => postgresStore.makePartitions().then(() => 0) },
         { name: 'envelope-keys', run: () => envelopeKeys.destroyExpired() },
         { name: 'old-status-keys', run: () => statusKeys.destroyOld() },
+        { name: 'display-keys', run: () => displayKeys.eraseDue() },
         { name: 'kafka-rights', run: () => sweepRights({ messaging, standings, fleet: config.fleet }) },
         { name: 'assertions', run: () => sessions.forgetOldAssertions() },
         { name: 'inventory-parts', run: () => new PostgresInventories({ pool, clock }).forgetOldParts() },

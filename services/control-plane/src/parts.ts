@@ -27,7 +27,10 @@ export interface Parts {
   readonly metrics: Metrics;
   readonly pool: Pool;
   readonly dataSource: DataSource;
+  /** Events opened: for those who decide, and who tell a pod's owner. */
   readonly store: EventStore;
+  /** Events as they are stored: for those who pass them on or keep rows of them. */
+  readonly stored: EventStore;
   /** Told after every append of this process, and of others as far as hints reach. */
   readonly appended: Nudge;
   readonly effects: EffectQueue;

@@ -17,8 +17,8 @@ export const KEPT: readonly Row[] = [
       const { rig, poison } = stage;
       const dataSource = await readModelDataSource(rig.url, 2).initialize();
       stage.onClose(() => dataSource.destroy());
-      const store = poison.tap(rig.store() as EventStore, 'store', 'project');
-      const start = stage.role((base) => startProject({ ...base, dataSource, store } as unknown as Parts));
+      const stored = poison.tap(rig.stored() as EventStore, 'store', 'project');
+      const start = stage.role((base) => startProject({ ...base, dataSource, stored } as unknown as Parts));
       const sql = 'select 1 from fleet.container_group where stream_id = $1';
       return {
         begin: async () => {

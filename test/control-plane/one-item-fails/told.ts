@@ -48,7 +48,8 @@ async function publisher(stage: Stage): Promise<() => Promise<void>> {
   const { rig, poison } = stage;
   await rig.messaging.ensureTopics([{ name: topics(FLEET).events, partitions: 1 }]);
   return stage.role((base) => {
-    const store = poison.tap(rig.store() as EventStore, 'store', 'publish');
+    const stored = poison.tap(rig.stored() as EventStore, 'store', 'publish');
+    const store = rig.store(stored);
     const messaging = poison.tap(rig.messaging as Messaging, 'messaging', 'publish clusters');
     const clusters = new ClusterDirectory(base);
     const aside = new AsideItems({ ...base, loop: 'statuses' });
@@ -70,7 +71,7 @@ async function publisher(stage: Stage): Promise<() => Promise<void>> {
     const events = new EventPublisher({ ...base, store, messaging, statuses, reach: prepared, fleet: FLEET });
     return startPublisherLoop({
       ...base,
-      store,
+      store: stored,
       checkpoints: new PostgresCheckpoints(sqlClientOf(rig.pool), new PostgresTransactions(rig.pool)),
       publish: (all: readonly RecordedEvent[]) => events.publish(all),
       prepareTopics: () => prepared.all(),

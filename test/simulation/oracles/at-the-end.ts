@@ -199,7 +199,7 @@ function saidLast(world: World, clusterId: string, podUid: string): Uint8Array |
 /** The status of the highest revision on the topic is that of all its events. */
 function saysItsEvents(world: World, clusterId: string, podUid: string): boolean {
   const best = highest(recordsOf(world, clusterId), podUid);
-  const wanted = podStatusRecord(world.database.events(streamIdOf(clusterId, podUid)));
+  const wanted = podStatusRecord(world.eventsOf(streamIdOf(clusterId, podUid)));
   return !best || !wanted?.value || Buffer.from(best).equals(Buffer.from(wanted.value));
 }
 

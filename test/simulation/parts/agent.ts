@@ -284,6 +284,7 @@ function sessionOf({ fleet, clusterId, epoch, key }: AgentParts): Session {
     renewAfterSeconds: 60,
     envelopeKeys: [],
     kafka: { brokers: [], security: 'plaintext', tls: false },
+    sealsPods: true,
   };
   return { speaking: true, session, envelopeKey: () => key } as unknown as Session;
 }

@@ -30,6 +30,7 @@ import { PreparedClusters } from '../../../services/control-plane/src/publish/pr
 import type { KnownClusters } from '../../../services/control-plane/src/publish/ports.ts';
 import { ProvenTopics, startProvenTopics } from '../../../services/control-plane/src/publish/proven-topics.ts';
 import { startPublisherLoop } from '../../../services/control-plane/src/publish/publisher-loop.ts';
+import { HidingEventStore } from '../../../services/control-plane/src/streams/hiding-store.ts';
 import { StreamCommands } from '../../../services/control-plane/src/streams/stream-commands.ts';
 import { TimerLoop } from '../../../services/control-plane/src/timers/timer-loop.ts';
 import type { IdleSleep, Process } from '../engine/process.ts';
@@ -119,15 +120,19 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
   const { fleet, process, database, messaging, clients, random, ids, logger, clusters, tables, scheduler } = parts;
   const metrics = noMetrics;
   const inner = new WatchedStore(database, parts.onBadData, () => random.next());
-  const store = process.port('store', inner, [
+  const stored = process.port('store', inner, [
     'loadMany',
     'append',
     'readAll',
     'findByAlias',
     'readSealed',
+    'readEventKeys',
+    'forgetEventKeys',
     'inboxOffset',
     'beginInboxEpoch',
   ]);
+  const displayVault = new StreamVault(parts.masterKey, 'display-key');
+  const store = new HidingEventStore({ inner: stored, vault: displayVault, hides: true, clock: process.clock });
   const queue = process.port(
     'queue',
     new InMemoryEffectQueue(database),
@@ -319,7 +324,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
   await intake.start();
   for (const loop of [worker, gateLoop, timerLoop, observer]) loop.start();
   startPublisherLoop({
-    store,
+    store: stored,
     checkpoints,
     publish: (events) => publisher.publish(events),
     prepareTopics,

@@ -3,6 +3,7 @@ import { MessagingError, sealEnvelope, type Messaging, type OutgoingMessage } fr
 import type { Logger, Metrics } from '#libs/observability';
 import { backoffMs, type Clock, type Random } from '#libs/runtime';
 import type { Session } from '../session/session.ts';
+import { withPodSealed } from './seal-pod.ts';
 
 export interface IntentPublisherOptions {
   readonly messaging: Messaging;
@@ -133,16 +134,19 @@ export class IntentPublisher {
       if (bytes > BATCH_BYTES) break;
       const messageKey = keyOf(current.clusterId, item.body);
       try {
+        const { schemaVersion, body, sealed } = current.sealsPods
+          ? withPodSealed(item)
+          : { schemaVersion: 1 as const, ...item };
         const value = await sealEnvelope({
           clear: {
-            schemaVersion: 1,
+            schemaVersion,
             clusterId: current.clusterId,
             agentEpoch: this.epoch,
             sequence: ++this.sequence,
             sentAt: new Date(clock.now()).toISOString(),
-            body: item.body,
+            body,
           },
-          sealed: item.sealed,
+          sealed,
           messageKey,
           key,
         });

@@ -1,6 +1,7 @@
 import { isClosed, lifeOf, parseStreamId, type ContainerGroupState } from '#libs/domain';
 import { podPhaseOf } from '#libs/kubernetes';
 import type { ContainerGroupRecord } from './container-group.entity.ts';
+import { canHide, HIDING_SCHEMA_VERSION, readableData } from '../streams/hidden-texts.ts';
 import { groupTimes } from './group-times.ts';
 import { domainEvent, stateOf, type Fact } from '../streams/stored-events.ts';
 
@@ -10,8 +11,14 @@ export interface PlacedFact extends Fact {
   readonly version: number;
 }
 
-/** The row of a stream; `recorded` = all of its events, in order, at least one. Pure: no ids, no clock, so a rebuild gives the same row. */
-export function containerGroupRow(recorded: readonly PlacedFact[]): ContainerGroupRecord {
+/**
+ * The row of a stream; `recorded` = all of its events, in order, at least one. Pure: no ids, no clock, so a rebuild gives the same row. It outlives
+ * what is hidden, and is made without it.
+ */
+export function containerGroupRow(given: readonly PlacedFact[]): ContainerGroupRecord {
+  const recorded = given.map((fact) =>
+    fact.schemaVersion === HIDING_SCHEMA_VERSION && canHide(fact.type) ? { ...fact, data: readableData(fact) } : fact,
+  );
   const first = recorded[0];
   const last = recorded.at(-1);
   if (first === undefined || last === undefined) throw new Error('a stream without events has no row');
@@ -60,7 +67,7 @@ export function containerGroupRow(recorded: readonly PlacedFact[]): ContainerGro
 }
 
 /** Why it stands where it stands, in a word and in a sentence. */
-function reasonOf({ end, parked, attempt, stop }: ContainerGroupState): {
+export function reasonOf({ end, parked, attempt, stop }: ContainerGroupState): {
   reason: string | null;
   message: string | null;
 } {

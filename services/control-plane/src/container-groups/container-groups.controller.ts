@@ -47,7 +47,9 @@ export class ContainerGroupsController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<ContainerGroupDetail | undefined> {
     const group = await this.queries.execute(new GetContainerGroup(id));
-    return notModified(response, `"${group.version}"`, ifNoneMatch) ? undefined : group;
+    // What was erased changes no version.
+    const erased = group.hidden?.erasedAt === undefined ? '' : '-erased';
+    return notModified(response, `"${group.version}${erased}"`, ifNoneMatch) ? undefined : group;
   }
 
   @Get('container-groups/:id/history')

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import type { JsonObject, RecordedEvent } from '#libs/event-store';
+import { HiddenView } from '../keys/display-keys.ts';
+import { canHide, HIDING_SCHEMA_VERSION, readableData } from '../streams/hidden-texts.ts';
 
 export const EventView = z
   .object({
@@ -16,11 +18,13 @@ export const EventView = z
     cause: z.string().optional(),
     correlationId: z.string().optional(),
     data: z.record(z.string(), z.unknown()),
+    /** Of an event that has texts which are not kept for ever. */
+    hidden: HiddenView.optional(),
   })
   .meta({ id: 'Event' });
 export type EventView = z.infer<typeof EventView>;
 
-export function eventView(event: RecordedEvent, data: JsonObject): EventView {
+export function eventView(event: RecordedEvent, data: JsonObject, hidden: HiddenView = { shown: false }): EventView {
   const { actor, decidedAt, causationId, correlationId } = event.metadata;
   return {
     id: event.eventId,
@@ -33,17 +37,28 @@ export function eventView(event: RecordedEvent, data: JsonObject): EventView {
     ...(causationId === undefined ? {} : { cause: causationId }),
     ...(correlationId === undefined ? {} : { correlationId }),
     data,
+    ...(hides(event) && { hidden }),
   };
 }
 
-/** Everything that was recorded but the digests of sealed values, which say nothing to a reader and need not travel. */
-export function historyData(event: RecordedEvent): JsonObject {
-  const { digests: _, ...data } = event.data;
+/** It was written with parts that are not kept for ever. */
+export const hides = ({ type, schemaVersion }: RecordedEvent): boolean =>
+  schemaVersion === HIDING_SCHEMA_VERSION && canHide(type);
+
+/**
+ * Everything that was recorded but the digests of sealed values, which say nothing to a reader and need not travel; and what is hidden, while it is
+ * to be shown.
+ */
+export function historyData(event: RecordedEvent, { shown }: HiddenView): JsonObject {
+  const { digests: _digests, hidden: _hidden, ...data } = hides(event) && !shown ? readableData(event) : event.data;
   return data;
 }
 
-/** What goes to anyone who listens: without the pod itself, which is large and may hold what its owner would not tell the whole company. */
+/**
+ * What goes to anyone who listens: without the pod itself, which is large, and without anything that is not readable for ever, which its owner would
+ * not tell the whole company, in whichever version it was written.
+ */
 export function feedData(event: RecordedEvent): JsonObject {
-  const { digests: _digests, clearPod: _clearPod, spec: _spec, ...data } = event.data;
+  const { digests: _digests, clearPod: _clearPod, spec: _spec, ...data } = readableData(event);
   return data;
 }

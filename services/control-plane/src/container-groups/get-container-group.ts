@@ -3,8 +3,11 @@ import { z } from 'zod';
 import type { ContainerGroupState } from '#libs/domain';
 import { EventStore } from '#libs/event-store';
 import { notFound } from '../http/problem.ts';
-import { containerGroupRow } from './container-group-row.ts';
+import { DisplayKeys, HiddenView } from '../keys/display-keys.ts';
+import { readableData } from '../streams/hidden-texts.ts';
+import { containerGroupRow, reasonOf } from './container-group-row.ts';
 import { containerGroupView, ContainerGroupView, withoutNulls } from './container-group-view.ts';
+import { hides } from './event-view.ts';
 import { StreamFinder } from './find-stream.ts';
 import { stateOf } from '../streams/stored-events.ts';
 
@@ -29,6 +32,8 @@ export const ContainerGroupDetail = ContainerGroupView.extend({
   /** What was tried since the last success, and why it failed. */
   failures: z.array(anything),
   parked: z.object({ since: z.iso.datetime(), gate: anything }).optional(),
+  /** What becomes of texts of its containers, and of the cloud on them. Absent: there are none, or they are kept for ever. */
+  hidden: HiddenView.optional(),
   /** Its stop waits for an operator, or was denied by one; the containers run on. */
   held: z
     .object({
@@ -57,13 +62,24 @@ export class GetContainerGroupHandler implements IQueryHandler<GetContainerGroup
   constructor(
     private readonly store: EventStore,
     private readonly finder: StreamFinder,
+    private readonly displayKeys: DisplayKeys,
   ) {}
 
   async execute({ id }: GetContainerGroup): Promise<ContainerGroupDetail> {
     const streamId = await this.finder.find(id);
     const events = (await this.store.loadMany([streamId])).get(streamId);
     if (!events) throw notFound(`there is no container group ${streamId}`);
-    return { ...containerGroupView(containerGroupRow(events)), ...detailsOf(stateOf(events)) };
+    const hidden = events.some(hides) ? await this.displayKeys.of(streamId) : undefined;
+    // A process remembers for a while what it has opened.
+    const shown = hidden && !hidden.shown ? events.map((event) => ({ ...event, data: readableData(event) })) : events;
+    const state = stateOf(shown);
+    const { message } = reasonOf(state);
+    return {
+      ...containerGroupView(containerGroupRow(events)),
+      ...detailsOf(state),
+      ...(message !== null && { message }),
+      ...(hidden && { hidden }),
+    };
   }
 }
 
@@ -73,7 +89,7 @@ function detailsOf({
   failures,
   parked,
   held,
-}: ContainerGroupState): Omit<ContainerGroupDetail, keyof ContainerGroupView> {
+}: ContainerGroupState): Omit<ContainerGroupDetail, keyof ContainerGroupView | 'hidden'> {
   const records = (items: readonly object[] | undefined): Record<string, unknown>[] =>
     (items ?? []).map((item) => ({ ...item }));
   return {

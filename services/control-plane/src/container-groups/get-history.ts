@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { EventStore } from '#libs/event-store';
 import { PageCursor, pageOf, PageQuery } from '../http/page.ts';
 import { notFound } from '../http/problem.ts';
-import { EventView, eventView, historyData } from './event-view.ts';
+import { DisplayKeys } from '../keys/display-keys.ts';
+import { EventView, eventView, hides, historyData } from './event-view.ts';
 import { StreamFinder } from './find-stream.ts';
 
 const CURSOR = new PageCursor('history', z.tuple([z.int().min(1)]));
@@ -30,6 +31,7 @@ export class GetHistoryHandler implements IQueryHandler<GetHistory> {
   constructor(
     private readonly store: EventStore,
     private readonly finder: StreamFinder,
+    private readonly displayKeys: DisplayKeys,
   ) {}
 
   async execute({ id, page: { cursor, limit } }: GetHistory): Promise<HistoryPage> {
@@ -37,11 +39,12 @@ export class GetHistoryHandler implements IQueryHandler<GetHistory> {
     const streamId = await this.finder.find(id);
     const events = (await this.store.loadMany([streamId])).get(streamId);
     if (!events) throw notFound(`there is no container group ${streamId}`);
+    const hidden = events.some(hides) ? await this.displayKeys.of(streamId) : { shown: false };
     const rest = events.filter((event) => event.version > after);
     const page = pageOf(
       rest,
       limit,
-      (event) => eventView(event, historyData(event)),
+      (event) => eventView(event, historyData(event, hidden), hidden),
       (event) => CURSOR.encode([event.version]),
     );
     return { streamId, ...page, items: [...page.items] };

@@ -11,7 +11,9 @@ interface From {
 export type ReadMessage =
   | (From & {
       readonly kind: 'RunPod';
+      /** As it came: it may be shown. */
       readonly clear: ClearPart;
+      /** The pod is whole here. */
       readonly body: RunPod;
       readonly sealed: SealedRunPod;
       readonly accountId: string;
@@ -81,8 +83,7 @@ export class MessageReader {
           ...from,
           kind: 'RunPod',
           clear,
-          body,
-          sealed: opened.sealed as SealedRunPod,
+          ...halvesOf(body, opened.sealed as SealedRunPod),
           accountId: cluster.accountId,
         };
       case 'StopPod':
@@ -111,6 +112,11 @@ export class MessageReader {
     const sender: Sender = { proven: false, clusterId };
     return { kind: 'misunderstood', message, reason, sender, ...(clearText !== undefined && { clearText }) };
   }
+}
+
+/** The pod whole, wherever it came, and what else was sealed. */
+function halvesOf(body: RunPod, { pod, ...sealed }: SealedRunPod): { body: RunPod; sealed: SealedRunPod } {
+  return { body: pod ? { ...body, pod: { ...body.pod, ...pod } } : body, sealed };
 }
 
 const NO_CLUSTER = 'no such cluster is registered';

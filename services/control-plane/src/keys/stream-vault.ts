@@ -80,33 +80,45 @@ export class StreamKey {
   }
 }
 
-/** Makes and unlocks the data keys of streams: 256 random bits each, wrapped by the master key. */
+/**
+ * `stream-key`: of secrets, destroyed when the stream has no more to do. `display-key`: of what people may look at until some time after the pod is
+ * gone.
+ */
+export type KeyKind = 'stream-key' | 'display-key';
+
+/** Makes and unlocks the keys of one kind that streams have: 256 random bits each, wrapped by the master key. */
 export class StreamVault {
   private readonly masterKey: MasterKey;
+  private readonly kind: KeyKind;
 
-  constructor(masterKey: MasterKey) {
+  constructor(masterKey: MasterKey, kind: KeyKind = 'stream-key') {
     this.masterKey = masterKey;
+    this.kind = kind;
   }
 
   create(streamId: string): StreamKey {
     const key = randomBytes(KEY_BYTES);
     return new StreamKey(streamId, key, {
-      wrappedKey: this.masterKey.wrap(key, purposeOf(streamId)),
+      wrappedKey: this.masterKey.wrap(key, this.purposeOf(streamId)),
       keyId: this.masterKey.id,
     });
   }
 
   /** Throws CannotUnwrap when another master key wrapped it. */
   unlock(streamId: string, wrapped: WrappedKey): StreamKey {
-    return new StreamKey(streamId, this.masterKey.unwrap(wrapped.wrappedKey, purposeOf(streamId)), {
+    return new StreamKey(streamId, this.masterKey.unwrap(wrapped.wrappedKey, this.purposeOf(streamId)), {
       wrappedKey: wrapped.wrappedKey,
       keyId: wrapped.keyId,
     });
   }
-}
 
-const purposeOf = (streamId: string): string => `stream-key:${streamId}`;
+  private purposeOf(streamId: string): string {
+    return `${this.kind}:${streamId}`;
+  }
+}
 
 /** Purposes of what is sealed under a stream's data key. */
 export const INTENT = 'intent';
 export const createPurpose = (attempt: number): string => `create/${attempt}`;
+/** Purpose of what is hidden of one event, sealed under a stream's display key. */
+export const hiddenPurpose = (eventId: string): string => `hidden/${eventId.toLowerCase()}`;

@@ -18,7 +18,7 @@ export interface FailedStream {
 }
 
 /** Parts of an accepted intent that no row shows, and that make up most of its bytes. */
-export const UNSHOWN: readonly string[] = ['clearPod', 'spec', 'digests', 'tokens', 'ignored'];
+export const UNSHOWN: readonly string[] = ['clearPod', 'hidden', 'spec', 'digests', 'tokens', 'ignored'];
 
 type Told = readonly [version: number, type: string, schemaVersion: number, decidedAt: string, data: JsonObject];
 
@@ -30,7 +30,7 @@ export async function foldStreams(client: SqlClient, streamIds: readonly string[
   const rows = await client.query(
     `select e.stream_id,
             json_agg(json_build_array(e.version, e.type, e.schema_version, e.metadata ->> 'decidedAt',
-                                      case when e.type = 'PodIntentAccepted' then e.data - $2::text[] else e.data end) order by e.version)::text as told
+                                      case when e.type = 'PodIntentAccepted' then e.data - $2::text[] else e.data - 'hidden' end) order by e.version)::text as told
        from es.load($1) e group by e.stream_id`,
     [streamIds, UNSHOWN],
   );

@@ -56,7 +56,7 @@ export function startProject(parts: Parts): Promise<RunningRole> {
   const { clock, random, logger, metrics } = parts;
   const name = 'project';
   const aside = new AsideItems({ loop: name, clock, logger, metrics });
-  const subscription = projectionOf(parts, aside);
+  const subscription = projectionOf({ ...parts, store: parts.stored }, aside);
   const loop = new SupervisedLoop({
     name,
     clock,

@@ -9,7 +9,7 @@ import { startPublisherLoop } from './publisher-loop.ts';
 
 /** Role `publish`: from events to pod statuses, CloudEvents and seals. */
 export function startPublish(parts: Parts): Promise<RunningRole> {
-  const { pool, store, clock, random, ids, logger, metrics, appended } = parts;
+  const { pool, store, stored, clock, random, ids, logger, metrics, appended } = parts;
   const prepared = new PreparedClusters({
     loop: 'publish clusters',
     clusters: parts.clusters,
@@ -29,7 +29,8 @@ export function startPublish(parts: Parts): Promise<RunningRole> {
     metrics,
   });
   const role = startPublisherLoop({
-    store,
+    // The feed tells what is stored, and proves it.
+    store: stored,
     checkpoints: new PostgresCheckpoints(sqlClientOf(pool), new PostgresTransactions(pool)),
     publish: (events) => publisher.publish(events),
     prepareTopics: async () => {

@@ -155,6 +155,7 @@ async function world() {
     statusKeys: new StatusKeys({ pool: turning, masterKey, clock }),
     metrics: new Metrics(),
     tokens,
+    sealsPods: false,
     kafka: { brokers: [], security: 'plaintext', tls: false },
   });
   const id = `i${++clusters}`;

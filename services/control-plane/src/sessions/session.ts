@@ -87,6 +87,7 @@ export class AgentSessions {
       statusKeys: proof.keys.map(({ kid, key }) => ({ kid, key: Buffer.from(key).toString('base64url') })),
       statusesProven: proof.proven,
       kafka: this.parts.kafka,
+      sealsPods: this.parts.sealsPods,
     };
   }
 
@@ -239,6 +240,8 @@ export interface SessionParts {
   readonly tokens: AccessTokens;
   readonly topics: ClusterTopics;
   readonly directory: ClusterDirectory;
+  /** Agents are to seal the pods of their intents. */
+  readonly sealsPods: boolean;
   /** What agents are told of Kafka. */
   readonly kafka: SessionResponse['kafka'];
 }

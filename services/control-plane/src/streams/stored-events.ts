@@ -7,8 +7,9 @@ import {
   type OrphanEvent,
 } from '#libs/domain';
 import type { JsonObject } from '#libs/event-store';
+import { canHide, HIDING_SCHEMA_VERSION } from './hidden-texts.ts';
 
-/** The schema version of every event that this code writes and understands. */
+/** The schema version of every event as it is decided; the store that hides parts of one makes it {@link HIDING_SCHEMA_VERSION}. */
 export const EVENT_SCHEMA_VERSION = 1;
 
 /** What a fold needs of a stored event. */
@@ -24,8 +25,12 @@ export interface Fact {
  * as an event of an unknown type, which folds note and deciders refuse.
  */
 function read({ type, schemaVersion, data, metadata }: Fact): { type: string; at: string; data: JsonObject } {
-  const known = schemaVersion === EVENT_SCHEMA_VERSION;
-  return { type: known ? type : `${type} (schema ${schemaVersion})`, at: metadata.decidedAt, data };
+  const at = metadata.decidedAt;
+  if (schemaVersion === EVENT_SCHEMA_VERSION) return { type, at, data };
+  if (schemaVersion !== HIDING_SCHEMA_VERSION || !canHide(type))
+    return { type: `${type} (schema ${schemaVersion})`, at, data };
+  const { hidden: _, ...readable } = data;
+  return { type, at, data: readable };
 }
 
 /** A stored event of a container group as the domain reads it. */
