@@ -1,6 +1,7 @@
 /**
  * Fault 39: the build of the last release and today's serve one fleet under five pods a second: old alone, both, old alone, both, new alone, both,
- * and old alone again; nothing is lost, doubled or stuck, and what only a newer version knows is refused by deciders and passed over by readers.
+ * and old alone again; nothing is lost, doubled or stuck, and what only a newer version knows is refused by deciders and passed over by readers. Statuses
+ * of the old version carry no proof, and are believed for as long as it may speak.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -77,7 +78,33 @@ it('runs old and new beside each other, and goes back', async () => {
     `/container-groups/${encodeURIComponent(fleet.streamOf(stranger.uid))}/history`,
   );
   expect(JSON.stringify(history)).toContain('WrittenInTheFuture');
+
+  // and its agents have believed what carries no proof, and do so no longer once the old one has been gone for a while
+  expect(await believes()).toBe('what anybody writes to its topic');
+  await old.process.stop();
+  await eventually(
+    async () => {
+      // The while is over.
+      await fleet.database.query(`update fleet.unproven_speaker set seen_at = now() - interval '11 minutes'`);
+      const { rows } = await fleet.database.query<{ proven: boolean }>(
+        `select bool_and(c.statuses_proven_at > u.seen_at) as proven from fleet.cluster c, fleet.unproven_speaker u`,
+      );
+      return rows[0]!.proven;
+    },
+    { what: 'everything was said anew with a proof', deadlineMs: 90_000, everyMs: 1_000 },
+  );
+  const [alpha] = fleet.clusters;
+  await alpha!.agent.stop();
+  await alpha!.agent.start();
+  await eventually(async () => (await believes()) === 'the control plane alone', {
+    what: 'its agent believes the control plane alone',
+    deadlineMs: 60_000,
+  });
+  await startedPod('proven');
 });
+
+const believes = async (): Promise<unknown> =>
+  ((await fleet.cluster.health()) as { readonly believes?: unknown }).believes;
 
 /** Waits until so many more pods were asked for, and the newest of those before runs: the fleet keeps up. */
 async function served(load: Load, pods: number): Promise<void> {
