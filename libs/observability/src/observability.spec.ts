@@ -62,6 +62,7 @@ describe('Logger', () => {
       ECI_SECRET_KEY: 'canary',
       a: { b: [{ 'x-acs-security-token': 'canary' }] },
       map: new Map([['password', 'canary']]),
+      session: { envelopeKeys: [{ kid: 'k', key: 'canary' }], statusKeys: [{ kid: 'k', key: 'canary' }] },
       bytes: new TextEncoder().encode('canary'),
       clientToken: 'shown',
     });

@@ -10,6 +10,8 @@ const SECRET_PARTS = [
   'credential',
   'privatekey',
   'masterkey',
+  'envelopekey',
+  'statuskey',
   'apikey',
   'cookie',
   'assertion',

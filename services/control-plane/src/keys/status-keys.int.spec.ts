@@ -1,11 +1,11 @@
 import { createSecretKey } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import pg from 'pg';
 import { createPool } from '#libs/event-store';
 import { checkMac, withMac } from '#libs/messaging';
 import { VirtualClock } from '#libs/runtime';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '#libs/testing';
-import { migrate } from '#migrations';
 import { endAgentKey } from '../clusters/standings.ts';
 import { inTransaction } from '../transaction.ts';
 import { CannotUnwrap, MasterKey } from './master-key.ts';
@@ -13,6 +13,8 @@ import { QUIET_MS, StatusKeys, UNPROVEN_SPEAKER } from './status-keys.ts';
 
 const HOUR = 3_600_000;
 const WEEK = 7 * 24 * HOUR;
+const MIGRATIONS = new URL('../../../../migrations/sql/', import.meta.url);
+const OURS = '0091_status_keys.sql';
 const TOPIC = 'f.cluster.k.v1';
 const masterKey = new MasterKey(new Uint8Array(32).fill(9));
 let database: TestDatabase;
@@ -190,22 +192,28 @@ describe('whether an agent may believe nothing without a proof', () => {
 
   it('is no after an upgrade of a fleet that has clusters, until it was quiet for long enough', async () => {
     const own = await createEmptyDatabase();
-    await migrate(own.url);
+    const admin = new pg.Pool({ connectionString: own.url, max: 1 });
     const ownPool = createPool(own.url, { max: 2 });
-    const admin = new pg.Client({ connectionString: own.url });
     try {
-      await admin.connect();
-      await addClusters(ownPool);
-      // as the migration finds it when older control planes have made the clusters
-      await admin.query('update fleet.unproven_speaker set seen_at = now()');
+      // given a database as the versions before have left it
+      await admin.query('create schema es');
+      const files = readdirSync(MIGRATIONS).filter((file) => file.endsWith('.sql'));
+      for (const file of files.sort().filter((each) => each < OURS))
+        await admin.query(readFileSync(new URL(file, MIGRATIONS), 'utf8'));
+      await addClusters(admin);
+
+      // when it is upgraded
+      await admin.query(readFileSync(new URL(OURS, MIGRATIONS), 'utf8'));
+
+      // then somebody may have spoken a moment ago
       const clock = new VirtualClock(Date.now());
       const keys = new StatusKeys({ pool: ownPool, masterKey, clock });
       expect(await keys.due()).toEqual([]);
       await clock.advance(QUIET_MS + 60_000);
       expect(await keys.due()).toHaveLength(9);
     } finally {
-      await admin.end();
       await ownPool.end();
+      await admin.end();
       await own.drop();
     }
   });
