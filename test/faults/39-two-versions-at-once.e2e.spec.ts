@@ -1,7 +1,8 @@
 /**
  * Fault 39: the build of the last release and today's serve one fleet under five pods a second: old alone, both, old alone, both, new alone, both,
  * and old alone again; nothing is lost, doubled or stuck, and what only a newer version knows is refused by deciders and passed over by readers. Statuses
- * of the old version carry no proof, and are believed for as long as it may speak.
+ * of the old version carry no proof, and are believed for as long as it may speak. At last the operator says that it will not come back, and what pods
+ * say is hidden.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -73,11 +74,7 @@ it('runs old and new beside each other, and goes back', async () => {
   expect(types.at(-1)).toBe('WrittenInTheFuture');
   const groups = await fleet.simulator.groupsOf(stranger.uid);
   expect(groups.map(({ status }) => status)).toEqual(['Running']);
-  const history = await fleet.api.call(
-    'GET',
-    `/container-groups/${encodeURIComponent(fleet.streamOf(stranger.uid))}/history`,
-  );
-  expect(JSON.stringify(history)).toContain('WrittenInTheFuture');
+  expect(JSON.stringify(await historyOf(stranger))).toContain('WrittenInTheFuture');
 
   // and its agents have believed what carries no proof, and do so no longer once the old one has been gone for a while
   expect(await believes()).toBe('what anybody writes to its topic');
@@ -101,10 +98,53 @@ it('runs old and new beside each other, and goes back', async () => {
     deadlineMs: 60_000,
   });
   await startedPod('proven');
+
+  // and nothing was written that the old one cannot read: in this fleet pods are in clear until its operator says that it will not come back
+  expect(await storedText(stranger)).toContain('nginx');
+  expect(await hidingStreams()).toBe(0);
+  await young.process.stop();
+  const last = await fleet.startReplica({ env: { FLEET_DISPLAY_KEYS: 'on' } });
+  await fleet.cluster.agent.restart();
+  const command = ['sh', '-c', 'echo canary-39; sleep 3600'];
+  const [secretive] = (await fleet.cluster.run(['secretive'], {
+    containers: [{ name: 'main', image: 'nginx', command }],
+  })) as [Made];
+  await fleet.cluster.untilPhase([secretive]);
+  expect(await hidingStreams()).toBeGreaterThan(0);
+  expect(await storedText(secretive)).not.toContain('canary-39');
+  expect(JSON.stringify(await historyOf(secretive))).toContain('canary-39');
+  // Pods of before are seen to their end.
+  const before = [...fleet.cluster.wanted.values()].filter(({ uid }) => uid !== stranger.uid && uid !== secretive.uid);
+  await fleet.cluster.remove([secretive, ...before.slice(0, 3)]);
+  await eventually(async () => (await atRest(fleet, leniency)).length === 0, {
+    what: 'the new version alone brings everything to rest',
+    deadlineMs: 120_000,
+  });
+  await last.process.stop();
 });
 
 const believes = async (): Promise<unknown> =>
   ((await fleet.cluster.health()) as { readonly believes?: unknown }).believes;
+
+/** Events of a pod as they rest. */
+async function storedText({ uid }: Made): Promise<string> {
+  const { rows } = await fleet.database.query<{ text: string }>(
+    `select string_agg(data::text, ' ') as text from es.event where stream_id = $1`,
+    [fleet.streamOf(uid)],
+  );
+  return rows[0]!.text;
+}
+
+/** Streams with events in which something is hidden. */
+async function hidingStreams(): Promise<number> {
+  const { rows } = await fleet.database.query<{ n: number }>(
+    `select count(distinct stream_id)::int as n from es.event where data ? 'hidden'`,
+  );
+  return rows[0]!.n;
+}
+
+const historyOf = ({ uid }: Made): Promise<unknown> =>
+  fleet.api.call('GET', `/container-groups/${encodeURIComponent(fleet.streamOf(uid))}/history`);
 
 /** Waits until so many more pods were asked for, and the newest of those before runs: the fleet keeps up. */
 async function served(load: Load, pods: number): Promise<void> {
