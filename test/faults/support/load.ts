@@ -14,13 +14,22 @@ export interface LoadOptions {
 
 const LIVES_MS = [0, 15_000] as const;
 const TICK_MS = 50;
+/** Pods that wait are counted so often. */
+const LOOK_MS = 1_000;
+/** People wait for what they asked for: while more than so many seconds' worth of pods is Pending, nobody makes another one. */
+const PATIENCE_SECONDS = 15;
 
-/** People at work: pods come at a steady rate, by turns in each cluster, and most are deleted again at any time of their lives. */
+/**
+ * People at work: pods come at a steady rate, by turns in each cluster, and most are deleted again at any time of their lives. A machine that is too
+ * slow for the rate makes it lower, not the backlog endless.
+ */
 export class Load {
   readonly #options: LoadOptions;
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #working = new Set<Promise<unknown>>();
   #ticking: NodeJS.Timeout | undefined;
+  #looking: NodeJS.Timeout | undefined;
+  #waiting = 0;
   #failure: unknown;
   /** Pods made so far. */
   made = 0;
@@ -31,22 +40,33 @@ export class Load {
 
   begin(): void {
     const { clusters, perSecond } = this.#options;
-    const began = performance.now();
+    let [last, due] = [performance.now(), 0];
     this.#ticking = setInterval(() => {
-      const due = Math.floor(((performance.now() - began) / 1_000) * perSecond);
-      while (this.made < due) {
+      const now = performance.now();
+      if (this.#waiting <= PATIENCE_SECONDS * perSecond) due += ((now - last) / 1_000) * perSecond;
+      last = now;
+      while (this.made < Math.floor(due)) {
         const number = (this.made += 1);
         this.#track(this.#live(clusters[number % clusters.length]!, `load-${number}`));
       }
     }, TICK_MS);
+    this.#looking = setInterval(() => this.#track(this.#look()), LOOK_MS);
   }
 
   /** No more pods and no more deletes; resolves when the last request was answered. Throws what an API server refused. */
   async end(): Promise<void> {
     clearInterval(this.#ticking);
+    clearInterval(this.#looking);
     for (const timer of this.#timers) clearTimeout(timer);
     while (this.#working.size > 0) await Promise.all(this.#working);
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #look(): Promise<void> {
+    const pods = (await Promise.all(this.#options.clusters.map((cluster) => cluster.list()))).flat();
+    this.#waiting = pods.filter(
+      ({ metadata, status }) => metadata.deletionTimestamp === undefined && (status?.phase ?? 'Pending') === 'Pending',
+    ).length;
   }
 
   async #live(cluster: FaultCluster, name: string): Promise<void> {
