@@ -46,7 +46,7 @@ export default defineConfig({
           exclude: ['test/faults/**', '**/node_modules/**', 'dist/**'],
           globalSetup: ['libs/testing/src/vitest-global-setup.ts'],
           testTimeout: 180_000,
-          hookTimeout: 180_000,
+          hookTimeout: 600_000,
         },
       },
       {

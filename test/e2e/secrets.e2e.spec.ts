@@ -84,11 +84,13 @@ describe('secrets', () => {
           name: planted,
           labels: {
             'alibabacloud.com/eci': 'true',
+            // Labels of the list that stays readable.
             ...Object.fromEntries(
-              ['', 'x', 'xy'].map((before, i) => [
-                `planted-${i}`,
-                Buffer.from(`${before}${planted}`).toString('base64url'),
-              ]),
+              [
+                ['app', ''],
+                ['app.kubernetes.io/name', 'x'],
+                ['app.kubernetes.io/part-of', 'xy'],
+              ].map(([label, before]) => [label, Buffer.from(`${before}${planted}`).toString('base64url')]),
             ),
           },
           annotations: { 'example.com/of-others': secrets['an annotation of others'] },

@@ -259,7 +259,7 @@ export class Fleet {
       cwd: repository,
       env,
       ready,
-      readyDeadlineMs: 60_000,
+      readyDeadlineMs: 180_000,
     });
     this.#undo.push(async ({ keepLogs }) => {
       if (keepLogs) started.keepLog();

@@ -349,7 +349,7 @@ export class FaultFleet {
       cwd: repository,
       env,
       ready,
-      readyDeadlineMs: 60_000,
+      readyDeadlineMs: 180_000,
     });
     this.processes.push(started);
     this.#undo.push(async ({ keepLogs }) => {
