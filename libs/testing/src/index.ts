@@ -6,6 +6,7 @@
  * know any service, skip anything, or fake anything but the heartbeat of a node. Spec files share one rig of a kind in a run and isolate
  * themselves by database, topic prefix and namespace; who breaks a rig starts one.
  */
+export { untilSettled } from './postgres/settled.ts';
 export { eventually, GiveUp, type EventuallyOptions } from './eventually.ts';
 export { startEciSimulator, type EciSimulatorOptions, type EciSimulatorRig } from './eci-simulator.ts';
 export { kafkaConfigs } from './kafka/configs-tool.ts';

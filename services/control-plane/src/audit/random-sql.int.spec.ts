@@ -5,7 +5,7 @@ import { streamIdOf } from '#libs/domain';
 import { BEGINNING, createPool, PostgresEventStore, type RecordedEvent } from '#libs/event-store';
 import { Metrics, silentLogger } from '#libs/observability';
 import { SeededRandom } from '#libs/runtime';
-import { createDatabase, createTestDatabase, type TestDatabase } from '#libs/testing';
+import { createDatabase, createTestDatabase, untilSettled, type TestDatabase } from '#libs/testing';
 import { accepted, created, landed, placed, record, running, story, succeeded } from '../for-specs.ts';
 import { AuditKey, AuditKeyRing, AuditSigner } from './audit-key.ts';
 import { tamperings, type Draw, type Tampering } from './for-random-sql-specs.ts';
@@ -53,6 +53,7 @@ beforeAll(async () => {
   ];
   for (const [streamId, said] of flocks) {
     await record(store, streamId, story(said));
+    await untilSettled(pool);
     await told.step();
   }
   await pool.end();
@@ -224,7 +225,7 @@ async function restarted(database: TestDatabase): Promise<boolean> {
     await record(new PostgresEventStore(pool), HONEST, story([accepted('audited', 'after')]));
     const made: FullSeal[] = [];
     const anew = sealer(pool, made);
-    // Anybody's open transaction hides the event for a while.
+    await untilSettled(pool);
     for (let tries = 0; tries < 20 && made.length === 0; tries++) await anew.step();
     return made.length > 0;
   } catch {

@@ -10,10 +10,10 @@ import { SeededRandom, SystemClock } from '#libs/runtime';
 import {
   createTestDatabase,
   eventually,
-  GiveUp,
   temporaryFolder,
   type TemporaryFolder,
   type TestDatabase,
+  untilSettled,
 } from '#libs/testing';
 import { readConfig } from '../config.ts';
 import { startControlPlane } from '../control-plane.ts';
@@ -73,18 +73,6 @@ async function sealed(by: Sealer, seals = 1): Promise<void> {
     );
   }
 }
-
-/** One step that does something or fails; until then anybody's open transaction hides what there is to do. */
-const act = (by: Sealer): Promise<unknown> =>
-  eventually(
-    async () => {
-      const done = await by.step().catch((error: Error) => {
-        throw new GiveUp(error);
-      });
-      return done !== 'idle';
-    },
-    { what: 'it has something to seal', deadlineMs: 20_000 },
-  );
 
 const sealer = (owner = OWNER, kept?: SealArchive): Sealer =>
   new Sealer({
@@ -197,7 +185,8 @@ describe('seals in a folder', () => {
           (select through_transaction_id, through_position from es.seal where sequence = 2) where name = 'audit-seal'`);
     });
     expect((await verified()).code).toBe(0);
-    await expect(act(sealer('two', archive))).rejects.toThrow(ChainChanged);
+    await untilSettled(pool);
+    await expect(sealer('two', archive).step()).rejects.toThrow(ChainChanged);
     const metrics = new Metrics();
     const differing = archiver(archive, 'two', metrics);
     await expect(differing.step()).rejects.toThrow(
@@ -228,7 +217,8 @@ describe('seals in a folder', () => {
     await unsigned.leave();
     const id = streamIdOf('kept', 'next');
     await record(new PostgresEventStore(pool), id, story([accepted('kept', 'next')]));
-    await expect(act(sealer('two', archive))).rejects.toThrow('FLEET_AUDIT_ACCEPT_FROM');
+    await untilSettled(pool);
+    await expect(sealer('two', archive).step()).rejects.toThrow('FLEET_AUDIT_ACCEPT_FROM');
   });
 
   it('are said to differ by the readiness of a running process, which stays ready', async () => {

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createPool, PostgresEventStore, type NewEvent } from '#libs/event-store';
 import { createLogger, Metrics, silentLogger } from '#libs/observability';
-import { createTestDatabase, eventually, type TestDatabase } from '#libs/testing';
+import { createTestDatabase, untilSettled, type TestDatabase } from '#libs/testing';
 import { AuditKey, AuditKeyRing, AuditSigner } from './audit-key.ts';
 import type { FullSeal } from './seal.ts';
 import { ChainChanged, Sealer } from './sealer.ts';
@@ -41,16 +41,7 @@ async function append(count: number): Promise<void> {
     }));
     await events.append(streams);
   }
-  // Anybody's open transaction hides events for a while.
-  await eventually(
-    async () =>
-      (
-        await owner.query<{ done: boolean }>(
-          'select not exists (select from es.event where transaction_id >= es.horizon()) as done',
-        )
-      ).rows[0]!.done,
-    { what: 'every reader may see what was appended' },
-  );
+  await untilSettled(owner);
 }
 
 function event(n: number): NewEvent {
