@@ -132,9 +132,10 @@ async function commandsOfThePage(): Promise<string[][]> {
 describe('quotas of agents at Kafka', () => {
   it('are set for an agent that joins, and taken away when its cluster is unregistered', async () => {
     await joinCluster('two');
-    expect(await quotaOf(`${fleet}.two`)).toBe(WANTED);
+    // A broker learns of it a moment after the controller has answered.
+    await quotaBecomes(`${fleet}.two`, WANTED);
     expect((await unregister(plane!.url, 'two')).status).toBe(204);
-    expect(await quotaOf(`${fleet}.two`)).toBeUndefined();
+    await quotaBecomes(`${fleet}.two`, undefined);
   });
 
   it('are missed by the doctor until they are there, and again when somebody takes them away', async () => {
@@ -146,13 +147,16 @@ describe('quotas of agents at Kafka', () => {
     await plane!.stop();
     plane = undefined;
     await messaging.produceQuotas().set(agent, undefined);
+    await quotaBecomes(agent, undefined);
     const missed = await doctor();
     expect(kindsOf(missed)).toEqual(['no-quota one']);
     expect(missed.code).toBe(1);
 
     await messaging.produceQuotas().set(agent, WANTED);
+    await quotaBecomes(agent, WANTED);
     expect(kindsOf(await doctor())).toEqual([]);
     await messaging.produceQuotas().set(agent, undefined);
+    await quotaBecomes(agent, undefined);
     expect(kindsOf(await doctor())).toEqual(['no-quota one']);
 
     await start();

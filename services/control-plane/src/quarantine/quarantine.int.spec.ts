@@ -73,6 +73,14 @@ describe('what rests in the quarantine', () => {
     });
   });
 
+  it('stays within bounds when what came first comes again beside what is new', async () => {
+    const unproven = (n: number) => message({ original: Buffer.from(`again ${n}`), sender: { proven: false } });
+    for (let n = 0; n < ROWS; n++) await quarantine().add([unproven(n)]);
+    await quarantine().add([unproven(0), unproven(1), unproven(ROWS)]);
+    const { rows } = await pool.query('select from fleet.quarantine where not proven');
+    expect(rows.length).toBeLessThanOrEqual(ROWS);
+  });
+
   it('stays within bounds, whatever comes and from whom', async () => {
     const text = fc.oneof(fc.string({ maxLength: 40 }), fc.constant('\u0000\ud800'), fc.constant('ü'.repeat(50_000)));
     const any = fc.record({

@@ -94,7 +94,7 @@ export class Quarantine implements QuarantineDesk {
                 last_seen_at = case when t.last_offset > ${reached} then $1 else q.last_seen_at end,
                 last_offset = greatest(t.last_offset, ${reached}), last_log_epoch = t.epoch
            from t where q.fold_key = t.fold_key
-         returning q.fold_key, q.log_epoch, q.message_offset),
+         returning q.id, q.fold_key, q.log_epoch, q.message_offset, (case when q.proven then q.cluster_id else '' end) as bucket),
        fresh as (
          insert into fleet.quarantine
            (topic, log_epoch, partition, message_offset, message_key, cluster_id, proven, reason, clear_part, original, value_bytes, value_digest,
@@ -104,13 +104,16 @@ export class Quarantine implements QuarantineDesk {
            from t where not exists (select from fleet.quarantine q where q.fold_key = t.fold_key)
           order by message_offset
          on conflict do nothing returning fold_key, log_epoch, message_offset, ${BUCKET} as bucket),
-       full_buckets as (select bucket, count(*) as more from fresh group by bucket),
+       -- What is counted here cannot be deleted here, wherever it stands: it stays, and the room that it takes is taken from the others.
+       full_buckets as (
+         select bucket, count(*) as more, array(select c.id from counted c where c.bucket = f.bucket) as again from fresh f group by bucket),
        trimmed as (
          -- Beside the rows of this statement, which it does not see yet.
          delete from fleet.quarantine where id in (
            select o.id from full_buckets b, lateral (
-             select id from fleet.quarantine where ${BUCKET} = b.bucket and id <=
-               (select id from fleet.quarantine where ${BUCKET} = b.bucket order by id desc offset greatest($18 - b.more, 0) limit 1)
+             select id from fleet.quarantine where ${BUCKET} = b.bucket and id <> all (b.again) and id <=
+               (select id from fleet.quarantine where ${BUCKET} = b.bucket and id <> all (b.again)
+                 order by id desc offset greatest($18 - b.more - cardinality(b.again), 0) limit 1)
              for update skip locked) o))
        select fold_key, log_epoch, message_offset from counted union all select fold_key, log_epoch, message_offset from fresh`,
       [
