@@ -136,7 +136,7 @@ const Schema = z.object({
   DATABASE_CA_FILE: z.string().optional(),
   DATABASE_INSECURE: flag.default('false'),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(4).max(200).default(20),
-  DATABASE_MIGRATE: z.enum(['true', 'false']).default('true'),
+  DATABASE_MIGRATE: flag.default('true'),
   KAFKA_BROKERS: brokers.optional(),
   KAFKA_BROKERS_FOR_AGENTS: brokers.optional(),
   KAFKA_SECURITY: z.enum(['plaintext', 'oauthbearer', 'scram-sha-512', 'scram-sha-256', 'mtls']).default('plaintext'),

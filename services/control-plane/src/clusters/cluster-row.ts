@@ -1,4 +1,5 @@
 import type { JWK } from 'jose';
+import { IS_PROVEN } from '../keys/status-keys.ts';
 
 /** Row of `fleet.cluster`. */
 export interface ClusterRow {
@@ -42,7 +43,7 @@ export const OVER_BUDGET = `
 /** Joins to `fleet.cluster c` what the mass-delete guard holds of each cluster, what it sent over its budget, and whether its topic is proven. */
 export const WITH_HOLDS = `
   left join lateral (${OVER_BUDGET}) over_budget on true
-  left join lateral (select coalesce(c.statuses_proven_at > u.seen_at, false) as proven from fleet.unproven_speaker u) proof on true
+  left join lateral (select ${IS_PROVEN} as proven from fleet.unproven_speaker u) proof on true
   left join lateral (
     select count(*) filter (where denied_at is null) as held, count(*) filter (where denied_at is not null) as denied, min(since) as held_since
       from fleet.held_stop s where s.cluster_id = c.id) held on true

@@ -2,7 +2,7 @@ import { isAlive, isCounted, streamIdOf, type ContainerGroupState } from '#libs/
 import type { AppendResult, EventStore, InboxMove, StreamAppend } from '#libs/event-store';
 import type { Batch, Messaging } from '#libs/messaging';
 import type { Logger, Metrics } from '#libs/observability';
-import type { Clock } from '#libs/runtime';
+import { allEnded, type Clock } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
 import { whoseFault } from '../clusters/whose-fault.ts';
 import type { StreamVault } from '../keys/stream-vault.ts';
@@ -108,10 +108,11 @@ export class IntakeHandler {
       await this.apply(batch, pods, inbox);
     } else {
       // Pods do not wait for what is put aside. An inventory is compared with all that came before it; only then has the batch been handled.
-      await both(
+      // A batch that comes again must not meet itself.
+      await allEnded([
         pods.size === 0 ? undefined : this.apply(batch, pods, undefined),
         this.aside.put(batch, misunderstood),
-      );
+      ]);
       for (const [clusterId, subjects] of over) await this.defer(clusterId, subjects);
       for (const { clusterId, body } of inventories) await this.parts.inventories.take(clusterId, body);
       await this.parts.store.append([], inbox);
@@ -288,11 +289,6 @@ export class IntakeHandler {
     if (inbox && results.every((result) => result.ok)) await store.append([], inbox);
     return results;
   }
-}
-
-/** Rejects when both have ended: a batch that comes again must not meet itself. */
-async function both(one: Promise<void> | undefined, other: Promise<void>): Promise<void> {
-  for (const result of await Promise.allSettled([one, other])) if (result.status === 'rejected') throw result.reason;
 }
 
 /** What was thrown may quote the message, secrets and all: its name is said, and the message itself is kept sealed. */

@@ -62,10 +62,10 @@ export class MessageReader {
       const sender: Sender = { proven: true, clusterId };
       return { kind: 'misunderstood', message, reason, sender, ...(clearText !== undefined && { clearText }) };
     };
-    if (subject !== INVENTORY && !podUid.safeParse(subject).success)
+    const isInventory = subject === INVENTORY;
+    if (!isInventory && !podUid.safeParse(subject).success)
       return refuse("the message's key does not end with a pod's UID or `inventory`");
     const bytes = message.value?.byteLength ?? 0;
-    const isInventory = subject === INVENTORY;
     if (!allowance.admit(clusterId, { bytes, isInventory, sentAt: message.timestamp }))
       return { kind: 'OverBudget', message, clusterId, subject };
     const opened = envelope.read();

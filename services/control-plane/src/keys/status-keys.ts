@@ -35,6 +35,9 @@ interface Row {
   readonly wrapped: Buffer;
 }
 
+/** Of `fleet.cluster c` and `fleet.unproven_speaker u`: whether all of the cluster's topic was said anew since somebody last spoke there without a MAC. */
+export const IS_PROVEN = 'coalesce(c.statuses_proven_at > u.seen_at, false)';
+
 const NEWEST = `left join lateral (
   select * from fleet.status_key k where k.cluster_id = c.id and k.key_generation = c.key_generation order by k.number desc limit 1) k on true`;
 
@@ -72,7 +75,7 @@ export class StatusKeys {
   async forAgent(clusterId: string, generation: number): Promise<StatusProof> {
     await this.signing([clusterId]);
     const { rows } = await this.pool.query<Row & { readonly proven: boolean }>(
-      `select k.cluster_id, k.kid, k.wrapped, coalesce(c.statuses_proven_at > u.seen_at, false) as proven
+      `select k.cluster_id, k.kid, k.wrapped, ${IS_PROVEN} as proven
          from fleet.status_key k join fleet.cluster c on c.id = k.cluster_id cross join fleet.unproven_speaker u
         where k.cluster_id = $1 and k.key_generation = $2 and c.key_generation = $2 and c.unregistered_at is null order by k.number`,
       [clusterId, generation],
@@ -91,7 +94,7 @@ export class StatusKeys {
          from fleet.cluster c cross join fleet.unproven_speaker u ${NEWEST}
         where ($1::text is null or c.id = $1) and c.joined_at is not null and c.unregistered_at is null
           and u.seen_at <= $4 and (k.filling_until is null or k.filling_until <= $2)
-          and (k.kid is null or k.made_at <= $3 or k.filled_at is null or c.statuses_proven_at is null or c.statuses_proven_at <= u.seen_at)
+          and (k.kid is null or k.made_at <= $3 or k.filled_at is null or not ${IS_PROVEN})
         order by c.id`,
       [clusterId ?? null, new Date(now), new Date(now - SIGNS_MS), new Date(now - QUIET_MS)],
     );
@@ -157,7 +160,7 @@ export class StatusKeys {
   async unproven(): Promise<number> {
     const { rows } = await this.pool.query<{ count: string }>(
       `select count(*) from fleet.cluster c cross join fleet.unproven_speaker u
-        where c.joined_at is not null and c.unregistered_at is null and coalesce(c.statuses_proven_at <= u.seen_at, true)`,
+        where c.joined_at is not null and c.unregistered_at is null and not ${IS_PROVEN}`,
     );
     return Number(rows[0]?.count ?? 0);
   }

@@ -3,6 +3,7 @@ import { parseStreamId } from '#libs/domain';
 import type { EventStore, RecordedEvent } from '#libs/event-store';
 import type { Messaging, OutgoingMessage } from '#libs/messaging';
 import type { Metrics } from '#libs/observability';
+import { allEnded } from '#libs/runtime';
 import { groupTimes } from '../container-groups/group-times.ts';
 import { containerGroupStreams, domainEvent, stateOf } from '../streams/stored-events.ts';
 import { cloudEvent } from './cloud-events.ts';
@@ -48,8 +49,7 @@ export class EventPublisher {
     const streams = await this.store.loadMany(containerGroupStreams(events));
     const ours = events.filter((event) => parseStreamId(event.streamId) !== undefined);
     // Side by side they share a request to the broker. Both are waited for, whichever fails: nothing of this round may be under way in the next.
-    const told = await Promise.allSettled([this.statuses.publishLoaded(streams, this.reach), this.tell(ours)]);
-    for (const result of told) if (result.status === 'rejected') throw result.reason;
+    await allEnded([this.statuses.publishLoaded(streams, this.reach), this.tell(ours)]);
     this.published.inc(ours.length);
     this.measure(ours, streams);
   }

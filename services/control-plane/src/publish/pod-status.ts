@@ -4,6 +4,7 @@ import type { EventStore, RecordedEvent } from '#libs/event-store';
 import { podAnnotationsOf, podEventsOf, podStatusOf } from '#libs/kubernetes';
 import type { OutgoingMessage } from '#libs/messaging';
 import type { AsideItem, AsideItems } from '#libs/observability';
+import { allEnded } from '#libs/runtime';
 import { whoseFault } from '../clusters/whose-fault.ts';
 import { oneByOne } from '../streams/one-by-one.ts';
 import type { ClusterVoice, Voice } from './cluster-voice.ts';
@@ -116,10 +117,7 @@ export class PodStatusPublisher {
 
   private async sendAll(batches: Batches, reach?: Reachable): Promise<void> {
     const voice = await this.voice.to([...batches.keys()]);
-    const sent = await Promise.allSettled(
-      [...batches].map(([clusterId, messages]) => this.send(voice, clusterId, messages, reach)),
-    );
-    for (const result of sent) if (result.status === 'rejected') throw result.reason;
+    await allEnded([...batches].map(([clusterId, messages]) => this.send(voice, clusterId, messages, reach)));
   }
 
   private async send(

@@ -18,7 +18,8 @@ const UNHURRIED = `set_config('synchronous_commit', 'off', true)`;
 /** The bucket of everybody whose seal proves nothing; no cluster has an empty id. */
 const STRANGERS = '';
 /** Of a row; the same expression as in its index. */
-const BUCKET = `(case when proven then cluster_id else '' end)`;
+const bucketIn = (row: string): string => `(case when ${row}proven then ${row}cluster_id else '' end)`;
+const BUCKET = bucketIn('');
 
 interface Group {
   readonly first: QuarantinedMessage;
@@ -94,7 +95,7 @@ export class Quarantine implements QuarantineDesk {
                 last_seen_at = case when t.last_offset > ${reached} then $1 else q.last_seen_at end,
                 last_offset = greatest(t.last_offset, ${reached}), last_log_epoch = t.epoch
            from t where q.fold_key = t.fold_key
-         returning q.id, q.fold_key, q.log_epoch, q.message_offset, (case when q.proven then q.cluster_id else '' end) as bucket),
+         returning q.id, q.fold_key, q.log_epoch, q.message_offset, ${bucketIn('q.')} as bucket),
        fresh as (
          insert into fleet.quarantine
            (topic, log_epoch, partition, message_offset, message_key, cluster_id, proven, reason, clear_part, original, value_bytes, value_digest,

@@ -65,17 +65,18 @@ export class HidingEventStore extends EventStore {
   }
 
   async append(streams: readonly StreamAppend[], inbox?: InboxMove): Promise<readonly AppendResult[]> {
-    const { inner, vault, hides } = this.parts;
-    if (!hides) return inner.append(streams, inbox);
+    const { inner, vault } = this.parts;
+    if (!this.parts.hides) return inner.append(streams, inbox);
     const parted = streams.map(({ events }) => events.map(hideTexts));
-    const hiding = streams.filter((_, index) => parted[index]!.some(({ hidden }) => hidden.length > 0));
+    const hides = parted.map((events) => events.some(({ hidden }) => hidden.length > 0));
+    const hiding = streams.filter((_, index) => hides[index]);
     // A key comes with the first version that needs one: where it was not there before, another append that made one makes ours a conflict.
     const known = await this.keysOf(hiding.filter(({ expected }) => expected > 0).map(({ streamId }) => streamId));
     const made = new Map<string, StreamKey>();
     for (const { streamId } of hiding) if (!known.has(streamId)) made.set(streamId, vault.create(streamId));
     const results = await inner.append(
       streams.map((stream, index): StreamAppend => {
-        if (!hiding.includes(stream)) return stream;
+        if (!hides[index]) return stream;
         const key = made.get(stream.streamId) ?? known.get(stream.streamId)?.key;
         const events = stream.events.map((event, i) => sealedEvent(event, parted[index]![i]!, key));
         const eventKey = made.get(stream.streamId)?.wrapped;
