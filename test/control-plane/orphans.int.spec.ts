@@ -92,6 +92,32 @@ describe('an open group of ours that no stream knows', () => {
     expect(rows).toEqual([{ phase: 'removed', decided_by: 'jo', open: false }]);
   });
 
+  it('is not taken for removed by one who may not see it, nor anything else', async () => {
+    await begin();
+    const orphan = await makeStrangersGroup(rig, 'never-heard-of', 1);
+    await quarantined(orphan);
+    // given a group that takes its time to end
+    await rig.simulator.control('PATCH', '/settings', { latencies: { terminatingMs: [600_000, 600_000] } });
+    await remove(orphan);
+    await rig.hurryUntil(
+      async () => (await historyOf(orphan)).includes('OrphanDeleteAccepted'),
+      'its delete is accepted',
+      5_000,
+    );
+
+    // when the permission to see is taken
+    await rig.simulator.control('PATCH', '/settings', { account: { permission: 'empty-lists' } });
+    const before = await lists();
+    await rig.hurryUntil(async () => (await lists()) >= before + 12, 'it is looked for again and again', 31_000);
+    expect([(await stateOf(orphan)).phase, await isOpen(orphan)]).toEqual(['removing', true]);
+
+    // and given back, after the group has gone
+    await rig.simulator.control('PATCH', '/clock', { advanceMs: 700_000 });
+    await rig.simulator.control('PATCH', '/settings', { account: { permission: 'ok' } });
+    await rig.hurryUntil(async () => (await stateOf(orphan)).phase === 'removed', 'it is removed', 31_000);
+    expect([await isOpen(orphan), await life('u1')]).toEqual([false, 'running']);
+  });
+
   it('is removed by the policy after its time, but not when somebody keeps it', async () => {
     rig = await LoopsRig.start();
     rig.orphanPolicy = { kind: 'remove-after', afterMs: 3_600_000 };

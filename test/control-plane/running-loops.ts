@@ -126,6 +126,8 @@ export class RunningLoops {
     const orphanWorker = new OrphanWorker({
       fleet: FLEET,
       store: storeOf('orphans'),
+      streams: streamsOf('orphans'),
+      scopes,
       queue: queueOf('orphans'),
       cases,
       orphanStreams: orphanStreamsOf('orphans'),

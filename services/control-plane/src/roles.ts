@@ -92,6 +92,8 @@ function startEffects(parts: Parts): Promise<RunningRole> {
     new OrphanWorker({
       fleet: config.fleet,
       store,
+      streams,
+      scopes: new PostgresScopes(parts),
       queue: effects,
       cases: new PostgresOrphanCases(parts.pool),
       orphanStreams: new OrphanStreams(parts),

@@ -22,16 +22,34 @@ describe('a group was shown', () => {
 
 describe('a read that does not return a deleted group', () => {
   it.each([
-    { shown: true, witnessed: true, waitedMs: 0, proves: true },
-    { shown: true, witnessed: false, waitedMs: 0, proves: false },
-    { shown: true, witnessed: false, waitedMs: 9_999, proves: false },
-    { shown: true, witnessed: false, waitedMs: 10_000, proves: true },
-    { shown: false, witnessed: true, waitedMs: 59_999, proves: false },
-    { shown: false, witnessed: false, waitedMs: 59_999, proves: false },
-    { shown: false, witnessed: true, waitedMs: 60_000, proves: true },
-  ])('shown $shown, witnessed $witnessed, after $waitedMs ms: $proves', ({ proves, ...missed }) => {
-    expect(provesGone(missed)).toBe(proves);
+    { shown: true, waitedMs: 0, proves: true },
+    { shown: false, waitedMs: 59_999, proves: false },
+    { shown: false, waitedMs: 60_000, proves: true },
+  ])('beside another group, shown $shown, after $waitedMs ms: $proves', ({ proves, ...missed }) => {
+    expect(provesGone({ ...missed, vouched: 'witness' })).toBe(proves);
   });
+
+  it.each([
+    { shown: true, waitedMs: 3_600_000, proves: false },
+    { shown: true, deletedAgainMs: 0, waitedMs: 9_999, proves: false },
+    { shown: true, deletedAgainMs: 0, waitedMs: 10_000, proves: true },
+    { shown: true, deletedAgainMs: 5_000, waitedMs: 10_000, proves: false },
+    { shown: false, deletedAgainMs: 0, waitedMs: 59_999, proves: false },
+    { shown: false, deletedAgainMs: 60_000, waitedMs: 69_999, proves: false },
+    { shown: false, deletedAgainMs: 60_000, waitedMs: 70_000, proves: true },
+  ])(
+    'where nothing else is to be seen, shown $shown, deleted again at $deletedAgainMs ms, after $waitedMs ms: $proves',
+    ({ proves, ...missed }) => {
+      expect(provesGone({ ...missed, vouched: 'nothing to see' })).toBe(proves);
+    },
+  );
+
+  it.each([true, false])(
+    'proves nothing, however long, where others should be seen and none is (shown %s)',
+    (shown) => {
+      expect(provesGone({ shown, vouched: 'nobody', deletedAgainMs: 0, waitedMs: 86_400_000 })).toBe(false);
+    },
+  );
 });
 
 describe('NotFound to a delete', () => {

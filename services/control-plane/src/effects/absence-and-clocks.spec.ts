@@ -1,11 +1,11 @@
-import { streamIdOf, type ContainerGroupCommand, type ContainerGroupState } from '#libs/domain';
+import { streamIdOf, type ContainerGroupCommand, type ContainerGroupState, type GroupSnapshot } from '#libs/domain';
 import type { EciClient, FoundGroup } from '#libs/eci';
 import { InMemoryDatabase, InMemoryEffectQueue, InMemoryEventStore } from '#libs/event-store';
 import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock, type Clock } from '#libs/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { placement, runPod, stopPod } from '../../../../libs/domain/src/container-group/samples.ts';
+import { NEWEST, placement, runPod, stopPod } from '../../../../libs/domain/src/container-group/samples.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';
 import { ConfirmEffects } from './confirm-effects.ts';
 import { DeleteEffects } from './delete-effects.ts';
@@ -19,6 +19,7 @@ const FLEET = 'f';
 const GROUP = 'eci-1';
 const OTHER = 'eci-other';
 const STREAM = streamIdOf('k1', 'u1');
+const OTHERS_STREAM = streamIdOf('k1', 'u2');
 const SECOND = 1_000;
 
 /** Appends that wait for company are sent at once. */
@@ -44,12 +45,23 @@ class WrongClock extends NoWaits {
   }
 }
 
+interface Blind {
+  readonly fromMs: number;
+  readonly forMs: number;
+  /** Deletes are refused as well. */
+  readonly deletesToo: boolean;
+}
+
 interface CloudPlan {
   /** When the group is made, and when reads and deletes begin to know it; milliseconds from now. Undefined: never made. */
   readonly madeMs?: number;
   readonly knownMs?: number;
   /** Another group of the fleet is there, so that every read shows something. */
   readonly other: boolean;
+  /** The permission to see is taken, milliseconds from now: every read is empty meanwhile. */
+  readonly blind?: Blind;
+  /** What a delete of what the cloud does not know is answered. Default `not-found`. */
+  readonly deleteOfUnknown?: 'done' | 'not-found';
 }
 
 /** A cloud that knows of a new group only after a while, in reads and deletes alike. */
@@ -78,7 +90,18 @@ class LaggingCloud {
     return this.exists && this.passedMs >= (this.plan.knownMs ?? Infinity);
   }
 
+  private get isBlind(): boolean {
+    const { fromMs = 0, forMs = 0 } = this.plan.blind ?? {};
+    return this.passedMs >= fromMs && this.passedMs < fromMs + forMs;
+  }
+
+  /** What whoever looks beside the effects is shown of the group. */
+  get sight(): GroupSnapshot | undefined {
+    return this.groups().find(({ snapshot }) => snapshot.containerGroupId === GROUP)?.snapshot;
+  }
+
   private groups(): FoundGroup[] {
+    if (this.isBlind) return [];
     const group = (containerGroupId: string, podUid: string): FoundGroup => ({
       snapshot: { containerGroupId, status: 'Running' },
       identity: { fleet: FLEET, clusterId: 'k1', podUid, attempt: 1 },
@@ -98,7 +121,8 @@ class LaggingCloud {
       value: this.groups().filter(({ snapshot }) => ids.includes(snapshot.containerGroupId)),
     }),
     delete: async (id: string) => {
-      if (id !== GROUP || !this.isKnown) return { kind: 'not-found', requestId: 'r' };
+      if (this.isBlind && this.plan.blind?.deletesToo) return { kind: 'refused', code: 'Forbidden.RAM', class: 'AUTH' };
+      if (id !== GROUP || !this.isKnown) return { kind: this.plan.deleteOfUnknown ?? 'not-found', requestId: 'r' };
       this.deletedAt = this.passedMs;
       return { kind: 'done', requestId: 'r' };
     },
@@ -124,6 +148,8 @@ class World {
   private readonly replicas: { readonly streams: StreamCommands; readonly handlers: readonly EffectHandler[] }[];
   private readonly clocks: Clocks;
   private claims = 0;
+  /** Seconds between sweeps. */
+  observeEvery = Infinity;
 
   constructor(plan: CloudPlan, clocks: Clocks) {
     this.clocks = clocks;
@@ -145,7 +171,9 @@ class World {
       queue,
       streams,
       clients: { for: () => Promise.resolve(cloud.client) },
-      scopes: { knownGroups: () => Promise.resolve(new Map()) },
+      scopes: {
+        knownGroups: () => Promise.resolve(new Map([[GROUP, STREAM] as const, [OTHER, OTHERS_STREAM] as const])),
+      },
       clock,
       random,
       logger: silentLogger,
@@ -161,6 +189,19 @@ class World {
 
   async say(by: number, ...commands: readonly ContainerGroupCommand[]): Promise<void> {
     await this.replicas[by % this.replicas.length]!.streams.execute(STREAM, commands, { actor: 'spec' });
+  }
+
+  /** The other group has a stream, so that it is known that it should be there. */
+  async knowTheOther(): Promise<void> {
+    const outcome = { kind: 'done', containerGroupId: OTHER, requestId: 'r' } as const;
+    const commands = [...placed, { type: 'RecordCreate', attempt: 1, outcome } as const];
+    await this.replicas[0]!.streams.execute(OTHERS_STREAM, commands, { actor: 'spec' });
+  }
+
+  /** The sweep beside the effects. */
+  private async observe(): Promise<void> {
+    const { sight } = this.cloud;
+    if (sight) await this.say(0, { type: 'Observe', snapshot: sight, knew: NEWEST });
   }
 
   state(): Promise<ContainerGroupState> {
@@ -185,6 +226,7 @@ class World {
       if (second === this.clocks.setAtSecond) this.databaseClock.byMs = this.clocks.setByMs;
       await this.clock.advance(SECOND);
       await this.turn(turns[second % turns.length]!);
+      if (second % this.observeEvery === this.observeEvery - 1) await this.observe();
       if (done(await this.state())) return second + 1;
     }
     return Infinity;
@@ -257,6 +299,61 @@ describe('whatever the clocks of replicas say', () => {
 
         expect(seconds).toBeLessThan(240);
         expect((await world.state()).end).toBeUndefined();
+      }),
+    );
+  });
+});
+
+describe('while the permission to see is taken, once, whenever and for however long', () => {
+  const blind = fc.record({
+    fromMs: fc.integer({ min: 0, max: 180_000 }),
+    forMs: fc.integer({ min: 0, max: 300_000 }),
+    deletesToo: fc.boolean(),
+  });
+  const deleteOfUnknown = fc.constantFrom('done', 'not-found');
+  const observeEvery = fc.integer({ min: 1, max: 30 });
+  const still = offBy(0).map((off) => ({ ...off, setByMs: 0 }));
+
+  it.each([{ other: true }, { other: false }])(
+    'a group is not taken for gone that runs, though its delete was accepted before the cloud knew it (others: $other)',
+    async ({ other }) => {
+      await fc.assert(
+        fc.asyncProperty(
+          still,
+          turns,
+          lagMs,
+          blind,
+          deleteOfUnknown,
+          observeEvery,
+          async (off, order, knownMs, when, answer, every) => {
+            const world = new World({ madeMs: 0, knownMs, other, blind: when, deleteOfUnknown: answer }, off);
+            world.observeEvery = every;
+            const outcome = { kind: 'done', containerGroupId: GROUP, requestId: 'r' } as const;
+            if (other) await world.knowTheOther();
+            await world.say(0, ...placed, { type: 'RecordCreate', attempt: 1, outcome });
+            await world.say(1, stopPod());
+
+            const seconds = await world.run(order, 800, isGone);
+
+            expect(world.cloud.exists).toBe(false);
+            expect(seconds).toBeLessThan(700);
+          },
+        ),
+        { numRuns: 300 },
+      );
+    },
+  );
+
+  it('an attempt is not taken for absent that made a group', async () => {
+    await fc.assert(
+      fc.asyncProperty(still, turns, lagMs, blind, async (off, order, lag, when) => {
+        const world = new World({ madeMs: 1_000, knownMs: 1_000 + lag, other: true, blind: when }, off);
+        await world.knowTheOther();
+        await world.say(0, ...placed, { type: 'RecordCreate', attempt: 1, outcome: { kind: 'unknown', reason: 'x' } });
+
+        await world.run(order, 800, ({ attempt }) => attempt?.outcome === 'open' || attempt?.outcome === 'absent');
+
+        expect((await world.state()).attempt?.outcome).toBe('open');
       }),
     );
   });

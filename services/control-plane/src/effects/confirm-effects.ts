@@ -1,5 +1,4 @@
 import {
-  isFinalStatus,
   lastSight,
   placeOfGroup,
   provesGone,
@@ -8,6 +7,7 @@ import {
   type ContainerGroupCommand,
   type ContainerGroupState,
   type GroupSnapshot,
+  type Vouched,
 } from '#libs/domain';
 import type { EciClient } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
@@ -16,22 +16,22 @@ import type { EachRow } from './each-row.ts';
 import { claimOf, EffectHandler, waitedMs, type Releases } from './held-effect.ts';
 import { loadStates, type LoadedRow } from './loaded-row.ts';
 import type { EffectMetrics } from './metrics.ts';
+import { deleteOnceMore, evidenceOf, missedOf } from '../evidence/missed-group.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
+import { IDS_BESIDE_WITNESSES, WitnessedReads } from '../evidence/witnessed-reads.ts';
 
-/** Ids of one read (ECI docs: 20). */
-const IDS = 20;
-/** Groups kept in mind as witnesses of each place. */
-const WITNESSES = 200;
-/** A group that may not be shown yet is looked for this often, and one that only time proves gone this often. */
+/** A group that may not be shown yet is looked for this often, one that was shown this often, and both this often once nobody vouches for long. */
 const LOOK_AGAIN_MS = 2_000;
 const LOOK_ONCE_MORE_MS = READS_APART_MS / 2;
+const LOOK_SELDOM_MS = 30_000;
+const UNVOUCHED_FOR_LONG_MS = 60_000;
 /** A group that is still there so long after its delete was accepted is deleted once more: it may have been accepted before the cloud knew the group. */
 const DELETE_AGAIN_MS = 120_000;
 
 /**
- * Confirm rows: prove that a group is gone after the cloud accepted our delete. Proof is a read by id that returned another known group but not
- * this one, or NotFound to a second delete, or two reads 10 s apart. A group that no read has shown yet may merely not be shown yet: for a minute
- * only NotFound to a delete proves that it is gone. A group that is still there is observed on the way.
+ * Confirm rows: prove that a group is gone after the cloud accepted our delete ({@link provesGone}): by a read by id that returned another group but
+ * not this one, or by NotFound to a second delete. Where no other group is there, by a second delete that the cloud accepted and reads after it; where
+ * others should be and none is shown, reads prove nothing. A group that is still there is observed on the way.
  */
 export class ConfirmEffects extends EffectHandler {
   readonly kind = 'Confirm';
@@ -39,8 +39,7 @@ export class ConfirmEffects extends EffectHandler {
   private readonly releases: Releases;
   private readonly metrics: EffectMetrics;
   private readonly rows: EachRow;
-  /** Groups that were seen lately, by place: a read that returns one of them was allowed to see and did look. */
-  private readonly witnesses = new Map<string, Set<string>>();
+  private readonly reads: WitnessedReads;
 
   constructor(parts: EffectParts, tools: { releases: Releases; metrics: EffectMetrics; rows: EachRow }) {
     super();
@@ -48,6 +47,7 @@ export class ConfirmEffects extends EffectHandler {
     this.releases = tools.releases;
     this.metrics = tools.metrics;
     this.rows = tools.rows;
+    this.reads = new WitnessedReads(parts);
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
@@ -63,9 +63,8 @@ export class ConfirmEffects extends EffectHandler {
       places.set(place, [...(places.get(place) ?? []), { row, state }]);
     }
     for (const work of places.values()) {
-      // Two places stay free for witnesses.
-      for (let start = 0; start < work.length; start += IDS - 2) {
-        const part = work.slice(start, start + IDS - 2);
+      for (let start = 0; start < work.length; start += IDS_BESIDE_WITNESSES) {
+        const part = work.slice(start, start + IDS_BESIDE_WITNESSES);
         await this.readPart(part);
         for (const { row } of part) settled(row);
       }
@@ -88,15 +87,16 @@ export class ConfirmEffects extends EffectHandler {
     }
   }
 
-  private async read(work: readonly LoadedRow[], mayLook = true): Promise<void> {
+  private async read(work: readonly LoadedRow[]): Promise<void> {
     const [one] = work;
     if (!one) return;
-    const { accountId, region } = placeOfGroup(one.state, one.row.key);
-    const place = `${accountId}/${region}`;
-    const client = await this.parts.clients.for(accountId, region);
-    const wanted = new Set(work.map(({ row }) => row.key));
-    const witnesses = [...(this.witnesses.get(place) ?? [])].filter((id) => !wanted.has(id)).slice(-2);
-    const answer = await client.describe([...wanted, ...witnesses]);
+    const place = placeOfGroup(one.state, one.row.key);
+    const client = await this.parts.clients.for(place.accountId, place.region);
+    const answer = await this.reads.read(
+      place,
+      client,
+      work.map(({ row }) => row.key),
+    );
     if (answer.kind !== 'done') {
       if (answer.kind === 'refused' && answer.class === 'THROTTLED') {
         this.metrics.throttled.inc({ action: 'describe' });
@@ -108,48 +108,22 @@ export class ConfirmEffects extends EffectHandler {
       }
       return;
     }
-    const seen = new Map(answer.value.map(({ snapshot }) => [snapshot.containerGroupId, snapshot]));
-    this.remember(place, witnesses, seen);
-    // Nobody was there to prove that the read did look: most likely another group runs, and the same read with it settles the matter at once.
-    if (seen.size === 0 && mayLook && (await this.findWitnesses(place, client))) return this.read(work, false);
+    const { seen, vouched } = answer.value;
     await Promise.all(
       work.map(({ row, state }) => {
-        const snapshot = seen.get(row.key);
+        const group = seen.get(row.key);
         return this.rows.attempt(row, () =>
-          snapshot ? this.stillThere(row, state, snapshot) : this.missing(row, state, client, seen.size > 0),
+          group ? this.stillThere(row, state, group.snapshot) : this.missing(row, state, client, vouched),
         );
       }),
     );
-  }
-
-  /** Looks for groups of the fleet that are there now; whether there are any. */
-  private async findWitnesses(place: string, client: EciClient): Promise<boolean> {
-    const answer = await client.list({ fleet: this.parts.fleet });
-    if (answer.kind !== 'done') return false;
-    this.remember(place, [], new Map(answer.value.groups.map(({ snapshot }) => [snapshot.containerGroupId, snapshot])));
-    return (this.witnesses.get(place)?.size ?? 0) > 0;
-  }
-
-  /** Groups that ended are no good witnesses: the cloud forgets them. */
-  private remember(place: string, asked: readonly string[], seen: ReadonlyMap<string, GroupSnapshot>): void {
-    const known = this.witnesses.get(place) ?? new Set();
-    this.witnesses.set(place, known);
-    for (const id of asked) if (!seen.has(id)) known.delete(id);
-    for (const [id, { status }] of seen) {
-      known.delete(id);
-      if (!isFinalStatus(status) && status !== 'Terminating') known.add(id);
-    }
-    for (const id of known) {
-      if (known.size <= WITNESSES) break;
-      known.delete(id);
-    }
   }
 
   private async missing(
     row: EffectRow,
     state: ContainerGroupState,
     client: EciClient,
-    witnessed: boolean,
+    vouched: Vouched,
   ): Promise<void> {
     const containerGroupId = row.key;
     const gone = (evidence: string) =>
@@ -158,24 +132,25 @@ export class ConfirmEffects extends EffectHandler {
         { type: 'RecordGone', containerGroupId, evidence },
         { actor: ACTOR, known: state, claim: claimOf(row) },
       );
-    const missed = { shown: wasShown(state, containerGroupId), witnessed, waitedMs: waitedMs(row, 'missedMs') };
+    const missed = { shown: wasShown(state, containerGroupId), vouched, ...missedOf(row) };
+    const { shown, waitedMs } = missed;
     if (provesGone(missed)) {
-      const seconds = Math.round(missed.waitedMs / 1000);
-      await gone(
-        witnessed
-          ? 'after our delete a read by id returned another group, but not this one'
-          : `after our delete reads by id did not return it for ${seconds} s`,
-      );
+      await gone(evidenceOf(missed));
       return;
     }
-    if (missed.waitedMs % READS_APART_MS === 0) {
-      const second = await client.delete(containerGroupId);
-      if (second.kind === 'not-found') {
-        await gone('the cloud answered NotFound to a second delete');
-        return;
-      }
+    const { data, again } = await deleteOnceMore(row, missed, () => client.delete(containerGroupId));
+    if (again?.kind === 'not-found') {
+      await gone('the cloud answered NotFound to a second delete');
+      return;
     }
-    await this.releases.wait(row, 'missedMs', missed.shown ? LOOK_ONCE_MORE_MS : LOOK_AGAIN_MS);
+    const isLong = vouched === 'nobody' && waitedMs >= UNVOUCHED_FOR_LONG_MS;
+    if (isLong)
+      this.parts.logger.warn('the cloud shows no group although others should be there: nothing is taken for gone', {
+        streamId: row.streamId,
+        containerGroupId,
+      });
+    const afterMs = isLong ? LOOK_SELDOM_MS : shown ? LOOK_ONCE_MORE_MS : LOOK_AGAIN_MS;
+    await this.releases.wait(row, 'missedMs', afterMs, { data });
   }
 
   private async stillThere(row: EffectRow, state: ContainerGroupState, snapshot: GroupSnapshot): Promise<void> {

@@ -13,7 +13,7 @@ import { CALL_DEADLINE_MS, claimOf, EffectHandler, waitedMs, type Releases } fro
 import type { EachRow } from './each-row.ts';
 import { listAll } from './list-all.ts';
 import { loadStates } from './loaded-row.ts';
-import { CallerSight } from './may-see.ts';
+import { CallerSight } from '../evidence/may-see.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
@@ -68,10 +68,11 @@ export class LookUpEffects extends EffectHandler {
     const client = await clients.for(accountId, region);
     const filter: TagFilter = { fleet, ...ids, ...(attempt > 0 && { attempt }) };
     const lookedAt = this.parts.clock.now();
+    const askedAt = this.parts.clock.monotonic();
     const groups = await this.look(client, filter, row);
     if (!groups) return;
     if (groups.length > 0) return this.adopt(row, attempt, groups);
-    if (!(await this.sight.maySee({ accountId, region }, client))) {
+    if (!(await this.sight.maySee({ accountId, region }, client, askedAt))) {
       // What is not shown may be there all the same. The row keeps its progress.
       this.parts.logger.warn('a look-up found nothing, nor does the cloud show any other group: it proves nothing', {
         streamId: row.streamId,

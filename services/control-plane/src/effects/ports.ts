@@ -5,7 +5,7 @@ import type { Clock, Ids, Random } from '#libs/runtime';
 import type { StreamVault } from '../keys/stream-vault.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import type { AgentCommands } from '../intake/ports.ts';
-import type { KnownGroups } from './may-see.ts';
+import type { KnownGroups } from '../evidence/may-see.ts';
 
 export type Gates = Pick<GateQueue, 'look' | 'report'>;
 

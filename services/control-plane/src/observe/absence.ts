@@ -1,8 +1,5 @@
 import { LISTS_APART_MS, VISIBLE_AFTER_MS } from '#libs/domain';
 
-/** An empty list is no evidence once more groups than this should be in it: permission lost, or the cloud's fault. */
-export const FREEZE_ABOVE = 10;
-
 export interface CompleteList {
   /** By a clock that nobody sets, milliseconds. */
   readonly beganAt: number;
@@ -17,11 +14,6 @@ export interface CompleteList {
 export class Absences {
   /** When each was first missing, and since when its absence counts; by the clock of the list. */
   private readonly missing = new Map<string, { readonly first: number; readonly since?: number }>();
-
-  /** An empty list where many groups should be: it proves nothing, and nothing is concluded from it. */
-  static provesNothing(list: CompleteList, open: number): boolean {
-    return list.seen.size === 0 && open > FREEZE_ABOVE;
-  }
 
   /**
    * `known`: open groups as they are known at `now`, by the clock of the list; true = so young, as far as clocks can tell, that it may not be

@@ -4,7 +4,7 @@ import { InMemoryDatabase, InMemoryEventStore } from '#libs/event-store';
 import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { placement, runPod } from '../../../../libs/domain/src/container-group/samples.ts';
+import { NEWEST, placement, runPod } from '../../../../libs/domain/src/container-group/samples.ts';
 import { Asking } from '../accounts/ordered-eci.ts';
 import { groupTimes } from '../container-groups/group-times.ts';
 import { OrphanStreams } from '../orphans/orphan-streams.ts';
@@ -26,13 +26,20 @@ class NoWaits extends VirtualClock {
   }
 }
 
-class NoScopes extends Scopes {
+class KnownScopes extends Scopes {
+  private readonly known: ReadonlyMap<string, string>;
+
+  constructor(known: ReadonlyMap<string, string>) {
+    super();
+    this.known = known;
+  }
+
   ensure = () => Promise.resolve();
   all = () => Promise.resolve([scope]);
   hold = () => Promise.resolve({});
   note = () => Promise.resolve();
   leave = () => Promise.resolve();
-  knownGroups = () => Promise.resolve(new Map());
+  knownGroups = () => Promise.resolve(this.known);
 }
 
 class NotedOrphans extends Orphans {
@@ -48,6 +55,54 @@ class NoCases extends OrphanCases {
   open = () => Promise.resolve([]);
   overdue = () => Promise.resolve([]);
   placesAtWork = () => Promise.resolve([]);
+}
+
+/** An inventory of a cloud that lists and reads these groups; `known`: group → stream. */
+function inventoryOf({
+  clock,
+  store,
+  streams,
+  orphans = new NotedOrphans(),
+  groups,
+  known = new Map(),
+}: {
+  readonly clock: VirtualClock;
+  readonly store: InMemoryEventStore;
+  readonly streams: StreamCommands;
+  readonly orphans?: NotedOrphans;
+  readonly groups: () => readonly FoundGroup[];
+  readonly known?: ReadonlyMap<string, string>;
+}): CloudInventory {
+  const client = {
+    list: () => Promise.resolve({ kind: 'done', requestId: 'r', value: { groups: groups() } }),
+    describe: (ids: readonly string[]) =>
+      Promise.resolve({
+        kind: 'done',
+        requestId: 'r',
+        value: groups().filter(({ snapshot }) => ids.includes(snapshot.containerGroupId)),
+      }),
+  } as unknown as EciClient;
+  const base = { clock, logger: silentLogger, metrics: new Metrics() };
+  const parts = {
+    fleet: 'f',
+    scope,
+    client,
+    store,
+    streams,
+    gates: { report: () => Promise.resolve() },
+    sights: new Sights(new Asking()),
+    scopes: new KnownScopes(known),
+    orphans,
+    cases: new NoCases(),
+    orphanStreams: new OrphanStreams({ store, clock, ids: new SeededIds(new SeededRandom(2)) }),
+    clock,
+    random: new SeededRandom(1),
+    logger: silentLogger,
+    metrics: observeMetrics(new Metrics()),
+    aside: new SetAside<GroupSnapshot>({ ...base, random: new SeededRandom(1), loop: 'observe' }),
+    passedOver: new AsideItems({ ...base, loop: 'inventory' }),
+  };
+  return new CloudInventory(parts, new ApplySights(parts));
 }
 
 describe('an inventory of groups that ended before anybody knew of them', () => {
@@ -83,38 +138,8 @@ describe('an inventory of groups that ended before anybody knew of them', () => 
       { actor: 'spec' },
     );
 
-  const take = (): Promise<string> => {
-    const client = {
-      list: () => Promise.resolve({ kind: 'done', requestId: 'r', value: { groups } }),
-      describe: (ids: readonly string[]) =>
-        Promise.resolve({
-          kind: 'done',
-          requestId: 'r',
-          value: groups.filter(({ snapshot }) => ids.includes(snapshot.containerGroupId)),
-        }),
-    } as unknown as EciClient;
-    const base = { clock, logger: silentLogger, metrics: new Metrics() };
-    const parts = {
-      fleet: 'f',
-      scope,
-      client,
-      store,
-      streams,
-      gates: { report: () => Promise.resolve() },
-      sights: new Sights(new Asking()),
-      scopes: new NoScopes(),
-      orphans,
-      cases: new NoCases(),
-      orphanStreams: new OrphanStreams({ store, clock, ids: new SeededIds(new SeededRandom(2)) }),
-      clock,
-      random: new SeededRandom(1),
-      logger: silentLogger,
-      metrics: observeMetrics(new Metrics()),
-      aside: new SetAside<GroupSnapshot>({ ...base, random: new SeededRandom(1), loop: 'observe' }),
-      passedOver: new AsideItems({ ...base, loop: 'inventory' }),
-    };
-    return new CloudInventory(parts, new ApplySights(parts)).take(new AbortController().signal);
-  };
+  const take = (): Promise<string> =>
+    inventoryOf({ clock, store, streams, orphans, groups: () => groups }).take(new AbortController().signal);
 
   it('names one of an attempt that was taken for absent, once, and counts what it cost', async () => {
     await absent();
@@ -145,4 +170,59 @@ describe('an inventory of groups that ended before anybody knew of them', () => 
 
     expect(orphans.noted).toEqual(['eci-open']);
   });
+});
+
+describe('lists that lack groups which nobody deleted', () => {
+  const found = (containerGroupId: string, podUid: string): FoundGroup => ({
+    snapshot: { containerGroupId, status: 'Running' },
+    identity: { fleet: 'f', clusterId: 'k1', podUid, attempt: 1 },
+  });
+
+  it.each([1, 2, 10])(
+    'show that they are gone only beside one that they should show, also of a fleet with %i groups',
+    async (count) => {
+      const clock = new NoWaits();
+      const store = new InMemoryEventStore(new InMemoryDatabase({ clock }));
+      const streams = new StreamCommands({ store, clock, ids: new SeededIds(new SeededRandom(1)) });
+      const running = Array.from({ length: count }, (_, i) => found(`eci-${i}`, `u${i}`));
+      const known = new Map<string, string>();
+      for (const { snapshot, identity } of running) {
+        const streamId = streamIdOf('k1', identity?.podUid as string);
+        const { containerGroupId } = snapshot;
+        known.set(containerGroupId, streamId);
+        const outcome = { kind: 'done', containerGroupId, requestId: 'r' } as const;
+        await streams.execute(
+          streamId,
+          [
+            runPod(),
+            { type: 'ChoosePlacement', choice: placement(1) },
+            { type: 'RecordCreate', attempt: 1, outcome },
+            { type: 'Observe', snapshot, knew: NEWEST },
+          ],
+          { actor: 'spec' },
+        );
+      }
+      let shown: readonly FoundGroup[] = running;
+      const inventory = inventoryOf({ clock, store, streams, groups: () => shown, known });
+      const take = async (times: number): Promise<void> => {
+        for (let i = 0; i < times; i++) {
+          await clock.advance(90_000);
+          await inventory.take(new AbortController().signal);
+        }
+      };
+      const open = async (): Promise<number> =>
+        [...(await streams.loadMany([...known.values()])).values()].filter(({ group }) => group?.open).length;
+      await take(1);
+
+      // when nothing is listed: the permission may be lost, and the groups run on
+      shown = [];
+      await take(5);
+      expect(await open()).toBe(count);
+
+      // when a group is listed that is new, and none of them
+      shown = [found('eci-new', 'u-new')];
+      await take(3);
+      expect(await open()).toBe(0);
+    },
+  );
 });

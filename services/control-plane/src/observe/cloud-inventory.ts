@@ -1,7 +1,8 @@
 import { isFinalStatus, streamIdOf, VISIBLE_AFTER_MS, type GroupSnapshot } from '#libs/domain';
 import type { FoundGroup, GroupIdentity } from '#libs/eci';
 import { Absences, type CompleteList } from './absence.ts';
-import { IDS, INVENTORY_EVERY_MS, type ApplyParts, type ApplySights } from './apply-sights.ts';
+import { INVENTORY_EVERY_MS, type ApplyParts, type ApplySights } from './apply-sights.ts';
+import { IDS_BESIDE_WITNESSES, WitnessedReads } from '../evidence/witnessed-reads.ts';
 import { OrphanDesk } from '../orphans/orphan-desk.ts';
 import type { OrphanStreams } from '../orphans/orphan-streams.ts';
 import type { OrphanCase, OrphanCases } from '../orphans/ports.ts';
@@ -38,12 +39,14 @@ export class CloudInventory {
   private readonly parts: CloudInventoryParts;
   private readonly apply: ApplySights;
   private readonly absences = new Absences();
+  private readonly reads: WitnessedReads;
   private readonly desk: OrphanDesk;
 
   constructor(parts: CloudInventoryParts, apply: ApplySights) {
     this.parts = parts;
     this.apply = apply;
-    this.desk = new OrphanDesk({ ...parts, one: (id, work) => this.apply.one(id, work) });
+    this.reads = new WitnessedReads(parts);
+    this.desk = new OrphanDesk({ ...parts, reads: this.reads, one: (id, work) => this.apply.one(id, work) });
   }
 
   /** Some group was missing: the next inventory should not wait long. */
@@ -171,42 +174,40 @@ export class CloudInventory {
     return { open, streamOf: new Map(known) };
   }
 
-  /** An empty list where many groups should be proves nothing, about groups and orphans alike: it is said, and nothing is concluded. */
+  /**
+   * An empty list where any group should be proves nothing, about groups and orphans alike: nothing is concluded from it. It is said as well, unless
+   * all of them may be too young to be listed.
+   */
   private isEvidence(list: CompleteList, { open }: Missing, cases: readonly OrphanCase[]): boolean {
     const { scope, metrics, logger } = this.parts;
     const known = open.size + cases.length;
-    const frozen = Absences.provesNothing(list, known);
+    const isEmpty = list.seen.size === 0 && known > 0;
+    const frozen = isEmpty && (cases.length > 0 || [...open.values()].includes(false));
     metrics.frozen.set({ account: scope.accountId, region: scope.region }, frozen ? 1 : 0);
     if (frozen)
-      logger.error('the cloud lists no group although there should be many: nothing is concluded from it', {
+      logger.error('the cloud lists no group although there should be some: nothing is concluded from it', {
         ...scope,
         known,
       });
-    return !frozen;
+    return !isEmpty;
   }
 
   private async recordGone(list: CompleteList, { open, streamOf }: Missing): Promise<void> {
     const suspects = this.absences.compare(list, open, this.parts.clock.monotonic());
-    const witness = [...list.seen].find((id) => this.parts.sights.get(id)?.open);
-    for (let start = 0; start < suspects.length; start += IDS - 1) {
-      await this.readDirectly(suspects.slice(start, start + IDS - 1), witness, streamOf);
+    for (let start = 0; start < suspects.length; start += IDS_BESIDE_WITNESSES) {
+      await this.readDirectly(suspects.slice(start, start + IDS_BESIDE_WITNESSES), streamOf);
     }
   }
 
-  private async readDirectly(
-    ids: readonly string[],
-    witness: string | undefined,
-    streamOf: ReadonlyMap<string, string>,
-  ): Promise<void> {
-    const { client, metrics, logger } = this.parts;
-    const answer = await client.describe(witness === undefined ? ids : [...ids, witness]);
-    if (answer.kind !== 'done') return;
-    const found = new Set(answer.value.map(({ snapshot }) => snapshot.containerGroupId));
-    // A read that does not even return a group that was listed a moment ago proves nothing.
-    if (witness !== undefined && !found.has(witness)) return;
+  private async readDirectly(ids: readonly string[], streamOf: ReadonlyMap<string, string>): Promise<void> {
+    const { client, metrics, logger, scope } = this.parts;
+    const answer = await this.reads.read(scope, client, ids);
+    // A read that does not even return a group that is listed proves nothing.
+    if (answer.kind !== 'done' || answer.value.vouched !== 'witness') return;
+    const { seen } = answer.value;
     for (const id of ids) {
       const streamId = streamOf.get(id);
-      if (found.has(id) || streamId === undefined) continue;
+      if (seen.has(id) || streamId === undefined) continue;
       logger.warn('a container group vanished without our delete', { streamId, containerGroupId: id });
       const evidence = 'missing from two complete lists at least a minute apart and from a direct read';
       await this.apply.one(id, async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Absences, FREEZE_ABOVE } from './absence.ts';
+import { Absences } from './absence.ts';
 import { merged } from './sights.ts';
 import { windowSeconds } from './window.ts';
 
@@ -55,12 +55,6 @@ describe('which groups are gone', () => {
     const at = (ms: number) => absences.compare(list(T0 + ms), young, T0 + ms);
     expect([at(0), at(MINUTE - 1), at(MINUTE), at(2 * MINUTE - 1)]).toEqual([[], [], [], []]);
     expect(at(2 * MINUTE)).toEqual(['b']);
-  });
-
-  it('concludes nothing from an empty list where many groups should be', () => {
-    expect(Absences.provesNothing(list(T0), FREEZE_ABOVE + 1)).toBe(true);
-    expect(Absences.provesNothing(list(T0), FREEZE_ABOVE)).toBe(false);
-    expect(Absences.provesNothing(list(T0, 'a'), 1_000)).toBe(false);
   });
 
   it('never suspects a group that one of the last two lists holds', () => {

@@ -3,6 +3,7 @@ import type { EciClient, FoundGroup } from '#libs/eci';
 import type { EventStore } from '#libs/event-store';
 import type { Logger } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
+import { IDS_BESIDE_WITNESSES, type WitnessedReads } from '../evidence/witnessed-reads.ts';
 import { Absences, type CompleteList } from '../observe/absence.ts';
 import type { Orphans, Scope } from '../observe/ports.ts';
 import { streamsOf } from './known-streams.ts';
@@ -13,6 +14,7 @@ export interface OrphanDeskParts {
   readonly fleet: string;
   readonly scope: Scope;
   readonly client: EciClient;
+  readonly reads: WitnessedReads;
   readonly store: EventStore;
   readonly orphans: Orphans;
   readonly cases: OrphanCases;
@@ -23,9 +25,12 @@ export interface OrphanDeskParts {
   readonly one: (containerGroupId: string, work: () => Promise<void>) => Promise<void>;
 }
 
-/** Ids of one read (ECI docs). */
-const IDS = 20;
 const ACTOR = 'control-plane:observe';
+
+interface DirectReads {
+  readonly found: ReadonlyMap<string, FoundGroup>;
+  readonly witnessed: ReadonlySet<string>;
+}
 
 /**
  * Judges the strangers of one place after each complete list: open groups with our tag that no stream knows. A young one is noted and left alone;
@@ -60,7 +65,7 @@ export class OrphanDesk {
     // Nothing is concluded from half an answer; the next list comes.
     if (!read) return undefined;
     const ours = strangers.flatMap(({ snapshot }) => {
-      const now = read.get(snapshot.containerGroupId);
+      const now = read.found.get(snapshot.containerGroupId);
       return now && this.isOpenAndOurs(now) ? [this.factsOf(now)] : [];
     });
     const known = await streamsOf(store, ours);
@@ -115,10 +120,11 @@ export class OrphanDesk {
     const read = await this.read(rest.map(({ containerGroupId }) => containerGroupId));
     if (!read) return;
     for (const each of rest) {
-      const group = read.get(each.containerGroupId);
+      const group = read.found.get(each.containerGroupId);
       if (!group) {
         const evidence = 'missing from two complete lists at least a minute apart and from a direct read';
-        if (suspects.has(each.containerGroupId)) await this.closeOne(each, 'vanished', evidence);
+        const isProven = suspects.has(each.containerGroupId) && read.witnessed.has(each.containerGroupId);
+        if (isProven) await this.closeOne(each, 'vanished', evidence);
       } else if (isFinalStatus(group.snapshot.status)) {
         await this.closeOne(each, 'ended', `it is ${group.snapshot.status}`);
       } else if (group.identity?.fleet !== this.parts.fleet) {
@@ -139,15 +145,19 @@ export class OrphanDesk {
     });
   }
 
-  /** Direct reads; undefined when one of them was not answered. */
-  private async read(ids: readonly string[]): Promise<ReadonlyMap<string, FoundGroup> | undefined> {
+  /** Direct reads, and of which ids it means something that they are missing. Undefined when one of them was not answered. */
+  private async read(ids: readonly string[]): Promise<DirectReads | undefined> {
+    const { reads, scope, client } = this.parts;
     const found = new Map<string, FoundGroup>();
-    for (let start = 0; start < ids.length; start += IDS) {
-      const answer = await this.parts.client.describe(ids.slice(start, start + IDS));
+    const witnessed = new Set<string>();
+    for (let start = 0; start < ids.length; start += IDS_BESIDE_WITNESSES) {
+      const part = ids.slice(start, start + IDS_BESIDE_WITNESSES);
+      const answer = await reads.read(scope, client, part);
       if (answer.kind !== 'done') return undefined;
-      for (const group of answer.value) found.set(group.snapshot.containerGroupId, group);
+      for (const [id, group] of answer.value.seen) found.set(id, group);
+      if (answer.value.vouched === 'witness') for (const id of part) witnessed.add(id);
     }
-    return found;
+    return { found, witnessed };
   }
 
   private isOpenAndOurs({ snapshot, identity }: FoundGroup): boolean {

@@ -6,14 +6,19 @@ import {
   type OrphanCommand,
   type OrphanId,
   type OrphanState,
+  type Vouched,
 } from '#libs/domain';
 import type { DeleteAnswer, EciClient, EciClients, FoundGroup } from '#libs/eci';
 import { isTrouble, type EffectQueue, type EffectRow, type EventStore } from '#libs/event-store';
 import { AsideItems, errorMessage, type AsideItem, type Logger, type Metrics } from '#libs/observability';
 import type { Clock, Ids, LoopStep, Random } from '#libs/runtime';
 import { claimOf, LEASE_MS, Releases, waitedMs } from '../effects/held-effect.ts';
+import type { KnownGroups } from '../evidence/may-see.ts';
+import { deleteOnceMore, evidenceOf, missedOf } from '../evidence/missed-group.ts';
+import { WitnessedReads } from '../evidence/witnessed-reads.ts';
 import { laneName } from '../streams/lanes.ts';
 import { SetAside } from '../streams/set-aside.ts';
+import type { StreamCommands } from '../streams/stream-commands.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 import { streamsOf } from './known-streams.ts';
 import { REMOVE_ORPHAN, type OrphanStreams } from './orphan-streams.ts';
@@ -22,6 +27,8 @@ import type { OrphanCases } from './ports.ts';
 export interface OrphanWorkerParts {
   readonly fleet: string;
   readonly store: EventStore;
+  readonly streams: Pick<StreamCommands, 'loadEach'>;
+  readonly scopes: KnownGroups;
   readonly queue: EffectQueue;
   readonly cases: OrphanCases;
   readonly orphanStreams: OrphanStreams;
@@ -57,11 +64,13 @@ export class OrphanWorker {
   private readonly loop: SupervisedLoop;
   private readonly aside: AsideItems;
   private readonly placesAside: SetAside<Place>;
+  private readonly reads: WitnessedReads;
   private readonly removed;
 
   constructor(parts: OrphanWorkerParts) {
     this.parts = parts;
     this.releases = new Releases(parts.queue, parts.random);
+    this.reads = new WitnessedReads(parts);
     this.removed = parts.metrics.counter('eci_fleet_orphans_removed_total', 'Orphans that were removed on request', [
       'account',
       'region',
@@ -131,8 +140,9 @@ export class OrphanWorker {
 
   private async remove(row: EffectRow, id: OrphanId, state: OrphanState, client: EciClient): Promise<void> {
     const { queue } = this.parts;
-    const seen = await this.read(row, id, client);
-    if (seen === 'unanswered') return;
+    const read = await this.read(row, id, client);
+    if (!read) return;
+    const { seen } = read;
     // A delete that may have gone out was of this very group: repeating it needs no second look at its tags.
     if (!seen && !row.mayHaveBeenSent) return this.later(row, NOT_SEEN_MS, true);
     const closed = seen && (await this.noOrphanAnyMore(id, state, seen));
@@ -181,9 +191,10 @@ export class OrphanWorker {
   }
 
   private async confirm(row: EffectRow, id: OrphanId, client: EciClient): Promise<void> {
-    const seen = await this.read(row, id, client);
-    if (seen === 'unanswered') return;
-    if (!seen) return this.missing(row, id, client);
+    const read = await this.read(row, id, client);
+    if (!read) return;
+    const { seen, vouched } = read;
+    if (!seen) return this.missing(row, id, client, vouched);
     const { status } = seen.snapshot;
     if (isFinalStatus(status)) return this.gone(row, id, `after our delete it is ${status}`);
     const waited = waitedMs(row, 'presentMs');
@@ -192,15 +203,15 @@ export class OrphanWorker {
     return this.releases.wait(row, 'presentMs', afterMs, { data: {} });
   }
 
-  /** Not in the answer of a read: proven gone by NotFound to a second delete, or by a second read. */
-  private async missing(row: EffectRow, id: OrphanId, client: EciClient): Promise<void> {
-    const missedMs = waitedMs(row, 'missedMs');
+  /** Not in the answer of a read: proven gone by NotFound to a second delete, or by what reads are worth. */
+  private async missing(row: EffectRow, id: OrphanId, client: EciClient, vouched: Vouched): Promise<void> {
     // It was shown, or it would be no orphan.
-    if (provesGone({ shown: true, witnessed: false, waitedMs: missedMs }))
-      return this.gone(row, id, `after our delete reads by id did not return it for ${missedMs / 1000} s`);
-    if (missedMs === 0 && (await this.delete(client, id)).kind === 'not-found')
-      return this.gone(row, id, 'the cloud answered NotFound to a second delete');
-    await this.releases.wait(row, 'missedMs', READS_APART_MS / 2);
+    const missed = { shown: true, vouched, ...missedOf(row) };
+    if (provesGone(missed)) return this.gone(row, id, evidenceOf(missed));
+    const { data, again } = await deleteOnceMore(row, missed, () => this.delete(client, id));
+    if (again?.kind === 'not-found') return this.gone(row, id, 'the cloud answered NotFound to a second delete');
+    const afterMs = vouched === 'nobody' ? NOT_SEEN_MS : READS_APART_MS / 2;
+    await this.releases.wait(row, 'missedMs', afterMs, { data });
   }
 
   private async gone(row: EffectRow, id: OrphanId, evidence: string): Promise<void> {
@@ -213,13 +224,17 @@ export class OrphanWorker {
     await this.parts.orphanStreams.execute(id, command, { actor: ACTOR, claim: claimOf(row) });
   }
 
-  /** The group as it is now; undefined when the read does not show it; `unanswered`: the row was given back. */
-  private async read(row: EffectRow, id: OrphanId, client: EciClient): Promise<FoundGroup | undefined | 'unanswered'> {
-    const answer = await client.describe([id.containerGroupId]);
+  /** The group as it is now, if the read shows it, and what it is worth that it does not. Undefined: unanswered, and the row was given back. */
+  private async read(
+    row: EffectRow,
+    id: OrphanId,
+    client: EciClient,
+  ): Promise<{ readonly seen: FoundGroup | undefined; readonly vouched: Vouched } | undefined> {
+    const answer = await this.reads.read(id, client, [id.containerGroupId]);
     if (answer.kind === 'done')
-      return answer.value.find(({ snapshot }) => snapshot.containerGroupId === id.containerGroupId);
+      return { seen: answer.value.seen.get(id.containerGroupId), vouched: answer.value.vouched };
     await this.later(row, this.releases.pause(row.attempts, BUSY), true);
-    return 'unanswered';
+    return undefined;
   }
 
   private delete(client: EciClient, { containerGroupId }: OrphanId): Promise<DeleteAnswer> {

@@ -4,8 +4,6 @@ import type { Finding } from '../finding.ts';
 
 /** A group this young may not be in lists yet, and its outcome may not be recorded yet. */
 const GRACE_MS = 60_000;
-/** An empty list is no evidence when more groups than this should be in it: the permission may be lost. */
-const EMPTY_PROVES_NOTHING_ABOVE = 10;
 
 export interface CloudFacts {
   readonly lists: readonly CloudList[];
@@ -19,9 +17,9 @@ export interface CloudFacts {
 /** Why a list cannot be used as evidence; undefined: it can. */
 export function whyNoEvidence(list: CloudList, ours: readonly OurGroup[]): string | undefined {
   if (list.incomplete !== undefined) return list.incomplete;
-  const expected = ours.filter((group) => isAt(group, list)).length;
-  if (list.groups.length === 0 && expected > EMPTY_PROVES_NOTHING_ABOVE)
-    return `the list is empty although ${expected} groups should be in it: the account may have lost its permission`;
+  const expected = ours.filter((group) => isAt(group, list) && shouldBeListed(group, list)).length;
+  if (list.groups.length === 0 && expected > 0)
+    return `the list is empty although ${expected} ${expected === 1 ? 'group' : 'groups'} should be in it: the account may have lost its permission`;
   return undefined;
 }
 
@@ -64,7 +62,7 @@ export function cloudAndStreamsAgree({ lists, ours, open, known }: CloudFacts): 
       if (!isAt(group, list)) continue;
       const seen = listed.get(group.containerGroupId);
       if (seen && !isFinalStatus(seen.status)) continue;
-      if (group.deleteAcceptedAt !== undefined || list.beganAt - Date.parse(group.since) < GRACE_MS) continue;
+      if (!shouldBeListed(group, list)) continue;
       findings.push({
         oracle: 'O2',
         kind: seen ? 'over-in-the-cloud' : 'not-in-the-cloud',
@@ -78,6 +76,11 @@ export function cloudAndStreamsAgree({ lists, ours, open, known }: CloudFacts): 
     }
   }
   return findings;
+}
+
+/** Nobody deleted it, and it is old enough. */
+function shouldBeListed(group: OurGroup, list: CloudList): boolean {
+  return group.deleteAcceptedAt === undefined && list.beganAt - Date.parse(group.since) >= GRACE_MS;
 }
 
 function isAt(group: OurGroup, list: CloudList): boolean {

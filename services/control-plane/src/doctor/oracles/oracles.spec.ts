@@ -16,7 +16,7 @@ import type { Finding } from '../finding.ts';
 import { factsOf, STREAM, stored } from '../for-doctor-specs.ts';
 import { intentsAreAccountedFor, workIsNotOverdue } from './o1-intents.ts';
 import { cloudKnowsTheLifetimes, ledgerEqualsLifetimes, lifetimesOf } from './o10-cost.ts';
-import { cloudAndStreamsAgree, type CloudFacts } from './o2-cloud.ts';
+import { cloudAndStreamsAgree, whyNoEvidence, type CloudFacts } from './o2-cloud.ts';
 import { attemptsFollowEachOther, oneOpenGroupEach } from './o3-one-open.ts';
 import { streamIsDenseAndUnchanged } from './o4-streams.ts';
 import { readModelIsWhole, rowEqualsItsEvents } from './o5-read-models.ts';
@@ -136,7 +136,9 @@ describe('O2: the open groups of the cloud are ours', () => {
   });
 
   it('fires for a group of ours that a complete list does not hold, unless it is young or on its way out', () => {
-    const missing = (over: Partial<OurGroup>) => cloudAndStreamsAgree(cloud({ lists: [list([])], ours: [ours(over)] }));
+    const beside = [ours({ containerGroupId: 'eci-other' }), group({ containerGroupId: 'eci-other' })] as const;
+    const missing = (over: Partial<OurGroup>) =>
+      cloudAndStreamsAgree(cloud({ lists: [list([beside[1]])], ours: [ours(over), beside[0]] }));
     expect(kinds(missing({}))).toEqual(['not-in-the-cloud']);
     expect(missing({ since: ago(30_000) })).toEqual([]);
     expect(missing({ deleteAcceptedAt: ago(1_000) })).toEqual([]);
@@ -144,10 +146,13 @@ describe('O2: the open groups of the cloud are ours', () => {
     expect(kinds(cloudAndStreamsAgree(ended))).toEqual(['over-in-the-cloud']);
   });
 
-  it('concludes nothing from a list that is not complete, or empty where many should be', () => {
+  it('concludes nothing from a list that is not complete, or empty where any should be', () => {
     expect(cloudAndStreamsAgree(cloud({ lists: [list([], { incomplete: 'cut' })], ours: [ours()] }))).toEqual([]);
-    const many = Array.from({ length: 11 }, (_, i) => ours({ containerGroupId: `eci-${i}` }));
-    expect(cloudAndStreamsAgree(cloud({ lists: [list([])], ours: many }))).toEqual([]);
+    expect(cloudAndStreamsAgree(cloud({ lists: [list([])], ours: [ours()] }))).toEqual([]);
+    expect(whyNoEvidence(list([]), [ours()])).toContain('although 1 group should be in it');
+    expect(
+      whyNoEvidence(list([]), [ours({ deleteAcceptedAt: ago(1_000) }), ours({ since: ago(1_000) })]),
+    ).toBeUndefined();
   });
 });
 
