@@ -21,13 +21,18 @@ export class MemoryOffsets extends OffsetStore {
   readonly rows = new Map<string, { epoch: number; offset: string }>();
   readonly begun: string[] = [];
   failLoads = 0;
+  /** What happens elsewhere while the next question waits for its answer. */
+  meanwhile: (() => Promise<void>) | undefined;
 
-  load(topic: string, partition: number): Promise<{ epoch: number; offset: string } | undefined> {
+  async load(topic: string, partition: number): Promise<{ epoch: number; offset: string } | undefined> {
     if (this.failLoads > 0) {
       this.failLoads -= 1;
-      return Promise.reject(new Error('the store is away'));
+      throw new Error('the store is away');
     }
-    return Promise.resolve(this.rows.get(`${topic}/${partition}`));
+    const { meanwhile } = this;
+    this.meanwhile = undefined;
+    await meanwhile?.();
+    return this.rows.get(`${topic}/${partition}`);
   }
 
   begin(topic: string, partition: number, offset: string): Promise<number> {

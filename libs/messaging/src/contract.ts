@@ -321,6 +321,51 @@ export function messagingContract(name: string, make: () => Promise<Rig>): void 
       await maker.close();
     });
 
+    it('takes no log for a new one because another reader went on in it while the store was asked', async () => {
+      const name = await topic();
+      const store = new MemoryOffsets();
+      const first = await reader([name], { store });
+      await vi.waitFor(() => expect(store.rows.get(`${name}/0`)).toEqual({ epoch: 1, offset: '0' }), within);
+      await first.leave();
+      const asked = Promise.withResolvers<void>();
+      store.meanwhile = async () => {
+        await producer.publish(name, [message('k', '1'), message('k', '2')]);
+        store.rows.set(`${name}/0`, { epoch: 1, offset: '2' });
+        asked.resolve();
+      };
+      const r = await reader([name], { store });
+      await asked.promise;
+      await producer.publish(name, [message('k', '3')]);
+      await vi.waitFor(() => expect(r.values()).toContain('3'), within);
+      expect(r.values()).toEqual(['3']);
+      expect(r.epochs).toEqual([]);
+      await r.leave();
+    });
+
+    it('reads a topic that was made anew while the store was asked, and begins one epoch for it', async () => {
+      const name = await topic();
+      const store = new MemoryOffsets();
+      await producer.publish(name, [message('k', '1'), message('k', '2')]);
+      store.rows.set(`${name}/0`, { epoch: 1, offset: '2' });
+      const maker = rig.messaging();
+      const asked = Promise.withResolvers<void>();
+      store.meanwhile = async () => {
+        await maker.deleteTopic(name);
+        await vi.waitFor(
+          async () => expect(await maker.ensureTopics([{ name, partitions: 1 }])).toEqual([name]),
+          within,
+        );
+        asked.resolve();
+      };
+      const r = await reader([name], { store });
+      await asked.promise;
+      await maker.publish(name, [message('k', 'new')]);
+      await vi.waitFor(() => expect(r.values()).toEqual(['new']), within);
+      expect(store.rows.get(`${name}/0`)).toEqual({ epoch: 2, offset: '1' });
+      await r.leave();
+      await maker.close();
+    });
+
     it('shares partitions inside a group and takes over from a member that leaves', async () => {
       const name = await topic({ partitions: 4 });
       const store = new MemoryOffsets();

@@ -3,7 +3,7 @@ import { CatchUp } from './catch-up.ts';
 import { DEFAULT_MAX_BATCH, RETRY_BACKOFF } from './delivery.ts';
 import type { InProcessLog, InProcessPartition } from './in-process-log.ts';
 import type { Batch, Consumer, Consumption } from './messaging.ts';
-import { decidePosition } from './position.ts';
+import { decidePosition, findPosition } from './position.ts';
 
 interface Owned {
   readonly topic: string;
@@ -115,8 +115,8 @@ export class InProcessConsumer implements Consumer {
     };
     while (!signal.aborted) {
       try {
-        position ??= await this.locate(log, topic, partition, known);
-        if (signal.aborted) break;
+        position ??= await this.locate(log, topic, partition, { known, signal });
+        if (signal.aborted || !position) break;
         this.catchUp.reached(topic, partition, position.offset);
         const { records, next } = log.read(position.offset, maxBatch);
         if (records.length > 0) {
@@ -168,15 +168,17 @@ export class InProcessConsumer implements Consumer {
     return { epoch, offset: log.start };
   }
 
+  /** Undefined: the partition was taken away meanwhile. */
   private async locate(
     log: InProcessPartition,
     topic: string,
     partition: number,
-    known: { readonly epoch: number; readonly offset: bigint },
-  ): Promise<{ readonly epoch: number; readonly offset: bigint }> {
+    { known, signal }: { known: { readonly epoch: number; readonly offset: bigint }; signal: AbortSignal },
+  ): Promise<{ readonly epoch: number; readonly offset: bigint } | undefined> {
     const { offsets, group, onNewEpoch } = this.consumption;
-    const range = { start: log.start, end: log.end };
+    const look = () => ({ start: log.start, end: log.end });
     if (!offsets) {
+      const range = look();
       const found = decidePosition({ epoch: known.epoch, offset: known.offset.toString() }, range, false);
       if (found.kind === 'continue') return found;
       this.catchUp.again(topic, partition);
@@ -185,11 +187,16 @@ export class InProcessConsumer implements Consumer {
       return { epoch: known.epoch + 1, offset: found.offset };
     }
     const { begun } = this.log.group(group);
-    const found = decidePosition(await offsets.load(topic, partition), range, !begun.has(log));
-    if (found.kind === 'continue') return found;
-    const epoch = await offsets.begin(topic, partition, found.offset.toString());
-    begun.add(log);
-    onNewEpoch?.(topic, partition, epoch);
-    return { epoch, offset: found.offset };
+    const found = await findPosition({
+      load: () => offsets.load(topic, partition),
+      look: () => ({ ...look(), madeAnew: !begun.has(log) }),
+      begin: (offset) => offsets.begin(topic, partition, offset),
+      signal,
+    });
+    if (found?.begun) {
+      begun.add(log);
+      onNewEpoch?.(topic, partition, found.epoch);
+    }
+    return found;
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decidePosition } from './position.ts';
+import { decidePosition, findPosition } from './position.ts';
 
 const log = (start: bigint, end: bigint) => ({ start, end });
 const stored = (offset: string) => ({ epoch: 3, offset });
@@ -22,5 +22,71 @@ describe('where to read on', () => {
     ],
   ] as const)('%s', (_name, offset, range, anew, expected) => {
     expect(decidePosition(offset, range, anew)).toMatchObject(expected);
+  });
+});
+
+describe('a reader that finds its place', () => {
+  /** The offset and the end of its log move on, one message after the other, before every answer. */
+  function others(answers: { readonly load: number; readonly look: number }) {
+    let end = 4n;
+    const begun: string[] = [];
+    const goOn = (times: number): void => void (end += BigInt(times));
+    return {
+      begun,
+      load: () => {
+        goOn(answers.load);
+        return Promise.resolve({ epoch: 3, offset: end.toString() });
+      },
+      look: () => {
+        goOn(answers.look);
+        return Promise.resolve(log(0n, end));
+      },
+      begin: (offset: string) => {
+        begun.push(offset);
+        return Promise.resolve(4);
+      },
+    };
+  }
+
+  it.each([
+    { load: 0, look: 0 },
+    { load: 5, look: 0 },
+    { load: 0, look: 5 },
+    { load: 5, look: 5 },
+  ])('begins no epoch in a log that others go on in, by %j messages before each answer', async (answers) => {
+    const { begun, ...parts } = others(answers);
+    const found = await findPosition({ ...parts, signal: new AbortController().signal });
+    expect(found).toMatchObject({ epoch: 3, offset: BigInt(4 + answers.load), begun: false });
+    expect(begun).toEqual([]);
+  });
+
+  it.each(['load', 'look'] as const)('begins none when its partition is taken away before %s answers', async (when) => {
+    const { begun, ...parts } = others({ load: 0, look: 0 });
+    const leaving = new AbortController();
+    const found = await findPosition({
+      ...parts,
+      load: () => {
+        if (when === 'load') leaving.abort();
+        return Promise.resolve(undefined);
+      },
+      look: () => {
+        if (when === 'look') leaving.abort();
+        return parts.look();
+      },
+      signal: leaving.signal,
+    });
+    expect(found).toBeUndefined();
+    expect(begun).toEqual([]);
+  });
+
+  it('says so when it has begun one', async () => {
+    const { begun, ...parts } = others({ load: 0, look: 0 });
+    const found = await findPosition({
+      ...parts,
+      look: () => log(1n, 2n),
+      signal: new AbortController().signal,
+    });
+    expect(found).toEqual({ epoch: 4, offset: 1n, range: log(1n, 2n), begun: true });
+    expect(begun).toEqual(['1']);
   });
 });

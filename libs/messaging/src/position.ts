@@ -27,3 +27,43 @@ export function decidePosition(stored: StoredOffset | undefined, range: LogRange
   if (range.start > offset) return begin(`the log starts at ${range.start}, above the stored offset ${offset}`);
   return { kind: 'continue', epoch: stored.epoch, offset };
 }
+
+export interface LogNow extends LogRange {
+  /** It is known to be another one than that of the stored offset; default false. */
+  readonly madeAnew?: boolean;
+}
+
+/** What a reader with a store needs to find its place. Each may reject, and what it rejects with is passed on. */
+export interface Finding {
+  /** What the store holds now. */
+  readonly load: () => Promise<StoredOffset | undefined>;
+  /** What the log holds now. */
+  readonly look: () => Promise<LogNow> | LogNow;
+  /** Begins a new epoch at this offset; answers which. */
+  readonly begin: (offset: string) => Promise<number>;
+  /** Aborted when the partition is taken away. */
+  readonly signal: AbortSignal;
+}
+
+export interface Found {
+  readonly epoch: number;
+  readonly offset: bigint;
+  readonly range: LogRange;
+  /** The epoch was begun by this very look. */
+  readonly begun: boolean;
+}
+
+/**
+ * Finds where to read on. The store is asked first and the log after it: another reader may go on meanwhile, for a store can take seconds, and a log
+ * that was looked at earlier would end below an offset that lies within it. Undefined: the partition was taken away, and only who has it may begin
+ * an epoch.
+ */
+export async function findPosition({ load, look, begin, signal }: Finding): Promise<Found | undefined> {
+  const stored = await load();
+  const { madeAnew = false, ...range } = await look();
+  if (signal.aborted) return undefined;
+  const found = decidePosition(stored, range, madeAnew);
+  if (found.kind === 'continue') return { epoch: found.epoch, offset: found.offset, range, begun: false };
+  const epoch = await begin(found.offset.toString());
+  return { epoch, offset: found.offset, range, begun: true };
+}

@@ -8,7 +8,7 @@ import {
   type TopicSpec,
 } from '#libs/messaging';
 import { CatchUp } from '../../../libs/messaging/src/catch-up.ts';
-import { decidePosition } from '../../../libs/messaging/src/position.ts';
+import { findPosition } from '../../../libs/messaging/src/position.ts';
 import type { Process } from '../engine/process.ts';
 import type { GroupMember, LogPartition, LogRecord, SimulatedLog } from './log.ts';
 
@@ -126,6 +126,13 @@ export class SimulatedMessaging extends Messaging {
   }
 }
 
+interface Position {
+  readonly epoch: number;
+  readonly offset: number;
+  /** The log that it was found in. */
+  readonly of: LogPartition;
+}
+
 class SimulatedConsumer implements Consumer {
   readonly member: GroupMember;
   private readonly log: SimulatedLog;
@@ -198,17 +205,18 @@ class SimulatedConsumer implements Consumer {
 
   private async read(topic: string, partition: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.process;
-    let position: { readonly epoch: number; readonly offset: number; readonly of: LogPartition } | undefined;
+    let position: Position | undefined;
     for (let failures = 0; !signal.aborted;) {
       try {
-        const log = this.log.topic(topic)?.partitions[partition];
-        if (!log) return;
+        const log = this.presentLog(topic, partition);
         if (position?.of !== log) {
           if (position) this.catchUp.again(topic, partition);
-          position = await this.locate(log, topic, partition);
-          this.catchUp.end(topic, partition, BigInt(log.end));
+          position = await this.locate(topic, partition, signal);
+          if (!position || signal.aborted) return;
+          this.catchUp.end(topic, partition, BigInt(position.of.end));
+          // A broker knows topics by their names: of a log that was there when the position was sought nothing is ever heard again.
+          continue;
         }
-        if (signal.aborted) return;
         this.catchUp.reached(topic, partition, BigInt(position.offset));
         const records = await this.fetch(log, position.offset);
         if (signal.aborted) return;
@@ -270,18 +278,28 @@ class SimulatedConsumer implements Consumer {
     });
   }
 
-  private async locate(
-    log: LogPartition,
-    topic: string,
-    partition: number,
-  ): Promise<{ readonly epoch: number; readonly offset: number; readonly of: LogPartition }> {
+  /** Undefined: the partition was taken away meanwhile. */
+  private async locate(topic: string, partition: number, signal: AbortSignal): Promise<Position | undefined> {
     const { offsets, onNewEpoch } = this.consumption;
-    if (!offsets) return { epoch: 1, offset: 0, of: log };
-    const stored = await offsets.load(topic, partition);
-    const found = decidePosition(stored, { start: 0n, end: BigInt(log.end) }, false);
-    if (found.kind === 'continue') return { epoch: found.epoch, offset: Number(found.offset), of: log };
-    const epoch = await offsets.begin(topic, partition, found.offset.toString());
-    onNewEpoch?.(topic, partition, epoch);
-    return { epoch, offset: Number(found.offset), of: log };
+    let of = this.presentLog(topic, partition);
+    if (!offsets) return { epoch: 1, offset: 0, of };
+    const found = await findPosition({
+      load: () => offsets.load(topic, partition),
+      look: () => {
+        of = this.presentLog(topic, partition);
+        return { start: 0n, end: BigInt(of.end) };
+      },
+      begin: (offset) => offsets.begin(topic, partition, offset),
+      signal,
+    });
+    if (!found) return undefined;
+    if (found.begun) onNewEpoch?.(topic, partition, found.epoch);
+    return { epoch: found.epoch, offset: Number(found.offset), of };
+  }
+
+  private presentLog(topic: string, partition: number): LogPartition {
+    const log = this.log.topic(topic)?.partitions[partition];
+    if (!log) throw new MessagingError('no-topic', `read ${topic}: the topic does not exist`);
+    return log;
   }
 }

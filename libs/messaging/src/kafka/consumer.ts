@@ -8,6 +8,7 @@ import type { BrokerWatch } from './broker-watch.ts';
 import { messageBytes } from '../message-bytes.ts';
 import { explain } from './explain.ts';
 import { PartitionReader, type ReaderHost } from './partition-reader.ts';
+import { SharedAnswers } from './shared-answers.ts';
 import { Turns } from './turns.ts';
 
 const SESSION_MS = 10_000;
@@ -59,7 +60,7 @@ export class KafkaConsumer implements Consumer, ReaderHost {
   private readonly groupId: string;
   private readonly readers = new Map<string, PartitionReader>();
   private readonly stopping = new AbortController();
-  private readonly asked = new Map<string, Promise<ReadonlyMap<number, LogRange>>>();
+  private readonly asked: SharedAnswers<ReadonlyMap<number, LogRange>>;
   private readonly running: Promise<void>;
   private session: KafkajsConsumer | undefined;
   private lastSign = 0;
@@ -73,6 +74,7 @@ export class KafkaConsumer implements Consumer, ReaderHost {
     this.catchUp = new CatchUp(options.consumption);
     const { group, offsets } = options.consumption;
     this.groupId = offsets ? group : `${group}/${options.ids.uuid()}`;
+    this.asked = new SharedAnswers(options.ranges);
     this.running = this.run();
   }
 
@@ -93,12 +95,7 @@ export class KafkaConsumer implements Consumer, ReaderHost {
 
   /** Partitions that are located together share one answer. */
   ranges(topic: string): Promise<ReadonlyMap<number, LogRange>> {
-    let answer = this.asked.get(topic);
-    if (!answer) {
-      answer = this.options.ranges(topic).finally(() => this.asked.delete(topic));
-      this.asked.set(topic, answer);
-    }
-    return answer;
+    return this.asked.to(topic);
   }
 
   trouble(error: unknown): void {

@@ -2,7 +2,7 @@ import { backoffMs, type Clock, type Random } from '#libs/runtime';
 import type { CatchUp } from '../catch-up.ts';
 import { DEFAULT_MAX_BATCH, RETRY_BACKOFF } from '../delivery.ts';
 import type { Batch, Consumption, IncomingMessage } from '../messaging.ts';
-import { decidePosition, type LogRange } from '../position.ts';
+import { decidePosition, findPosition, type LogRange } from '../position.ts';
 import type { Turns } from './turns.ts';
 
 /** What a reader needs of the consumer that it belongs to. */
@@ -222,19 +222,14 @@ export class PartitionReader {
     await this.working;
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        const range = (await this.host.ranges(this.topic)).get(this.partition);
-        if (!range) throw new Error(`partition ${this.partition} of ${this.topic} is not there`);
-        const position = await this.decide(range).catch((error: unknown) => {
-          // The log answered, the store did not: whoever handles batches waits for the same.
-          if (!signal.aborted) this.failed(error);
-          throw error;
-        });
-        if (signal.aborted) return;
-        this.position = position;
+        const found = await this.find(signal);
+        if (signal.aborted || !found) return;
+        const { offset, range } = found;
+        this.position = offset;
         this.host.catchUp.end(this.topic, this.partition, range.end);
-        this.host.catchUp.reached(this.topic, this.partition, position);
-        if (position >= range.end) this.goesOn();
-        this.control?.resumeAt(position);
+        this.host.catchUp.reached(this.topic, this.partition, offset);
+        if (offset >= range.end) this.goesOn();
+        this.control?.resumeAt(offset);
         return;
       } catch (error) {
         if (signal.aborted) return;
@@ -244,26 +239,44 @@ export class PartitionReader {
     }
   }
 
-  private async decide(range: LogRange): Promise<bigint> {
+  /** Undefined: the partition was taken away meanwhile. */
+  private async find(signal: AbortSignal): Promise<{ readonly offset: bigint; readonly range: LogRange } | undefined> {
     const { topic, partition } = this;
     const { offsets, onNewEpoch } = this.host.consumption;
-    if (!offsets) {
-      if (this.reached === undefined) return range.start;
-      const found = decidePosition({ epoch: this.epoch, offset: this.reached.toString() }, range, false);
-      if (found.kind === 'begin') {
-        this.epoch += 1;
-        this.host.catchUp.again(topic, partition);
-        onNewEpoch?.(topic, partition, this.epoch);
-      }
-      return found.offset;
+    if (!offsets) return this.fromMemory(await this.look());
+    // Whoever handles batches waits for the store as well; a log that is away is told by others.
+    const told = <T>(answer: Promise<T>): Promise<T> =>
+      answer.catch((error: unknown) => {
+        if (!signal.aborted) this.failed(error);
+        throw error;
+      });
+    const found = await findPosition({
+      load: () => told(offsets.load(topic, partition)),
+      look: () => this.look(),
+      begin: (offset) => told(offsets.begin(topic, partition, offset)),
+      signal,
+    });
+    if (!found) return undefined;
+    this.epoch = found.epoch;
+    if (found.begun) onNewEpoch?.(topic, partition, this.epoch);
+    return found;
+  }
+
+  private fromMemory(range: LogRange): { readonly offset: bigint; readonly range: LogRange } {
+    const { topic, partition } = this;
+    if (this.reached === undefined) return { offset: range.start, range };
+    const found = decidePosition({ epoch: this.epoch, offset: this.reached.toString() }, range, false);
+    if (found.kind === 'begin') {
+      this.epoch += 1;
+      this.host.catchUp.again(topic, partition);
+      this.host.consumption.onNewEpoch?.(topic, partition, this.epoch);
     }
-    const found = decidePosition(await offsets.load(topic, partition), range, false);
-    if (found.kind === 'continue') {
-      this.epoch = found.epoch;
-      return found.offset;
-    }
-    this.epoch = await offsets.begin(topic, partition, found.offset.toString());
-    onNewEpoch?.(topic, partition, this.epoch);
-    return found.offset;
+    return { offset: found.offset, range };
+  }
+
+  private async look(): Promise<LogRange> {
+    const range = (await this.host.ranges(this.topic)).get(this.partition);
+    if (!range) throw new Error(`partition ${this.partition} of ${this.topic} is not there`);
+    return range;
   }
 }
