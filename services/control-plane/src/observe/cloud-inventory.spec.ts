@@ -65,6 +65,7 @@ function inventoryOf({
   orphans = new NotedOrphans(),
   groups,
   known = new Map(),
+  metrics = new Metrics(),
 }: {
   readonly clock: VirtualClock;
   readonly store: InMemoryEventStore;
@@ -72,6 +73,7 @@ function inventoryOf({
   readonly orphans?: NotedOrphans;
   readonly groups: () => readonly FoundGroup[];
   readonly known?: ReadonlyMap<string, string>;
+  readonly metrics?: Metrics;
 }): CloudInventory {
   const client = {
     list: () => Promise.resolve({ kind: 'done', requestId: 'r', value: { groups: groups() } }),
@@ -98,7 +100,7 @@ function inventoryOf({
     clock,
     random: new SeededRandom(1),
     logger: silentLogger,
-    metrics: observeMetrics(new Metrics()),
+    metrics: observeMetrics(metrics),
     aside: new SetAside<GroupSnapshot>({ ...base, random: new SeededRandom(1), loop: 'observe' }),
     passedOver: new AsideItems({ ...base, loop: 'inventory' }),
   };
@@ -178,51 +180,82 @@ describe('lists that lack groups which nobody deleted', () => {
     identity: { fleet: 'f', clusterId: 'k1', podUid, attempt: 1 },
   });
 
+  const clock = new NoWaits();
+  let streams: StreamCommands;
+  let store: InMemoryEventStore;
+  let known: Map<string, string>;
+  let shown: readonly FoundGroup[];
+  let metrics: Metrics;
+  let inventory: CloudInventory;
+
+  beforeEach(() => {
+    store = new InMemoryEventStore(new InMemoryDatabase({ clock }));
+    streams = new StreamCommands({ store, clock, ids: new SeededIds(new SeededRandom(1)) });
+    [known, shown, metrics] = [new Map(), [], new Metrics()];
+    inventory = inventoryOf({ clock, store, streams, groups: () => shown, known, metrics });
+  });
+
+  /** A stream whose group was made just now. */
+  const make = async ({ snapshot, identity }: FoundGroup, { isSeen = true } = {}): Promise<void> => {
+    const streamId = streamIdOf('k1', identity?.podUid as string);
+    const { containerGroupId } = snapshot;
+    known.set(containerGroupId, streamId);
+    const outcome = { kind: 'done', containerGroupId, requestId: 'r' } as const;
+    await streams.execute(
+      streamId,
+      [
+        runPod(),
+        { type: 'ChoosePlacement', choice: placement(1) },
+        { type: 'RecordCreate', attempt: 1, outcome },
+        ...(isSeen ? [{ type: 'Observe', snapshot, knew: NEWEST } as const] : []),
+      ],
+      { actor: 'spec' },
+    );
+  };
+  const take = async (times: number): Promise<void> => {
+    for (let i = 0; i < times; i++) {
+      await inventory.take(new AbortController().signal);
+      await clock.advance(90_000);
+    }
+  };
+  const frozen = async (): Promise<number> => {
+    const line = (await metrics.text()).split('\n').find((each) => each.startsWith('eci_fleet_observe_frozen{'));
+    return Number(line?.split(' ').at(-1));
+  };
+  const open = async (): Promise<number> =>
+    [...(await streams.loadMany([...known.values()])).values()].filter(({ group }) => group?.open).length;
+
   it.each([1, 2, 10])(
     'show that they are gone only beside one that they should show, also of a fleet with %i groups',
     async (count) => {
-      const clock = new NoWaits();
-      const store = new InMemoryEventStore(new InMemoryDatabase({ clock }));
-      const streams = new StreamCommands({ store, clock, ids: new SeededIds(new SeededRandom(1)) });
       const running = Array.from({ length: count }, (_, i) => found(`eci-${i}`, `u${i}`));
-      const known = new Map<string, string>();
-      for (const { snapshot, identity } of running) {
-        const streamId = streamIdOf('k1', identity?.podUid as string);
-        const { containerGroupId } = snapshot;
-        known.set(containerGroupId, streamId);
-        const outcome = { kind: 'done', containerGroupId, requestId: 'r' } as const;
-        await streams.execute(
-          streamId,
-          [
-            runPod(),
-            { type: 'ChoosePlacement', choice: placement(1) },
-            { type: 'RecordCreate', attempt: 1, outcome },
-            { type: 'Observe', snapshot, knew: NEWEST },
-          ],
-          { actor: 'spec' },
-        );
-      }
-      let shown: readonly FoundGroup[] = running;
-      const inventory = inventoryOf({ clock, store, streams, groups: () => shown, known });
-      const take = async (times: number): Promise<void> => {
-        for (let i = 0; i < times; i++) {
-          await clock.advance(90_000);
-          await inventory.take(new AbortController().signal);
-        }
-      };
-      const open = async (): Promise<number> =>
-        [...(await streams.loadMany([...known.values()])).values()].filter(({ group }) => group?.open).length;
+      for (const group of running) await make(group);
+      shown = running;
       await take(1);
 
       // when nothing is listed: the permission may be lost, and the groups run on
       shown = [];
       await take(5);
-      expect(await open()).toBe(count);
+      expect([await open(), await frozen()]).toEqual([count, 1]);
 
       // when a group is listed that is new, and none of them
       shown = [found('eci-new', 'u-new')];
       await take(3);
-      expect(await open()).toBe(0);
+      expect([await open(), await frozen()]).toEqual([0, 0]);
     },
   );
+
+  it('say at once that one is missing that was seen, and a minute later of one that may not be listed yet', async () => {
+    await make(found('eci-1', 'u1'), { isSeen: false });
+    await take(1);
+    expect(await frozen()).toBe(0);
+    await take(1);
+    expect(await frozen()).toBe(1);
+
+    known.clear();
+    await make(found('eci-2', 'u2'));
+    await take(1);
+    expect(await frozen()).toBe(1);
+    expect(await open()).toBe(1);
+  });
 });

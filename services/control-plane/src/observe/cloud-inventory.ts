@@ -1,4 +1,4 @@
-import { isFinalStatus, streamIdOf, VISIBLE_AFTER_MS, type GroupSnapshot } from '#libs/domain';
+import { isFinalStatus, streamIdOf, VISIBLE_AFTER_MS, wasShown, type GroupSnapshot } from '#libs/domain';
 import type { FoundGroup, GroupIdentity } from '#libs/eci';
 import { Absences, type CompleteList } from './absence.ts';
 import { INVENTORY_EVERY_MS, type ApplyParts, type ApplySights } from './apply-sights.ts';
@@ -25,6 +25,8 @@ export interface CloudInventoryParts extends ApplyParts {
 interface Missing {
   /** Whether each is young, by the clocks of two replicas: a hint, and no evidence. */
   readonly open: ReadonlyMap<string, boolean>;
+  /** How many of them were shown by a read before, or are not young: no list should lack them. */
+  readonly expected: number;
   readonly streamOf: ReadonlyMap<string, string>;
 }
 
@@ -161,28 +163,32 @@ export class CloudInventory {
     const { scopes, scope, clock } = this.parts;
     const known = [...(await scopes.knownGroups(scope))].filter(([id]) => !list.seen.has(id));
     const open = new Map<string, boolean>();
+    let expected = 0;
     for (let start = 0; start < known.length; start += PAGE) {
       const page = known.slice(start, start + PAGE);
       const states = await this.apply.states(page.map(([, streamId]) => streamId));
       for (const [id, streamId] of page) {
-        const group = states.get(streamId)?.group;
+        const state = states.get(streamId);
+        const group = state?.group;
         // A group that we delete has its own rule of evidence, and its own worker.
-        if (group?.containerGroupId === id && group.open && !group.deleteAcceptedAt)
-          open.set(id, clock.now() - Date.parse(group.since) < VISIBLE_AFTER_MS);
+        if (!group || group.containerGroupId !== id || !group.open || group.deleteAcceptedAt) continue;
+        const isYoung = clock.now() - Date.parse(group.since) < VISIBLE_AFTER_MS;
+        open.set(id, isYoung);
+        if (!isYoung || wasShown(state, id)) expected += 1;
       }
     }
-    return { open, streamOf: new Map(known) };
+    return { open, expected, streamOf: new Map(known) };
   }
 
   /**
    * An empty list where any group should be proves nothing, about groups and orphans alike: nothing is concluded from it. It is said as well, unless
    * all of them may be too young to be listed.
    */
-  private isEvidence(list: CompleteList, { open }: Missing, cases: readonly OrphanCase[]): boolean {
+  private isEvidence(list: CompleteList, { open, expected }: Missing, cases: readonly OrphanCase[]): boolean {
     const { scope, metrics, logger } = this.parts;
     const known = open.size + cases.length;
     const isEmpty = list.seen.size === 0 && known > 0;
-    const frozen = isEmpty && (cases.length > 0 || [...open.values()].includes(false));
+    const frozen = isEmpty && expected + cases.length > 0;
     metrics.frozen.set({ account: scope.accountId, region: scope.region }, frozen ? 1 : 0);
     if (frozen)
       logger.error('the cloud lists no group although there should be some: nothing is concluded from it', {
