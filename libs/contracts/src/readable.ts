@@ -104,11 +104,18 @@ export const READABLE_NAMES: readonly string[] = [
 /** Where something was, and what: field names and places in lists, from the outside. */
 export type HiddenPart = readonly [path: readonly (string | number)[], value: unknown];
 
-/** Splits JSON by its shape. What is hidden is missing in `readable`; places in lists stay. {@link reveal} puts both together again. */
-export function hide(value: unknown, shape: Readable): { readable: unknown; hidden: HiddenPart[] } {
+/**
+ * Splits JSON by its shape. What is hidden is missing in `readable`; places in lists stay. {@link reveal} puts both together again. `at`: where the
+ * value stands in what is revealed later.
+ */
+export function hide(
+  value: unknown,
+  shape: Readable,
+  at: readonly string[] = [],
+): { readable: unknown; hidden: HiddenPart[] } {
   const hidden: HiddenPart[] = [];
-  const readable = isKept(value, shape) ? reduced(value, shape, [], hidden) : undefined;
-  if (readable === undefined && value !== undefined) hidden.push([[], value]);
+  const readable = isKept(value, shape) ? reduced(value, shape, [...at], hidden) : undefined;
+  if (readable === undefined && value !== undefined) hidden.push([at, value]);
   return { readable, hidden };
 }
 
@@ -128,17 +135,27 @@ export function reveal(readable: unknown, hidden: readonly HiddenPart[]): unknow
   return made;
 }
 
-function reduced(value: unknown, shape: Readable, path: readonly (string | number)[], hidden: HiddenPart[]): unknown {
+/** `path` is where `value` stands, and is the same again when it returns. */
+function reduced(value: unknown, shape: Readable, path: (string | number)[], hidden: HiddenPart[]): unknown {
   if (typeof shape === 'string') return value;
-  const made: object = Array.isArray(value) ? [] : {};
-  for (const [name, inside] of Object.entries(value as object)) {
-    const at = Array.isArray(value) ? Number(name) : name;
-    const of = Array.isArray(value) ? (shape as readonly [Readable])[0] : fieldOf(shape, name);
-    const kept = of !== undefined && isKept(inside, of);
-    if (kept) set(made, at, reduced(inside, of, [...path, at], hidden));
-    else if (inside !== undefined) hidden.push([[...path, at], inside]);
-    // Its place is kept.
-    if (!kept && Array.isArray(made)) made.push(null);
+  const keep = (
+    inside: unknown,
+    of: Readable | undefined,
+    at: string | number,
+  ): { readonly part: unknown } | undefined => {
+    path.push(at);
+    const kept = of !== undefined && isKept(inside, of) ? { part: reduced(inside, of, path, hidden) } : undefined;
+    if (!kept && inside !== undefined) hidden.push([[...path], inside]);
+    path.pop();
+    return kept;
+  };
+  // What is hidden of a list leaves its place.
+  if (Array.isArray(value))
+    return value.map((inside: unknown, at) => keep(inside, (shape as readonly [Readable])[0], at)?.part ?? null);
+  const made = {};
+  for (const name of Object.keys(value as object)) {
+    const kept = keep((value as Record<string, unknown>)[name], fieldOf(shape, name), name);
+    if (kept) set(made, name, kept.part);
   }
   return made;
 }
@@ -159,5 +176,9 @@ const isScalar = (value: unknown): boolean => value !== undefined && (typeof val
 
 /** Also a field whose name means something to JavaScript. */
 function set(made: object, name: string | number, value: unknown): void {
+  if (name !== '__proto__') {
+    (made as Record<string | number, unknown>)[name] = value;
+    return;
+  }
   Object.defineProperty(made, name, { value, enumerable: true, writable: true, configurable: true });
 }

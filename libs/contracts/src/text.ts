@@ -48,6 +48,7 @@ export const podUid = z
  * A key that cannot be kept is shown cleaned.
  */
 export function unstorablePlace(value: unknown): readonly (string | number)[] | undefined {
+  if (isStorableJson(value)) return undefined;
   // Steps point to where they came from: a path for each of them would cost the square of the depth.
   const todo: { readonly value: unknown; readonly step?: Step }[] = [{ value }];
   for (let next = todo.pop(); next; next = todo.pop()) {
@@ -61,6 +62,25 @@ export function unstorablePlace(value: unknown): readonly (string | number)[] | 
     }
   }
   return undefined;
+}
+
+/** Nearly always all of it can be kept: a place costs five times as much to follow. */
+function isStorableJson(value: unknown): boolean {
+  const todo: unknown[] = [value];
+  while (todo.length > 0) {
+    const at = todo.pop();
+    if (typeof at === 'string') {
+      if (!isStorable(at)) return false;
+    } else if (Array.isArray(at)) {
+      for (const part of at) todo.push(part);
+    } else if (typeof at === 'object' && at !== null) {
+      for (const key of Object.keys(at)) {
+        if (!isStorable(key)) return false;
+        todo.push((at as Record<string, unknown>)[key]);
+      }
+    }
+  }
+  return true;
 }
 
 interface Step {

@@ -56,8 +56,7 @@ function keysInOrder(object: Record<string, unknown>, depth: number): unknown {
   }
   let copy: Record<string, unknown> | undefined;
   if (!sorted) {
-    // By UTF-16 units, as RFC 8785 has it.
-    keys.sort();
+    putInOrder(keys);
     copy = {};
   }
   for (let index = 0; index < keys.length; index++) {
@@ -72,4 +71,18 @@ function keysInOrder(object: Record<string, unknown>, depth: number): unknown {
     if (copy !== undefined) copy[key] = inside;
   }
   return copy ?? object;
+}
+
+/** By UTF-16 units, as RFC 8785 has it. Objects have few keys: put in place one by one they cost no memory, which a sort takes as much of as all else here. */
+function putInOrder(keys: string[]): void {
+  if (keys.length > 32) {
+    keys.sort();
+    return;
+  }
+  for (let index = 1; index < keys.length; index++) {
+    const key = keys[index]!;
+    let place = index;
+    for (; place > 0 && keys[place - 1]! > key; place--) keys[place] = keys[place - 1]!;
+    keys[place] = key;
+  }
 }

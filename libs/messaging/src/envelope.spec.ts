@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { MAX_ENVELOPE_BYTES, type ClearPart, type SealedRunPod } from '#libs/contracts';
+import { MAX_ENVELOPE_BYTES, unstorablePlace, type ClearPart, type SealedRunPod } from '#libs/contracts';
 import fc from 'fast-check';
 import { flattenedDecrypt } from 'jose';
 import { describe, expect, it } from 'vitest';
@@ -38,6 +38,7 @@ const stopPod: ClearPart = {
   body: { kind: 'StopPod', uid: 'u1', namespace: 'ns', name: 'p', reason: 'Deleted' },
 };
 
+type RunPod = Extract<ClearPart['body'], { kind: 'RunPod' }>;
 type Raw = { clear: string; jwe: { protected: string; iv: string; ciphertext: string; tag: string } };
 const seal = (clear: ClearPart = runPod, secret: unknown = sealed, messageKey = 'c1/u1') =>
   sealEnvelope({ clear, sealed: secret, messageKey, key });
@@ -51,12 +52,42 @@ const reasonOf = async (value: Uint8Array | null, messageKey = 'c1/u1', keys = k
 
 describe('envelope', () => {
   it('opens what was sealed', async () => {
-    expect(await openEnvelope(await seal(), 'c1/u1', keyOf)).toEqual({ ok: true, clear: runPod, sealed });
+    expect(await openEnvelope(await seal(), 'c1/u1', keyOf)).toEqual({
+      ok: true,
+      clear: runPod,
+      sealed,
+      storable: true,
+    });
     expect(await openEnvelope(await seal(stopPod, {}), 'c1/u1', keyOf)).toEqual({
       ok: true,
       clear: stopPod,
       sealed: {},
+      storable: true,
     });
+  });
+
+  it('says of texts that they can be kept only when all of them can', async () => {
+    const odd = fc.constantFrom('\0', '\ud800', '\udfff', '\\u0000', '\u001b', '😀', 'é');
+    const text = fc.array(fc.oneof(odd, fc.string({ maxLength: 3 })), { maxLength: 4 }).map((parts) => parts.join(''));
+    let said = 0;
+    await fc.assert(
+      fc.asyncProperty(text, text, text, async (image, key, secret) => {
+        // given
+        const pod = { ...(runPod.body as RunPod).pod, spec: { image, [key]: [key] } };
+        const clear: ClearPart = { ...runPod, body: { ...(runPod.body as RunPod), pod } };
+
+        // when
+        const opened = await openEnvelope(await seal(clear, { ...sealed, env: { a: secret } }), 'c1/u1', keyOf);
+
+        // then
+        if (!opened.ok) throw new Error(opened.reason);
+        if (!opened.storable) return;
+        said++;
+        expect(unstorablePlace([opened.clear, opened.sealed])).toBeUndefined();
+      }),
+      { numRuns: 500 },
+    );
+    expect(said).toBeGreaterThan(20);
   });
 
   it('shows nothing of the sealed part, and sends the additional data only once', async () => {

@@ -17,6 +17,7 @@ export {
   sealEnvelope,
   unsealEnvelope,
   type EnvelopeKey,
+  type OpeningKey,
   type OpenedEnvelope,
   type RefusedEnvelope,
   type UnsealedEnvelope,

@@ -7,6 +7,7 @@
 export { Clock, SystemClock, VirtualClock } from './clock.ts';
 export { Ids, SystemIds, SeededIds } from './ids.ts';
 export { Random, SystemRandom, SeededRandom } from './random.ts';
+export { drawRandomBytes } from './random-bytes.ts';
 export { allEnded } from './all-ended.ts';
 export { backoffMs, type Backoff } from './backoff.ts';
 export { Loop, type LoopOptions, type LoopStep } from './loop.ts';

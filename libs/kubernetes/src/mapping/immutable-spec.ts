@@ -1,22 +1,13 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { RunPod } from '#libs/contracts';
-import type { PodFacts } from '#libs/domain';
+import { canonical, type PodFacts } from '#libs/domain';
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const objects = (value: unknown): Record<string, unknown>[] =>
   Array.isArray(value) ? value.map((item: unknown) => (isObject(item) ? item : {})) : [];
 
-/** Text in which objects have sorted keys, so that equal values read equal. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (!isObject(value)) return JSON.stringify(value ?? null);
-  const entries = Object.keys(value)
-    .sort()
-    .map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`);
-  return `{${entries.join(',')}}`;
-}
-const sha256 = (value: unknown): string => createHash('sha256').update(canonical(value)).digest('hex');
+const sha256 = (value: unknown): string => hash('sha256', canonical(value), 'hex');
 
 /** What a pod may never change once it was accepted: SHA-256 (hex) of each image and resources, by field path. Total for any JSON. */
 export function immutableSpecOf(pod: RunPod['pod']): Record<string, string> {

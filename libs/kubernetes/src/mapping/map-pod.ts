@@ -21,6 +21,8 @@ export interface MapPodInput {
   readonly pod: RunPod['pod'];
   readonly resolved: RunPod['resolved'];
   readonly sealed: SealedRunPod;
+  /** Whoever read the pod knows already that every text in all three can be kept; default false: each is looked at. */
+  readonly storable?: boolean;
 }
 
 export type MapPodResult =
@@ -64,7 +66,7 @@ const cleaned = ({ field, reason, warning }: Ignored): Ignored => ({
 
 function map(input: MapPodInput): Omit<Extract<MapPodResult, { ok: true }>, 'ok'> {
   const { accountId, pod, resolved, sealed } = input;
-  refuseUnstorable(input);
+  if (!input.storable) refuseUnstorable(input);
   checkProfile(resolved.profile);
   const ignored: Ignored[] = [];
   const metadata = readMetadata(pod, sealed);

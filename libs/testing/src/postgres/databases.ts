@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { repositoryFolder } from '../repository.ts';
@@ -8,7 +9,7 @@ import { repositoryFolder } from '../repository.ts';
 export interface TestDatabase {
   readonly url: string;
   readonly name: string;
-  /** Ends all sessions on it and removes it. */
+  /** Removes it. Sessions that are about to end may do so; whatever is left of them after two seconds is ended. */
   drop(): Promise<void>;
 }
 
@@ -23,7 +24,11 @@ export async function createDatabase(
   return {
     name,
     url: withDatabase(adminUrl, name),
-    drop: () => administer(adminUrl, `drop database if exists ${quoted(name)} with (force)`),
+    drop: async () => {
+      // A pool has said good-bye before its sessions are gone, and one that is ended meanwhile reports an error that nobody listens for any more.
+      await administer(adminUrl, (client) => untilLeft(client, name));
+      await administer(adminUrl, `drop database if exists ${quoted(name)} with (force)`);
+    },
   };
 }
 
@@ -47,12 +52,20 @@ export async function migrate(url: string): Promise<void> {
   await migrations.migrate(url);
 }
 
-async function administer(adminUrl: string, statement: string): Promise<void> {
+async function untilLeft(client: pg.Client, database: string): Promise<void> {
+  for (let tries = 0; tries < 40; tries++) {
+    const { rowCount } = await client.query('select from pg_stat_activity where datname = $1', [database]);
+    if (rowCount === 0) return;
+    await setTimeout(50);
+  }
+}
+
+async function administer(adminUrl: string, work: string | ((client: pg.Client) => Promise<void>)): Promise<void> {
   const client = new pg.Client({ connectionString: adminUrl, connectionTimeoutMillis: 10_000 });
   client.on('error', () => undefined);
   await client.connect();
   try {
-    await client.query(statement);
+    await (typeof work === 'string' ? client.query(work) : work(client));
   } finally {
     await client.end();
   }

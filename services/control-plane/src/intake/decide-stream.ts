@@ -100,7 +100,14 @@ function commandOf(message: PodMessage, state: ContainerGroupState, key: () => S
     : unrefreshingRunPod(run, state);
 }
 
-function runOf({ clusterId, accountId, clear, body, sealed }: Extract<PodMessage, { kind: 'RunPod' }>): RunPodMessage {
+function runOf({
+  clusterId,
+  accountId,
+  clear,
+  body,
+  sealed,
+  storable,
+}: Extract<PodMessage, { kind: 'RunPod' }>): RunPodMessage {
   const { agentEpoch, sequence } = clear;
-  return { clusterId, accountId, agentEpoch, sequence, body, sealed };
+  return { clusterId, accountId, agentEpoch, sequence, body, sealed, storable };
 }

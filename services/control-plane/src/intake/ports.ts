@@ -1,8 +1,9 @@
 import type { ClusterCommand } from '#libs/contracts';
+import type { OpeningKey } from '#libs/messaging';
 
 /** Keys under which agents seal intents. A key of another cluster is never found: that binds an envelope to its cluster. */
 export interface EnvelopeKeySource {
-  find(clusterId: string, kid: string): Promise<Uint8Array | undefined>;
+  find(clusterId: string, kid: string): Promise<OpeningKey | undefined>;
 }
 
 export interface ClusterSource {

@@ -17,6 +17,8 @@ export type ReadMessage =
       readonly body: RunPod;
       readonly sealed: SealedRunPod;
       readonly accountId: string;
+      /** {@link OpenedEnvelope}. */
+      readonly storable: boolean;
     })
   | (From & { readonly kind: 'StopPod'; readonly clear: ClearPart; readonly body: StopPod })
   | (From & { readonly kind: 'Inventory'; readonly body: Inventory })
@@ -85,6 +87,7 @@ export class MessageReader {
           clear,
           ...halvesOf(body, opened.sealed as SealedRunPod),
           accountId: cluster.accountId,
+          storable: opened.storable,
         };
       case 'StopPod':
         return { ...from, kind: 'StopPod', clear, body };

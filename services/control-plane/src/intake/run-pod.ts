@@ -23,6 +23,8 @@ export interface RunPodMessage {
   readonly sequence: number;
   readonly body: RunPod;
   readonly sealed: SealedRunPod;
+  /** Its reader knows already that every text in it can be kept. */
+  readonly storable: boolean;
 }
 
 type RunPodCommand = Extract<ContainerGroupCommand, { type: 'RunPod' }>;
@@ -56,10 +58,11 @@ export function podInForce({ body }: RunPodMessage, { intent }: ContainerGroupSt
 
 /** The command for a first or refreshed intent of a stream that goes by this pod. */
 export function runPodCommand(message: RunPodMessage, pod: RunPod['pod'], key: StreamKey): RunPodCommand {
-  const { accountId, body, sealed } = message;
-  const mapped = mapPod({ accountId, pod, resolved: body.resolved, sealed });
+  const { accountId, body, sealed, storable } = message;
+  const mapped = mapPod({ accountId, pod, resolved: body.resolved, sealed, storable: storable && pod === body.pod });
   return {
-    ...facts(message),
+    // What can be mapped holds no text that cannot be kept.
+    ...facts(message, mapped.ok && pod === body.pod ? body : cleanJson(body)),
     digests: digestsOf(body, sealed, key),
     mapped: mapped.ok
       ? { ok: true, need: mapped.need, ignored: mapped.ignored }
@@ -71,13 +74,18 @@ export function runPodCommand(message: RunPodMessage, pod: RunPod['pod'], key: S
 export function unrefreshingRunPod(message: RunPodMessage, state: ContainerGroupState): RunPodCommand | undefined {
   const { intent } = state;
   if (!intent) return undefined;
-  return { ...facts(message), digests: intent.digests, mapped: { ok: true, need: intent.need } };
+  return {
+    ...facts(message, cleanJson(message.body)),
+    digests: intent.digests,
+    mapped: { ok: true, need: intent.need },
+  };
 }
 
-function facts(message: RunPodMessage): Omit<RunPodCommand, 'digests' | 'mapped'> {
-  const { clusterId, agentEpoch, sequence, body } = message;
-  // A pod that is refused for a text that cannot be kept is kept all the same, without that text.
-  const { pod, resolved } = cleanJson(body);
+/** A pod that is refused for a text that cannot be kept is kept all the same, without that text. */
+function facts(
+  { clusterId, agentEpoch, sequence }: RunPodMessage,
+  { pod, resolved }: RunPod,
+): Omit<RunPodCommand, 'digests' | 'mapped'> {
   return {
     type: 'RunPod',
     clusterId,
@@ -106,6 +114,6 @@ function digestsOf({ resolved }: RunPod, sealed: SealedRunPod, key: StreamKey): 
   for (const [name, value] of Object.entries(sealed.secrets)) add(`secrets/${name}`, value);
   for (const [path, value] of Object.entries(sealed.tokens)) add(`tokens/${path}`, value);
   add('pullSecrets', sealed.pullSecrets);
-  add('resolved', { profile: resolved.profile, dns: resolved.dns, serviceEnv: resolved.serviceEnv });
+  add('resolved', { dns: resolved.dns, profile: resolved.profile, serviceEnv: resolved.serviceEnv });
   return digests;
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { Clock } from '#libs/runtime';
 import type { MasterKey } from './master-key.ts';
@@ -31,7 +31,7 @@ interface Row {
 
 interface Cached {
   readonly readAt: number;
-  readonly keys: ReadonlyMap<string, Uint8Array>;
+  readonly keys: ReadonlyMap<string, KeyObject>;
 }
 
 /**
@@ -78,7 +78,7 @@ export class EnvelopeKeys {
   }
 
   /** The key that opens a message, or undefined when the cluster has none of that name (any more). */
-  async find(clusterId: string, kid: string): Promise<Uint8Array | undefined> {
+  async find(clusterId: string, kid: string): Promise<KeyObject | undefined> {
     const now = this.clock.now();
     let cached = this.cache.get(clusterId);
     if (!cached || now - cached.readAt > (cached.keys.has(kid) ? CACHE_MS : UNKNOWN_MS)) {
@@ -88,7 +88,12 @@ export class EnvelopeKeys {
       );
       cached = {
         readAt: now,
-        keys: new Map(rows.map((row) => [row.kid, this.masterKey.unwrap(row.wrapped, purpose(clusterId, row.kid))])),
+        keys: new Map(
+          rows.map(({ kid: name, wrapped }) => [
+            name,
+            createSecretKey(this.masterKey.unwrap(wrapped, purpose(clusterId, name))),
+          ]),
+        ),
       };
       this.cache.set(clusterId, cached);
       if (this.cache.size > 10_000) this.cache.delete(this.cache.keys().next().value as string);

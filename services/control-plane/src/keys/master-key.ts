@@ -1,12 +1,5 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createSecretKey,
-  hkdfSync,
-  randomBytes,
-  type KeyObject,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
+import { drawRandomBytes } from '#libs/runtime';
 
 const VERSION = 1;
 const KEY_ID_BYTES = 8;
@@ -47,11 +40,13 @@ export class MasterKey {
   }
 
   wrap(plain: Uint8Array, purpose: string): Uint8Array {
-    const nonce = randomBytes(NONCE_BYTES);
+    const nonce = drawRandomBytes(NONCE_BYTES);
     const cipher = createCipheriv('aes-256-gcm', this.key, nonce);
     cipher.setAAD(Buffer.from(purpose, 'utf8'));
-    const body = Buffer.concat([cipher.update(plain), cipher.final()]);
-    return new Uint8Array(Buffer.concat([Buffer.of(VERSION), this.idBytes, nonce, body, cipher.getAuthTag()]));
+    const body = cipher.update(plain);
+    // The end before the tag: only then there is one.
+    const end = cipher.final();
+    return Buffer.concat([Buffer.of(VERSION), this.idBytes, nonce, body, end, cipher.getAuthTag()]);
   }
 
   /** Throws {@link CannotUnwrap}. */

@@ -1,11 +1,5 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createSecretKey,
-  randomBytes,
-  type KeyObject,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import { drawRandomBytes } from '#libs/runtime';
 import type { MasterKey } from './master-key.ts';
 
 const NONCE_BYTES = 12;
@@ -38,12 +32,14 @@ export class StreamKey {
   }
 
   /** AES-256-GCM over the value's JSON. */
-  seal(value: unknown, purpose: string): Uint8Array {
-    const nonce = randomBytes(NONCE_BYTES);
+  seal(value: unknown, purpose: string): Buffer {
+    const nonce = drawRandomBytes(NONCE_BYTES);
     const cipher = createCipheriv('aes-256-gcm', this.key, nonce);
     cipher.setAAD(this.bound(purpose));
-    const body = Buffer.concat([cipher.update(JSON.stringify(value), 'utf8'), cipher.final()]);
-    return new Uint8Array(Buffer.concat([nonce, body, cipher.getAuthTag()]));
+    const body = cipher.update(JSON.stringify(value), 'utf8');
+    // The end before the tag: only then there is one.
+    const end = cipher.final();
+    return Buffer.concat([nonce, body, end, cipher.getAuthTag()]);
   }
 
   /** Throws {@link CannotOpen}, which tells nothing of the content. */
@@ -67,12 +63,7 @@ export class StreamKey {
    * the key.
    */
   digest(name: string, value: string): string {
-    return createHmac('sha256', this.key)
-      .update('digest\0')
-      .update(name)
-      .update('\0')
-      .update(value)
-      .digest('base64url');
+    return createHmac('sha256', this.key).update(`digest\0${name}\0${value}`).digest('base64url');
   }
 
   private bound(purpose: string): Buffer {
@@ -97,7 +88,7 @@ export class StreamVault {
   }
 
   create(streamId: string): StreamKey {
-    const key = randomBytes(KEY_BYTES);
+    const key = drawRandomBytes(KEY_BYTES);
     return new StreamKey(streamId, key, {
       wrappedKey: this.masterKey.wrap(key, this.purposeOf(streamId)),
       keyId: this.masterKey.id,

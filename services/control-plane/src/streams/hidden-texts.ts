@@ -39,9 +39,8 @@ export function hideTexts({ type, data }: { readonly type: string; readonly data
   readonly hidden: readonly HiddenPart[];
 } {
   if (type === 'PodIntentAccepted') {
-    const { readable, hidden } = hide(data['clearPod'], READABLE_POD);
-    const found = hidden.map(([path, value]): HiddenPart => [['clearPod', ...path], value]);
-    return { data: { ...data, clearPod: (readable ?? {}) as JsonObject }, hidden: found };
+    const { readable, hidden } = hide(data['clearPod'], READABLE_POD, ['clearPod']);
+    return { data: { ...data, clearPod: (readable ?? {}) as JsonObject }, hidden };
   }
   const hidden: HiddenPart[] = [];
   for (const path of canHide(type) ? HIDDEN_TEXTS[type as EventType]! : []) collect(data, path, [], hidden);

@@ -157,8 +157,7 @@ const isSealed = ({ schemaVersion, data }: RecordedEvent): boolean =>
 /** Without a key what is hidden is erased at once: its time was over. */
 function sealedEvent(event: NewEvent, parted: ReturnType<typeof hideTexts>, key: StreamKey | undefined): NewEvent {
   if (parted.hidden.length === 0) return event;
-  const sealed = key?.seal(parted.hidden, hiddenPurpose(event.eventId));
-  const hidden = sealed === undefined ? '' : Buffer.from(sealed).toString('base64url');
+  const hidden = key?.seal(parted.hidden, hiddenPurpose(event.eventId)).toString('base64url') ?? '';
   return { ...event, schemaVersion: HIDING_SCHEMA_VERSION, data: { ...parted.data, hidden } };
 }
 
