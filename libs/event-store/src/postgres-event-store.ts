@@ -190,7 +190,7 @@ export class PostgresEventStore extends EventStore {
       if (refused.length === 0) break;
       pending = refused;
     }
-    this.appended.nudge();
+    if (streams.length > 0) this.appended.nudge();
     return streams.map((stream) => results.get(stream.streamId)!);
   }
 

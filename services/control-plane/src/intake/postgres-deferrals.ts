@@ -5,9 +5,15 @@ import { Deferrals, INVENTORY, MAX_DEFERRED } from './ports.ts';
 /** A question that was claimed, and whose process then died, is asked by another after this. */
 const CLAIM_MS = 60_000;
 
+/** How long the number of a cluster's deferred is believed, with what was added here since: counting costs by what is there, deferring by what comes. */
+const COUNTED_FOR_MS = 1_000;
+/** Clusters whose number is remembered. */
+const REMEMBERED = 1_000;
+
 export class PostgresDeferrals extends Deferrals {
   private readonly pool: Pool;
   private readonly clock: Clock;
+  private readonly counted = new Map<string, { readonly at: number; here: number }>();
 
   constructor(parts: { readonly pool: Pool; readonly clock: Clock }) {
     super();
@@ -16,17 +22,16 @@ export class PostgresDeferrals extends Deferrals {
   }
 
   async defer(clusterId: string, subjects: readonly string[]): Promise<void> {
-    const { rows } = await this.pool.query<{ here: number }>(
-      'select count(*)::integer as here from fleet.deferred_intent where cluster_id = $1',
-      [clusterId],
-    );
-    const kept = withinBounds(subjects, rows[0]?.here ?? 0);
-    await this.pool.query(
-      `insert into fleet.deferred_intent (cluster_id, subject, deferred_at)
-       select $1, subject, $3 from unnest($2::text[]) subject order by subject
-       on conflict (cluster_id, subject) do update set asked_at = null`,
-      [clusterId, kept, this.now()],
-    );
+    const counted = await this.count(clusterId);
+    const kept = withinBounds(subjects, counted.here);
+    counted.here += kept.length;
+    await this.pool.query({
+      name: 'defer-intents',
+      text: `insert into fleet.deferred_intent (cluster_id, subject, deferred_at)
+             select $1, subject, $3 from unnest($2::text[]) subject order by subject
+             on conflict (cluster_id, subject) do update set asked_at = null`,
+      values: [clusterId, kept, this.now()],
+    });
   }
 
   async clusters(): Promise<readonly string[]> {
@@ -60,6 +65,21 @@ export class PostgresDeferrals extends Deferrals {
       'delete from fleet.deferred_intent where cluster_id = $1 and subject = any ($2) and asked_at is not null',
       [clusterId, subjects],
     );
+  }
+
+  private async count(clusterId: string): Promise<{ here: number }> {
+    const at = this.clock.now();
+    const known = this.counted.get(clusterId);
+    if (known && Math.abs(at - known.at) < COUNTED_FOR_MS) return known;
+    const { rows } = await this.pool.query<{ here: number }>(
+      'select count(*)::integer as here from fleet.deferred_intent where cluster_id = $1',
+      [clusterId],
+    );
+    const now = { at, here: rows[0]?.here ?? 0 };
+    this.counted.delete(clusterId);
+    this.counted.set(clusterId, now);
+    if (this.counted.size > REMEMBERED) this.counted.delete(this.counted.keys().next().value!);
+    return now;
   }
 
   private now(): Date {
