@@ -35,6 +35,7 @@ it('runs old and new beside each other, and goes back', async () => {
 
   // when the new version starts beside it, which brings the schema forward
   const young = await fleet.startReplica();
+  const functions = await functionTexts();
   await served(load, 60);
 
   // and is taken away again, so that the old one, which never stopped, has only what the new one wrote
@@ -103,6 +104,8 @@ it('runs old and new beside each other, and goes back', async () => {
   expect(await storedText(stranger)).toContain('nginx');
   expect(await hidingStreams()).toBe(0);
   await young.process.stop();
+  // and no restart of the old one has put an old function back
+  expect(await functionTexts()).toEqual(functions);
   const last = await fleet.startReplica({ env: { FLEET_DISPLAY_KEYS: 'on' } });
   await fleet.cluster.agent.restart();
   const command = ['sh', '-c', 'echo canary-39; sleep 3600'];
@@ -141,6 +144,14 @@ async function hidingStreams(): Promise<number> {
     `select count(distinct stream_id)::int as n from es.event where data ? 'hidden'`,
   );
   return rows[0]!.n;
+}
+
+async function functionTexts(): Promise<unknown> {
+  const { rows } = await fleet.database.query(
+    `select p.oid::regprocedure::text as name, pg_get_functiondef(p.oid) as text, p.proacl::text as may
+       from pg_proc p where p.pronamespace in ('es'::regnamespace, 'fleet'::regnamespace) order by 1`,
+  );
+  return rows;
 }
 
 const historyOf = ({ uid }: Made): Promise<unknown> =>

@@ -65,7 +65,7 @@ export class ListContainerGroupsHandler implements IQueryHandler<ListContainerGr
 }
 
 /**
- * One page and one row more, in the list's order. Every filter has an index that ends in that order (0050_read_models.sql), so that the page is
+ * One page and one row more, in the list's order. Every filter has an index that ends in that order (fleet.container_group_indexes), so that the page is
  * read off the index: the cost does not grow with the table. A spec and a bench look at this very query.
  */
 export function listQuery(
