@@ -22,6 +22,8 @@ export {
 export { PostgresEffectQueue, type LaneDepth } from './postgres-effect-queue.ts';
 export { PostgresGateQueue, type GateState } from './postgres-gate-queue.ts';
 export { PostgresTimerQueue } from './postgres-timer-queue.ts';
+export { Catalogue, type EventPlace } from './catalogue.ts';
+export { PostgresCatalogue } from './postgres-catalogue.ts';
 export { CheckpointMoved, Checkpoints, type CheckpointTransaction, type ParkedStream } from './checkpoints.ts';
 export { PostgresCheckpoints } from './postgres-checkpoints.ts';
 export { Subscription, type SubscriptionOptions } from './subscription.ts';

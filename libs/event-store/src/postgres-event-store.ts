@@ -2,14 +2,13 @@ import type { Pool } from 'pg';
 import { appendRequest, eventKeysJson, inboxJson } from './append-request.ts';
 import { int8Array } from './binary-array.ts';
 import { CursorOfAnotherLog } from './cursor.ts';
+import { EVENT_COLUMNS, toEvent, type EventColumns } from './event-columns.ts';
 import {
   EventStore,
   InboxMoved,
   type AppendResult,
   type Cursor,
-  type EventMetadata,
   type InboxMove,
-  type JsonObject,
   type KeptEventKey,
   type RecordedEvent,
   type StreamAppend,
@@ -57,20 +56,6 @@ interface HorizonColumns {
   readonly blocking_seconds: number | null;
 }
 
-interface EventColumns {
-  readonly generation: number;
-  readonly transaction_id: string;
-  readonly position: string;
-  readonly recorded_at: Date;
-  readonly stream_id: string;
-  readonly version: string;
-  readonly event_id: string;
-  readonly type: string;
-  readonly schema_version: number;
-  readonly data: JsonObject;
-  readonly metadata: EventMetadata;
-}
-
 interface EventKeyColumns {
   readonly stream_id: string;
   readonly key_id: string | null;
@@ -89,16 +74,13 @@ const KNOWN_STREAMS = 1_000;
 /** Events that readers of the log share. */
 const TAIL_EVENTS = 1_000;
 
-const COLUMNS = `(select generation from es.log) as generation, e.transaction_id::text as transaction_id, e.position, e.recorded_at, e.stream_id,
-  e.version, e.event_id, e.type, e.schema_version, e.data, e.metadata`;
-
 interface Outcome {
   readonly s: number;
   readonly outcome: string;
   readonly removed: readonly string[] | null;
 }
 
-const LOAD = `select e.head_stream, e.head_version, ${COLUMNS} from es.load_after($1, $2) e`;
+const LOAD = `select e.head_stream, e.head_version, ${EVENT_COLUMNS} from es.load_after($1, $2) e`;
 const WRITTEN = { outcome: 'ok', removed: null } as const;
 const parameters = (count: number): string => Array.from({ length: count }, (_, index) => `$${index + 1}`).join(', ');
 const APPEND = `select s, outcome, removed from es.append_2(${parameters(26)})`;
@@ -226,7 +208,7 @@ export class PostgresEventStore extends EventStore {
     if (known.length > 0 && known.length >= limit) return { events: known, next: from };
     const { rows } = await this.pool.query<EventColumns>({
       name: 'es-read-all',
-      text: `select ${COLUMNS} from (values (1)) one left join lateral es.read_all($1, $2, $3) e on true order by e.transaction_id, e.position`,
+      text: `select ${EVENT_COLUMNS} from (values (1)) one left join lateral es.read_all($1, $2, $3) e on true order by e.transaction_id, e.position`,
       values: [from.transactionId, from.position, limit - known.length],
     });
     const generation = rows[0]!.generation;
@@ -344,25 +326,4 @@ function toEventKey({ key_id, wrapped_key, closed_at, forgotten_at }: EventKeyCo
     ...(closed_at && { closedAt: closed_at.toISOString() }),
     ...(forgotten_at && { forgottenAt: forgotten_at.toISOString() }),
   };
-}
-
-function toEvent(row: EventColumns): RecordedEvent {
-  return {
-    streamId: row.stream_id,
-    version: Number(row.version),
-    cursor: { generation: row.generation, transactionId: row.transaction_id, position: row.position },
-    recordedAt: row.recorded_at.toISOString(),
-    eventId: row.event_id,
-    type: row.type,
-    schemaVersion: row.schema_version,
-    data: frozen(row.data),
-    metadata: frozen(row.metadata),
-  };
-}
-
-/** Events that were read are shared by their readers. */
-function frozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null) return value;
-  for (const inside of Object.values(value)) frozen(inside);
-  return Object.freeze(value);
 }

@@ -1,5 +1,7 @@
 import {
+  asSqlClient,
   createPool,
+  PostgresCatalogue,
   PostgresEffectQueue,
   PostgresEventStore,
   PostgresGateQueue,
@@ -310,7 +312,7 @@ export async function startControlPlane(
             topics: clusterTopics,
             directory: clusters,
           }),
-          feed: new EventFeed({ store: stored, pool }),
+          feed: new EventFeed({ store: stored, catalogue: new PostgresCatalogue(asSqlClient(pool)) }),
           finder: new StreamFinder({ store, pool }),
           displayKeys,
           quarantineReader: new QuarantineReader(pool),

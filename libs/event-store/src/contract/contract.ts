@@ -1,3 +1,4 @@
+import { catalogueContract } from './catalogue.ts';
 import { effectContract } from './effects.ts';
 import { eventContract } from './events.ts';
 import { oddTextContract } from './odd-texts.ts';
@@ -14,4 +15,5 @@ export function eventStoreContract(name: string, make: () => Promise<StoreUnderT
   quotaContract(name, make);
   waitingContract(name, make);
   subscriptionContract(name, make);
+  catalogueContract(name, make);
 }

@@ -1,5 +1,6 @@
 import { VirtualClock } from '#libs/runtime';
 import {
+  InMemoryCatalogue,
   InMemoryCheckpoints,
   InMemoryDatabase,
   InMemoryEffectQueue,
@@ -38,6 +39,7 @@ export function inMemoryUnderTest(startMs?: number): InMemoryUnderTest {
     effects: new InMemoryEffectQueue(database),
     gates: new InMemoryGateQueue(database),
     timers: new InMemoryTimerQueue(database),
+    catalogue: new InMemoryCatalogue(database),
     checkpoints: new InMemoryCheckpoints(database),
     closedStreams() {
       const closed = [...database.contents().streams.values()].filter((stream) => stream.closedAt !== undefined);

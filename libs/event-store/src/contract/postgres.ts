@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { createPool } from '../pool.ts';
+import { PostgresCatalogue } from '../postgres-catalogue.ts';
 import { PostgresCheckpoints } from '../postgres-checkpoints.ts';
 import { PostgresEffectQueue } from '../postgres-effect-queue.ts';
 import { PostgresEventStore } from '../postgres-event-store.ts';
@@ -38,6 +39,7 @@ export async function postgresUnderTest(database: {
     effects: new PostgresEffectQueue(pool),
     gates: new PostgresGateQueue(pool),
     timers: new PostgresTimerQueue(pool),
+    catalogue: new PostgresCatalogue(asSqlClient(pool)),
     checkpoints: new PostgresCheckpoints(asSqlClient(pool), new PostgresTransactions(pool)),
     async closedStreams() {
       const { rows } = await owner.query<{ stream_id: string }>(

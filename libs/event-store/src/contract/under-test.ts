@@ -1,4 +1,5 @@
 import { BEGINNING } from '../cursor.ts';
+import type { Catalogue } from '../catalogue.ts';
 import type { Checkpoints } from '../checkpoints.ts';
 import type {
   Cursor,
@@ -18,6 +19,7 @@ export interface StoreUnderTest {
   readonly effects: EffectQueue & { depth(): Promise<readonly LaneDepth[]> };
   readonly gates: GateQueue;
   readonly timers: TimerQueue;
+  readonly catalogue: Catalogue;
   /** Handlers of the suite write nothing of their own. */
   readonly checkpoints: Checkpoints<unknown>;
   /** Streams that take no new work, by name. */

@@ -4,6 +4,7 @@
  * Not for production: nothing outlives the process.
  */
 export { aroundEachCall, type AdapterCall } from './around-each-call.ts';
+export { InMemoryCatalogue } from './in-memory-catalogue.ts';
 export { InMemoryCheckpoints, type InMemoryTransaction } from './in-memory-checkpoints.ts';
 export {
   InMemoryDatabase,

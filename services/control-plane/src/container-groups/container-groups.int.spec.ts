@@ -185,7 +185,9 @@ describe('one group', () => {
         aliases: ['eci:default/cn-hangzhou/eci-first', 'eci:default/cn-hangzhou/eci-old'],
       },
     ]);
-    await pool.query(`select es.configure_lane('default/cn-hangzhou/create', 10, 10)`);
+    await pool.query(
+      `insert into fleet.scope (account_id, region, first_used_at) values ('default', 'cn-hangzhou', now())`,
+    );
     await shown('one-names', 1);
     for (const name of [id, 'one-names/u1', 'eci-first', 'eci-old']) {
       expect(await get(`/api/v1/container-groups/${encodeURIComponent(name)}`)).toMatchObject({

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { parseStreamId, streamIdOf } from '#libs/domain';
 import type { EventStore } from '#libs/event-store';
+import { aliasOf } from '../streams/alias.ts';
 import { notFound } from '../http/problem.ts';
 
 /** Finds a stream by any name that people have for it. */
@@ -28,13 +29,13 @@ export class StreamFinder {
     return rows[0]?.stream_id ?? (await this.byAlias(id)) ?? this.unknown(id);
   }
 
-  /** Aliases name account and region too; those that the fleet has ever used are the lanes of its quota. */
+  /** Aliases name account and region too: those that the fleet has ever used. */
   private async byAlias(containerGroupId: string): Promise<string | undefined> {
     const { rows } = await this.pool.query<{ account: string; region: string }>(
-      `select distinct split_part(lane, '/', 1) as account, split_part(lane, '/', 2) as region from es.lane where lane like '%/%/%'`,
+      'select account_id as account, region from fleet.scope',
     );
     const found = await this.store.findByAlias(
-      rows.map(({ account, region }) => `eci:${account}/${region}/${containerGroupId}`),
+      rows.map(({ account, region }) => aliasOf(account, region, containerGroupId)),
     );
     return found.values().next().value;
   }

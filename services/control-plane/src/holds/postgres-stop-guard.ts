@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import { guardStops, streamIdOf, type MassDeleteLimits } from '#libs/domain';
+import { asSqlClient, PostgresCatalogue } from '#libs/event-store';
 import type { Logger, Metrics } from '#libs/observability';
 import { inTransaction } from '../transaction.ts';
 import { StopGuard } from './ports.ts';
@@ -124,17 +125,15 @@ export class PostgresStopGuard extends StopGuard {
    * says more than there are open streams; too small a number holds early.
    */
   private async window(client: PoolClient, clusterId: string, from: Date): Promise<Window> {
-    const prefix = streamIdOf(clusterId, '');
-    const { rows } = await client.query<{ passed: string; before: number | null; groups: string; streams: string }>(
+    const { rows } = await client.query<{ passed: string; before: number | null; groups: string }>(
       `select (select count(*) from fleet.counted_stop c where c.cluster_id = $1 and c.at > $2) as passed,
               (select max(c.population) from fleet.counted_stop c where c.cluster_id = $1 and c.at > $2) as before,
-              (select coalesce(sum(g.groups), 0) from fleet.container_group_count g where g.cluster_id = $1 and g.life = any ($3)) as groups,
-              (select count(*) from es.stream s where s.closed_at is null and s.stream_id >= $4 and s.stream_id < $5) as streams`,
-      // ';' follows ':' in "C", the collation of the column.
-      [clusterId, from, ALIVE, prefix, prefix.replace(/:$/, ';')],
+              (select coalesce(sum(g.groups), 0) from fleet.container_group_count g where g.cluster_id = $1 and g.life = any ($3)) as groups`,
+      [clusterId, from, ALIVE],
     );
     const row = rows[0]!;
-    const now = Math.min(Number(row.groups), Number(row.streams));
+    const streams = await new PostgresCatalogue(asSqlClient(client)).countOpenStreams(streamIdOf(clusterId, ''));
+    const now = Math.min(Number(row.groups), streams);
     return { passed: Number(row.passed), population: Math.max(now, row.before ?? 0) };
   }
 

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { parseStreamId, streamIdOf } from '#libs/domain';
+import { asSqlClient, PostgresCatalogue, type Catalogue } from '#libs/event-store';
 import type { Clock } from '#libs/runtime';
 import {
   Inventories,
@@ -14,11 +15,13 @@ const FORGET_PARTS_MS = 3_600_000;
 
 export class PostgresInventories extends Inventories {
   private readonly pool: Pool;
+  private readonly catalogue: Catalogue;
   private readonly clock: Clock;
 
   constructor(parts: { readonly pool: Pool; readonly clock: Clock }) {
     super();
     this.pool = parts.pool;
+    this.catalogue = new PostgresCatalogue(asSqlClient(parts.pool));
     this.clock = parts.clock;
   }
 
@@ -105,21 +108,12 @@ export class PostgresInventories extends Inventories {
   }
 
   async openStreams(clusterId: string): Promise<ReadonlyMap<string, number>> {
-    const { rows } = await this.pool.query<{ stream_id: string; version: string }>(
-      'select stream_id, version from es.stream where closed_at is null and stream_id >= $1 and stream_id < $2',
-      // ';' follows ':' in every collation that counts here ("C").
-      [streamIdOf(clusterId, ''), streamIdOf(clusterId, '').replace(/:$/, ';')],
-    );
-    return new Map(rows.map((row) => [parseStreamId(row.stream_id)?.podUid ?? '', Number(row.version)]));
+    const open = await this.catalogue.openStreams(streamIdOf(clusterId, ''));
+    return new Map([...open].map(([streamId, version]) => [parseStreamId(streamId)?.podUid ?? '', version]));
   }
 
-  async existing(streamIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    if (streamIds.length === 0) return new Map();
-    const { rows } = await this.pool.query<{ stream_id: string; version: string }>(
-      'select stream_id, version from es.stream where stream_id = any ($1)',
-      [streamIds],
-    );
-    return new Map(rows.map((row) => [row.stream_id, Number(row.version)]));
+  existing(streamIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return this.catalogue.versionsOf(streamIds);
   }
 
   async quarantined(clusterId: string, since: number): Promise<ReadonlySet<string>> {

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { asSqlClient, PostgresCatalogue } from '#libs/event-store';
 import type { Clock } from '#libs/runtime';
 import { aliasOf } from '../streams/alias.ts';
 import { Scopes, type Observed, type Scope } from './ports.ts';
@@ -66,13 +67,8 @@ export class PostgresScopes extends Scopes {
 
   async knownGroups({ accountId, region }: Scope): Promise<ReadonlyMap<string, string>> {
     const prefix = aliasOf(accountId, region, '');
-    const { rows } = await this.pool.query<{ alias: string; stream_id: string }>(
-      // '0' follows '/' in "C", the collation of the column.
-      `select a.alias, a.stream_id from es.alias a join es.stream s on s.stream_id = a.stream_id and s.closed_at is null
-        where a.alias >= $1 and a.alias < $2`,
-      [prefix, prefix.replace(/\/$/, '0')],
-    );
-    return new Map(rows.map((row) => [row.alias.slice(prefix.length), row.stream_id]));
+    const aliases = await new PostgresCatalogue(asSqlClient(this.pool)).openAliases(prefix);
+    return new Map([...aliases].map(([alias, streamId]) => [alias.slice(prefix.length), streamId]));
   }
 }
 

@@ -1,0 +1,40 @@
+import type { Cursor, RecordedEvent } from './event-store.ts';
+
+/** Where an event lies. */
+export interface EventPlace {
+  readonly streamId: string;
+  readonly cursor: Cursor;
+}
+
+/**
+ * What the store holds, without going through streams one by one: how far its log and its readers are, which streams there are, and what they are
+ * called. Reads only. A `prefix` is part of a name that ends in an ASCII character, such as `container_group:<cluster>:`.
+ */
+export abstract class Catalogue {
+  /** Behind the last event that every reader may see; `BEGINNING` when there is none. */
+  abstract head(): Promise<Cursor>;
+
+  /** The last events that every reader may see, newest first. */
+  abstract newest(limit: number): Promise<readonly RecordedEvent[]>;
+
+  /**
+   * Where the events after `after` lie, through `through`, in the order of the log; `opening`: only those that opened a stream. Both must be
+   * places that every reader has passed.
+   */
+  abstract between(after: Cursor, through: Cursor, limit: number, only?: 'opening'): Promise<readonly EventPlace[]>;
+
+  /** How far the reader of that name has come; absent: it never read. */
+  abstract progressOf(subscription: string): Promise<Cursor | undefined>;
+
+  /** Versions of streams, open or closed; absent: there is no such stream. */
+  abstract versionsOf(streamIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+
+  /** Versions of the streams that take new work and whose id begins so. */
+  abstract openStreams(prefix: string): Promise<ReadonlyMap<string, number>>;
+
+  /** How many those are. */
+  abstract countOpenStreams(prefix: string): Promise<number>;
+
+  /** Aliases that begin so, of streams that take new work, and those streams. */
+  abstract openAliases(prefix: string): Promise<ReadonlyMap<string, string>>;
+}
