@@ -31,7 +31,11 @@ const lists = async (): Promise<number> => (await rig.requests('DescribeContaine
 const deletes = async (): Promise<number> => (await rig.requests('DeleteContainerGroup')).length;
 const streams = (): OrphanStreams => new OrphanStreams({ store: rig.store(), clock: rig.clock, ids: new SystemIds() });
 const remove = (group: string) =>
-  streams().execute(idOf(group), { type: 'RequestRemoval', by: 'jo', reason: 'a test' }, { actor: 'operator:jo' });
+  streams().execute(
+    orphanStreamId(idOf(group)),
+    { type: 'RequestRemoval', by: 'jo', reason: 'a test' },
+    { actor: 'operator:jo' },
+  );
 const quarantined = (group: string) =>
   rig.hurryUntil(async () => (await stateOf(group)).phase === 'quarantined', `${group} is in quarantine`, 310_000);
 
@@ -128,7 +132,11 @@ describe('an open group of ours that no stream knows', () => {
     const kept = await makeStrangersGroup(rig, 'kept', 1);
     await quarantined(doomed);
     await quarantined(kept);
-    await streams().execute(idOf(kept), { type: 'Keep', by: 'jo', reason: 'mine' }, { actor: 'operator:jo' });
+    await streams().execute(
+      orphanStreamId(idOf(kept)),
+      { type: 'Keep', by: 'jo', reason: 'mine' },
+      { actor: 'operator:jo' },
+    );
     await rig.hurryUntil(async () => (await stateOf(doomed)).phase === 'removed', 'the policy removes it', 600_000);
     expect((await stateOf(doomed)).removal).toMatchObject({ by: 'policy' });
     expect([(await stateOf(kept)).phase, await isOpen(kept)]).toEqual(['kept', true]);

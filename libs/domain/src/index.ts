@@ -6,16 +6,20 @@
  */
 export * from './container-group/commands.ts';
 export * from './container-group/consequences.ts';
-export { decide, type Decision } from './container-group/decide.ts';
+export { decide } from './container-group/decide.ts';
+export * from './container-group/decider.ts';
 export * from './container-group/effects.ts';
 export * from './container-group/events.ts';
 export { evolve, fold } from './container-group/evolve.ts';
 export * from './container-group/questions.ts';
 export * from './container-group/state.ts';
 export * from './cost/hourly-cost.ts';
+export type * from './decider.ts';
 export * from './evidence/absence.ts';
 export * from './guard/mass-delete-guard.ts';
+export * from './orphan/consequences.ts';
 export * from './orphan/decide.ts';
+export * from './orphan/decider.ts';
 export * from './orphan/events.ts';
 export * from './orphan/state.ts';
 export * from './placement/choose-placement.ts';

@@ -121,12 +121,18 @@ export interface StreamAppend {
   readonly closed?: boolean;
 }
 
+export interface RemovedEffect {
+  readonly kind: string;
+  readonly key: string;
+}
+
 export type AppendResult =
   | {
       readonly ok: true;
       readonly streamId: string;
       readonly version: number;
-      readonly removedEffects: readonly string[];
+      /** Rows that `effects` asked to be removed and that were there. */
+      readonly removedEffects: readonly RemovedEffect[];
     }
   | { readonly ok: false; readonly streamId: string; readonly reason: 'conflict' | 'claim-lost' };
 

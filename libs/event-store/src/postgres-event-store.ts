@@ -11,6 +11,7 @@ import {
   type InboxMove,
   type KeptEventKey,
   type RecordedEvent,
+  type RemovedEffect,
   type StreamAppend,
 } from './event-store.ts';
 import { KnownStreams } from './known-streams.ts';
@@ -77,6 +78,7 @@ const TAIL_EVENTS = 1_000;
 interface Outcome {
   readonly s: number;
   readonly outcome: string;
+  /** `kind:key` of effects. */
   readonly removed: readonly string[] | null;
 }
 
@@ -162,7 +164,7 @@ export class PostgresEventStore extends EventStore {
         const { streamId } = stream;
         if (outcome === 'ok') {
           const version = stream.expected + stream.events.length;
-          results.set(streamId, { ok: true, streamId, version, removedEffects: removed ?? [] });
+          results.set(streamId, { ok: true, streamId, version, removedEffects: removedOf(stream, removed ?? []) });
         } else if (outcome === 'guard' && round < FRESH_TRANSACTIONS) {
           refused.push(stream);
         } else {
@@ -326,4 +328,12 @@ function toEventKey({ key_id, wrapped_key, closed_at, forgotten_at }: EventKeyCo
     ...(closed_at && { closedAt: closed_at.toISOString() }),
     ...(forgotten_at && { forgottenAt: forgotten_at.toISOString() }),
   };
+}
+
+/** Of what was to be removed, that which has gone. */
+function removedOf({ effects = [] }: StreamAppend, gone: readonly string[]): readonly RemovedEffect[] {
+  return gone.flatMap((name) => {
+    const asked = effects.find(({ op, kind, key }) => op === 'remove' && `${kind}:${key}` === name);
+    return asked ? [{ kind: asked.kind, key: asked.key }] : [];
+  });
 }

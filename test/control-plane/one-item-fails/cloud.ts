@@ -51,7 +51,7 @@ class Strangers {
     const streams = new OrphanStreams({ store: this.stage.rig.store(), clock, ids });
     for (const group of Object.values(this.items))
       await streams.execute(
-        this.idOf(group),
+        orphanStreamId(this.idOf(group)),
         { type: 'RequestRemoval', by: 'jo', reason: 'a test' },
         { actor: 'operator:jo' },
       );

@@ -1,8 +1,11 @@
-import type { Consequences, EffectChange, EffectKind, ParkingChange } from './effects.ts';
+import type { Consequences, EffectChange as Change, ParkingChange } from '../decider.ts';
+import type { EffectKind } from './effects.ts';
 import type { ContainerGroupEvent } from './events.ts';
 import { evolve } from './evolve.ts';
-import { attemptInDoubt, isClosed, wantsPlacement } from './questions.ts';
+import { attemptInDoubt, isClosed, placeOfGroup, wantsPlacement } from './questions.ts';
 import type { ContainerGroupState } from './state.ts';
+
+type EffectChange = Change<EffectKind>;
 
 const SECOND = 1000;
 
@@ -19,7 +22,10 @@ export const CONFIRM_AFTER_MS = 1 * SECOND;
  * The rows that go with the events of one decision, in the same transaction: pure, so that they can be computed again. Of several changes to one
  * row the last one holds.
  */
-export function consequencesOf(events: readonly ContainerGroupEvent[], before: ContainerGroupState): Consequences {
+export function consequencesOf(
+  events: readonly ContainerGroupEvent[],
+  before: ContainerGroupState,
+): Consequences<EffectKind> {
   const effects = new Map<string, EffectChange>();
   const containerGroupIds: string[] = [];
   let parking: ParkingChange | undefined;
@@ -35,8 +41,9 @@ export function consequencesOf(events: readonly ContainerGroupEvent[], before: C
   return {
     effects: [...effects.values()],
     parking: parking ? [parking] : [],
-    containerGroupIds,
+    containerGroups: containerGroupIds.map((id) => ({ ...placeOfGroup(state, id), containerGroupId: id })),
     destroySealed: isClosed(state) && !isClosed(before),
+    closed: isClosed(state) && state.podObjectGone,
   };
 }
 

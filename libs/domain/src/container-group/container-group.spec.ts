@@ -146,7 +146,9 @@ describe('a create', () => {
       .when({ type: 'RecordCreate', attempt: 1, outcome: { kind: 'done', containerGroupId: 'eci-1', requestId: 'r' } })
       .then('ContainerGroupCreated');
     expect(lifeOf(step.after)).toBe('starting');
-    expect(step.consequences.containerGroupIds).toEqual(['eci-1']);
+    expect(step.consequences.containerGroups).toEqual([
+      { accountId: 'acc', region: 'cn-hangzhou', containerGroupId: 'eci-1' },
+    ]);
   });
 
   it.each(['STOCK_OUT', 'VSWITCH_IP_EXHAUSTED'] as const)(

@@ -3,18 +3,18 @@ import type { ContainerGroupEvent, NewContainerGroupEvent } from './events.ts';
 import { ABSENCE_PROVES_FOR_MS, LISTS_APART_MS } from '../evidence/absence.ts';
 import { evolve } from './evolve.ts';
 import { observe } from './observe.ts';
+import type { Decision } from '../decider.ts';
 import { same } from '../same.ts';
 import { isCounted } from '../guard/mass-delete-guard.ts';
 import { attemptInDoubt, isAlive, isFinalStatus, nextAttempt, wantsPlacement } from './questions.ts';
 import type { ContainerGroupState, HeldStop } from './state.ts';
 
-/** No events = nothing to do: it was said before, or comes too late. */
-export type Decision =
-  | { readonly accepted: true; readonly events: readonly ContainerGroupEvent[] }
-  | { readonly accepted: false; readonly code: string; readonly message: string };
-
 /** What one command does to one stream. Pure; the same command twice changes nothing the second time. `at` is ISO 8601 UTC. */
-export function decide(command: ContainerGroupCommand, state: ContainerGroupState, at: string): Decision {
+export function decide(
+  command: ContainerGroupCommand,
+  state: ContainerGroupState,
+  at: string,
+): Decision<ContainerGroupEvent> {
   if (state.unknownEvents.length > 0) {
     return no(
       'UnknownEvents',
@@ -22,7 +22,7 @@ export function decide(command: ContainerGroupCommand, state: ContainerGroupStat
     );
   }
   const outcome = eventsOf(command, state);
-  if (!Array.isArray(outcome)) return outcome as Decision;
+  if (!Array.isArray(outcome)) return outcome as Refusal;
   const events = outcome.map((e) => ({ ...e, at }) as ContainerGroupEvent);
   const after = events.reduce(evolve, state);
   // What ended by itself need not be kept from being stopped, and its pod may go.
@@ -31,7 +31,8 @@ export function decide(command: ContainerGroupCommand, state: ContainerGroupStat
   return { accepted: true, events: [...events, ...released.map((e) => ({ ...e, at }) as ContainerGroupEvent)] };
 }
 
-type Outcome = NewContainerGroupEvent[] | Extract<Decision, { accepted: false }>;
+type Refusal = Extract<Decision<ContainerGroupEvent>, { accepted: false }>;
+type Outcome = NewContainerGroupEvent[] | Refusal;
 
 function eventsOf(command: ContainerGroupCommand, state: ContainerGroupState): Outcome {
   switch (command.type) {
@@ -92,7 +93,7 @@ function eventsOf(command: ContainerGroupCommand, state: ContainerGroupState): O
   }
 }
 
-function no(code: string, message: string): Extract<Decision, { accepted: false }> {
+function no(code: string, message: string): Refusal {
   return { accepted: false, code, message };
 }
 

@@ -1,11 +1,18 @@
 import type { NewOrphanEvent, OrphanEvent, OrphanEventData, OrphanFacts } from './events.ts';
-import { isOpenOrphan, type OrphanState } from './state.ts';
+import type { Decision } from '../decider.ts';
+import { isOpenOrphan, type OrphanPhase, type OrphanState } from './state.ts';
 
 export type OrphanCommand =
   /** Seen in a complete list and a direct read, older than the grace period, known to no stream. */
   | { readonly type: 'Quarantine'; readonly facts: OrphanFacts; readonly why: string }
   | { readonly type: 'Keep'; readonly by: string; readonly reason: string }
-  | { readonly type: 'RequestRemoval'; readonly by: string; readonly reason?: string }
+  /** `onlyIn`: refused when it is in another phase by now than whoever asks has seen. */
+  | {
+      readonly type: 'RequestRemoval';
+      readonly by: string;
+      readonly reason?: string;
+      readonly onlyIn?: OrphanPhase;
+    }
   | { readonly type: 'RecordDelete'; readonly requestId: string }
   /** After our delete it is proven gone. */
   | { readonly type: 'RecordRemoved'; readonly evidence: string }
@@ -16,15 +23,11 @@ export type OrphanCommand =
       readonly streamId?: string;
     };
 
-export type OrphanDecision =
-  | { readonly accepted: true; readonly events: readonly OrphanEvent[] }
-  | { readonly accepted: false; readonly code: string; readonly message: string };
-
 /** A group may not be touched, or even called an orphan, before it is this old: its stream may just not have heard of it. */
 export const ORPHAN_GRACE_MS = 10 * 60_000;
 
 /** What one command does to one orphan. Pure; the same command twice changes nothing the second time. `at` is ISO 8601 UTC. */
-export function decideOrphan(command: OrphanCommand, state: OrphanState, at: string): OrphanDecision {
+export function decideOrphan(command: OrphanCommand, state: OrphanState, at: string): Decision<OrphanEvent> {
   if (state.unknownEvents.length > 0) {
     return no('UnknownEvents', `the orphan has events of a newer version (${state.unknownEvents.join(', ')})`);
   }
@@ -34,7 +37,7 @@ export function decideOrphan(command: OrphanCommand, state: OrphanState, at: str
     : { accepted: true, events: outcome.map((event) => ({ ...event, at }) as OrphanEvent) };
 }
 
-type Refusal = Extract<OrphanDecision, { accepted: false }>;
+type Refusal = Extract<Decision<OrphanEvent>, { accepted: false }>;
 
 function eventsOf(command: OrphanCommand, state: OrphanState): NewOrphanEvent[] | Refusal {
   switch (command.type) {
@@ -48,9 +51,10 @@ function eventsOf(command: OrphanCommand, state: OrphanState): NewOrphanEvent[] 
       if (state.phase !== 'quarantined') return notOpen(state);
       return [{ type: 'OrphanKept', data: { by: command.by, reason: command.reason } }];
     case 'RequestRemoval': {
+      const { by, reason, onlyIn = state.phase } = command;
+      if (state.phase !== onlyIn) return no('PhaseChanged', `it was ${onlyIn}, and is ${state.phase} by now`);
       if (state.phase === 'removing') return [];
       if (!isOpenOrphan(state)) return notOpen(state);
-      const { by, reason } = command;
       return [{ type: 'OrphanRemovalRequested', data: { by, ...(reason === undefined ? {} : { reason }) } }];
     }
     case 'RecordDelete':
@@ -86,20 +90,4 @@ function notOpen(state: OrphanState): Refusal {
 
 function no(code: string, message: string): Refusal {
   return { accepted: false, code, message };
-}
-
-/** First look after the cloud accepted the delete. */
-const CONFIRM_AFTER_MS = 1_000;
-
-/** What becomes of the row of work (kind `RemoveOrphan`, key = container group id) with these events; the last that says something counts. */
-export type RemovalWork = { readonly op: 'put'; readonly afterMs: number } | { readonly op: 'remove' };
-
-export function removalWorkOf(events: readonly OrphanEvent[]): RemovalWork | undefined {
-  let work: RemovalWork | undefined;
-  for (const { type } of events) {
-    if (type === 'OrphanRemovalRequested') work = { op: 'put', afterMs: 0 };
-    else if (type === 'OrphanDeleteAccepted') work = { op: 'put', afterMs: CONFIRM_AFTER_MS };
-    else if (type === 'OrphanRemoved' || type === 'OrphanClosed') work = { op: 'remove' };
-  }
-  return work;
 }

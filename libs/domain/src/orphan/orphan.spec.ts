@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decideOrphan, removalWorkOf, type OrphanCommand } from './decide.ts';
+import { orphanConsequencesOf } from './consequences.ts';
+import { decideOrphan, type OrphanCommand } from './decide.ts';
 import type { OrphanEvent } from './events.ts';
 import { evolveOrphan, foldOrphan, initialOrphan, isOpenOrphan, orphanStreamId, parseOrphanStreamId } from './state.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
 const facts = { accountId: 'acc', region: 'cn-hangzhou', containerGroupId: 'eci-1', status: 'Running' } as const;
 const quarantine: OrphanCommand = { type: 'Quarantine', facts, why: 'no stream knows it' };
-const remove: OrphanCommand = { type: 'RequestRemoval', by: 'operator:jo', reason: 'left behind' };
+const remove = { type: 'RequestRemoval', by: 'operator:jo', reason: 'left behind' } as const;
 const keep: OrphanCommand = { type: 'Keep', by: 'operator:jo', reason: 'a test of mine' };
 const recordDelete: OrphanCommand = { type: 'RecordDelete', requestId: 'r1' };
 const removed: OrphanCommand = { type: 'RecordRemoved', evidence: 'read' };
@@ -34,12 +35,27 @@ describe('an orphan', () => {
   });
 
   it('puts its work with the request, keeps it after the delete, and ends it with the proof', () => {
-    const work = (...commands: readonly OrphanCommand[]) => removalWorkOf(after(...commands).events.slice(-1));
-    expect(work(quarantine)).toBeUndefined();
-    expect(work(quarantine, remove)).toEqual({ op: 'put', afterMs: 0 });
-    expect(work(quarantine, remove, recordDelete)).toEqual({ op: 'put', afterMs: 1000 });
-    expect(work(quarantine, remove, recordDelete, removed)).toEqual({ op: 'remove' });
-    expect(work(quarantine, remove, closed('claimed'))).toEqual({ op: 'remove' });
+    const row = { kind: 'RemoveOrphan', key: 'eci-1' };
+    const put = (afterMs: number) => [{ ...row, op: 'put', afterMs, priority: 0 }];
+    const ended = [{ ...row, op: 'remove', unlessClaimed: false }];
+    const work = (...commands: readonly OrphanCommand[]) => {
+      const { events } = after(...commands);
+      return orphanConsequencesOf(events.slice(-1), foldOrphan(events.slice(0, -1))).effects;
+    };
+    expect(work(quarantine)).toEqual([]);
+    expect(work(quarantine, remove)).toEqual(put(0));
+    expect(work(quarantine, remove, recordDelete)).toEqual(put(1000));
+    expect(work(quarantine, remove, recordDelete, removed)).toEqual(ended);
+    expect(work(quarantine, remove, closed('claimed'))).toEqual(ended);
+  });
+
+  it('is not removed by who saw it in another phase', () => {
+    const seen: OrphanCommand = { ...remove, onlyIn: 'quarantined' };
+    expect(decideOrphan(seen, after(quarantine, keep).state, AT)).toMatchObject({
+      code: 'PhaseChanged',
+      message: 'it was quarantined, and is kept by now',
+    });
+    expect(after(quarantine, seen).types).toEqual(['OrphanQuarantined', 'OrphanRemovalRequested']);
   });
 
   it('is not removed before it was quarantined, nor when it is no orphan any more', () => {

@@ -1,4 +1,4 @@
-import type { AppendResult, EffectChange, NewEvent, RecordedEvent } from '../event-store.ts';
+import type { AppendResult, EffectChange, NewEvent, RecordedEvent, RemovedEffect } from '../event-store.ts';
 import type { CheckedStream } from './checked-append.ts';
 import { GENERATION, isDue, rowKey, type StreamRecord, type Tables } from './tables.ts';
 
@@ -77,9 +77,9 @@ function recordedEvent(
   return Object.freeze({ ...event, streamId, version, cursor, recordedAt });
 }
 
-/** Removals first, as `kind:key` of those that went. */
-function writeEffects(tables: Tables, { streamId, effects }: CheckedStream, now: number): readonly string[] {
-  const removed: string[] = [];
+/** Removals first; returns those that went. */
+function writeEffects(tables: Tables, { streamId, effects }: CheckedStream, now: number): readonly RemovedEffect[] {
+  const removed: RemovedEffect[] = [];
   for (const effect of effects) {
     if (effect.op !== 'remove') continue;
     const row = tables.effects.get(streamId, effect.kind, effect.key);
@@ -87,7 +87,7 @@ function writeEffects(tables: Tables, { streamId, effects }: CheckedStream, now:
     const inUse = row.sentEarlier || row.sentNow || (row.claimId !== undefined && !isDue(row, now));
     if (effect.unlessClaimed && inUse) continue;
     tables.effects.remove(row);
-    removed.push(`${row.kind}:${row.key}`);
+    removed.push({ kind: row.kind, key: row.key });
   }
   for (const effect of effects) if (effect.op === 'put') putEffect(tables, streamId, effect, now);
   return removed;

@@ -103,7 +103,7 @@ export class CreateEffects extends EffectHandler {
             : [],
       },
     );
-    if (once.kind === 'claim-lost' || once.after.stop || !attemptInDoubt(once.after)) return undefined;
+    if (once.kind !== 'done' || once.after.stop || !attemptInDoubt(once.after)) return undefined;
     return { row: { ...row, claimId }, attempt, frozen, state: once.after };
   }
 }

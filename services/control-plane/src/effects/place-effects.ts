@@ -1,6 +1,5 @@
 import {
   choosePlacement,
-  evolve,
   parseStreamId,
   wantsPlacement,
   type ContainerGroupCommand,
@@ -13,7 +12,6 @@ import { mapPod } from '#libs/kubernetes';
 import type { SealedIntent } from '../intake/run-pod.ts';
 import { createPurpose, INTENT, type StreamKey } from '../keys/stream-vault.ts';
 import { LOCAL_LANE, laneOfEffect } from '../streams/lanes.ts';
-import type { ExecuteOptions } from '../streams/stream-commands.ts';
 import { clientTokenOf } from './client-token.ts';
 import type { EachRow } from './each-row.ts';
 import { FleetViews, accountGate } from './fleet-view.ts';
@@ -38,6 +36,11 @@ type Plan =
       readonly frozen: FrozenCreate;
       readonly sealed: Uint8Array;
     };
+
+interface ClientOrTrouble {
+  readonly client?: EciClient;
+  readonly trouble?: AccountUnusable | RegionNotAllowed;
+}
 
 /**
  * Place rows: with a token of the quota in hand, lets the policy choose with what the fleet knows now, freezes the request, and writes the choice
@@ -86,58 +89,49 @@ export class PlaceEffects extends EffectHandler {
     sealed: Sealed | undefined,
     view: FleetView,
   ): Promise<HeldCreate | undefined> {
-    const { streams, clients } = this.parts;
-    let state = first;
-    for (let round = 1; ; round++) {
-      const need = state.intent?.need;
-      let client: EciClient | undefined;
-      let trouble: AccountUnusable | RegionNotAllowed | undefined;
-      if (need && wantsPlacement(state)) {
-        try {
-          client = await clients.for(need.accountId, need.region);
-        } catch (error) {
-          // Anything else is a moment's trouble, not the account's.
-          if (!(error instanceof AccountUnusable || error instanceof RegionNotAllowed)) throw error;
-          trouble = error;
-        }
-      }
-      const plan = this.plan(row, state, sealed, view, client, trouble);
-      if (plan.kind === 'wait') {
-        await this.wait(row, state, plan.patience);
-        return undefined;
-      }
-      const commands = plan.kind === 'create' ? [plan.command] : plan.commands;
-      const claimId = this.parts.ids.uuid();
-      const options: ExecuteOptions = {
+    const { store, streams, ids } = this.parts;
+    const claimId = ids.uuid();
+    // What is chosen is chosen on one state: on another one it is chosen anew.
+    let plan = undefined as Plan | undefined;
+    const executed = await streams.execute(
+      row.streamId,
+      async (state) => {
+        const intent = state === first ? sealed : (await store.readSealed([row.streamId])).get(row.streamId);
+        plan = this.plan(row, state, intent, view, await this.clientFor(state));
+        if (plan.kind === 'wait') return undefined;
+        return plan.kind === 'create' ? [plan.command] : plan.commands;
+      },
+      {
         actor: ACTOR,
-        known: state,
+        known: first,
         claim: claimOf(row),
-        ...(plan.kind === 'create' && {
-          effects: ({ events, after }) =>
-            events.length > 0 ? this.createRow(row, plan.command.choice.attempt, plan.sealed, claimId, after) : [],
-        }),
-      };
-      const once = await streams.executeOnce(row.streamId, commands, options);
-      if (once.kind === 'claim-lost') return undefined;
-      if (once.kind === 'conflict') {
-        if (round === 5) throw new Error('the stream changed again and again');
-        // What was chosen was chosen on an old state: choose anew.
-        const [loaded, seals] = await Promise.all([
-          streams.load(row.streamId),
-          this.parts.store.readSealed([row.streamId]),
-        ]);
-        state = loaded;
-        sealed = seals.get(row.streamId);
-        continue;
-      }
-      if (plan.kind !== 'create' || once.events.length === 0) return undefined;
-      const { attempt } = plan.command.choice;
-      return {
-        row: { ...row, kind: 'Create', key: `${attempt}`, claimId, sealed: plan.sealed, attempts: 1, data: {} },
-        attempt,
-        frozen: plan.frozen,
-        state: once.events.reduce(evolve, state),
-      };
+        effects: ({ events, after }) =>
+          plan?.kind === 'create' && events.length > 0
+            ? this.createRow(row, plan.command.choice.attempt, plan.sealed, claimId, after)
+            : [],
+      },
+    );
+    if (executed.kind === 'left' && plan?.kind === 'wait') await this.wait(row, executed.before, plan.patience);
+    if (executed.kind !== 'done' || executed.events.length === 0 || plan?.kind !== 'create') return undefined;
+    const { attempt } = plan.command.choice;
+    return {
+      row: { ...row, kind: 'Create', key: `${attempt}`, claimId, sealed: plan.sealed, attempts: 1, data: {} },
+      attempt,
+      frozen: plan.frozen,
+      state: executed.after,
+    };
+  }
+
+  /** The client with which a placement is made; `trouble`: the account cannot be used as it is configured. Neither when none is wanted. */
+  private async clientFor(state: ContainerGroupState): Promise<ClientOrTrouble> {
+    const need = state.intent?.need;
+    if (!need || !wantsPlacement(state)) return {};
+    try {
+      return { client: await this.parts.clients.for(need.accountId, need.region) };
+    } catch (error) {
+      // Anything else is a moment's trouble, not the account's.
+      if (error instanceof AccountUnusable || error instanceof RegionNotAllowed) return { trouble: error };
+      throw error;
     }
   }
 
@@ -146,8 +140,7 @@ export class PlaceEffects extends EffectHandler {
     state: ContainerGroupState,
     sealed: Sealed | undefined,
     view: FleetView,
-    client: EciClient | undefined,
-    trouble: AccountUnusable | RegionNotAllowed | undefined,
+    { client, trouble }: ClientOrTrouble,
   ): Plan {
     const { intent } = state;
     if (!intent || !wantsPlacement(state)) return { kind: 'settle', commands: [] };

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { gzipSync } from 'node:zlib';
-import { streamIdOf } from '#libs/domain';
+import { orphanStreamId, streamIdOf } from '#libs/domain';
 import { PostgresEventStore } from '#libs/event-store';
 import type { Messaging } from '#libs/messaging';
 import { SystemClock, SystemIds } from '#libs/runtime';
@@ -61,7 +61,7 @@ beforeAll(async () => {
   );
   const facts = { accountId: 'default', region: 'cn-hangzhou', containerGroupId: THING, status: 'Running' as const };
   await new OrphanStreams({ store, clock: new SystemClock(), ids: new SystemIds() }).execute(
-    facts,
+    orphanStreamId(facts),
     { type: 'Quarantine', facts, why: 'no stream' },
     { actor: 'control-plane:observe' },
   );

@@ -1,7 +1,8 @@
-import { evolve, type ContainerGroupEvent, type ContainerGroupState } from '#libs/domain';
+import type { ContainerGroupEvent, ContainerGroupState } from '#libs/domain';
 import type { StreamAppend } from '#libs/event-store';
 import { INTENT, type StreamKey, type StreamVault, type WrappedKey } from '../keys/stream-vault.ts';
 import { changesNothing, decideAll, planAppend } from '../streams/plan-append.ts';
+import { containerGroups } from '../streams/stream-commands.ts';
 import { dueSinceCreation } from './pods-age.ts';
 import type { ReadMessage } from './read-message.ts';
 import {
@@ -56,14 +57,14 @@ export function decideStream(input: {
     try {
       const command = commandOf(message, state, theKey, hold);
       if (!command) continue;
-      const decided = decideAll([command], state, at);
+      const decided = decideAll(containerGroups.decider, [command], state, at);
       if (decided.events.length === 0) continue;
       if (message.kind === 'RunPod' && decided.events.some(({ type }) => replacesIntent(type))) {
         const pod = podInForce(runOf(message), state);
         const intent: SealedIntent = { pod, resolved: message.body.resolved, sealed: message.sealed };
         sealed = theKey().seal(intent, INTENT);
       }
-      state = decided.events.reduce(evolve, state);
+      state = decided.after;
       events.push(...decided.events);
       cause = message;
     } catch (error) {
@@ -72,9 +73,11 @@ export function decideStream(input: {
   }
   if (!cause) return { append: undefined, failed };
   const append = planAppend({
+    kind: containerGroups,
     streamId,
     before,
     events,
+    after: state,
     cause: { actor: `agent:${cause.clusterId}`, causationId: causeOf(cause) },
     beside: sealed ? { sealed: { put: { ...theKey().wrapped, sealed } } } : {},
     newId,

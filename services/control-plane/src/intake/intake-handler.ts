@@ -7,7 +7,6 @@ import type { StopGuard } from '../holds/ports.ts';
 import { whoseFault } from '../clusters/whose-fault.ts';
 import type { StreamVault } from '../keys/stream-vault.ts';
 import { isBadData } from '../streams/group-commit.ts';
-import { stateOf } from '../streams/stored-events.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import type { Allowance, ClusterBudgets } from './cluster-budgets.ts';
 import { decideStream, type PodMessage } from './decide-stream.ts';
@@ -46,9 +45,6 @@ export interface IntakeHandlerParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
-
-/** Rounds of deciding anew for streams that others changed meanwhile; then the batch comes again. */
-const ROUNDS = 10;
 
 /**
  * One batch of intents as one append: the events of all its pods and the partition's offset together, or nothing. What cannot be understood, or
@@ -152,54 +148,49 @@ export class IntakeHandler {
     pods: ReadonlyMap<string, readonly PodMessage[]>,
     inbox: InboxMove | undefined,
   ): Promise<void> {
-    const neverSent: { streamId: string; attempt: number; clusterId: string }[] = [];
-    let pending = pods;
-    for (let round = 1; ; round++) {
-      const { appends, failed } = await this.decide(batch, pending);
-      await this.aside.put(
-        batch,
-        failed.map(({ message, error }) => unappliable(message, error)),
-      );
-      const results = await this.append(batch, appends, pending, inbox);
-      for (const result of results) {
-        if (!result.ok) continue;
-        for (const name of result.removedEffects) {
-          const attempt = /^Create:(\d+)$/.exec(name)?.[1];
-          const clusterId = pods.get(result.streamId)?.[0]?.clusterId;
-          if (attempt && clusterId) neverSent.push({ streamId: result.streamId, attempt: Number(attempt), clusterId });
-        }
+    const { streams } = this.parts;
+    const written = await streams.executeMany([...pods.keys()], {
+      decide: (states) => this.decide(batch, pods, states),
+      append: async (appends) => {
+        const results = await this.append(batch, appends, pods, inbox);
+        const conflicts = results.filter((result) => !result.ok).length;
+        if (conflicts > 0) this.metrics.conflicts.inc(conflicts);
+        return results;
+      },
+    });
+    for (const { streamId, removedEffects } of written) {
+      const clusterId = pods.get(streamId)?.[0]?.clusterId;
+      for (const { kind, key } of removedEffects) {
+        if (kind !== 'Create' || !clusterId) continue;
+        await streams.execute(
+          streamId,
+          { type: 'RecordNeverSent', attempt: Number(key) },
+          { actor: `agent:${clusterId}`, causationId: `kafka:${batch.topic}/${batch.partition}@${batch.from}` },
+        );
       }
-      const conflicts = results.filter((result) => !result.ok).map((result) => result.streamId);
-      if (conflicts.length === 0) break;
-      this.metrics.conflicts.inc(conflicts.length);
-      if (round === ROUNDS)
-        throw new Error(`${conflicts.length} streams changed ${ROUNDS} times while a batch was decided`);
-      pending = new Map([...pending].filter(([streamId]) => conflicts.includes(streamId)));
-    }
-    for (const { streamId, attempt, clusterId } of neverSent) {
-      await this.parts.streams.execute(
-        streamId,
-        { type: 'RecordNeverSent', attempt },
-        { actor: `agent:${clusterId}`, causationId: `kafka:${batch.topic}/${batch.partition}@${batch.from}` },
-      );
     }
   }
 
-  private async decide(batch: Batch, pods: ReadonlyMap<string, readonly PodMessage[]>) {
+  /** What is to be appended to streams in these states; messages that cannot be applied are put aside. */
+  private async decide(
+    batch: Batch,
+    pods: ReadonlyMap<string, readonly PodMessage[]>,
+    states: ReadonlyMap<string, ContainerGroupState>,
+  ): Promise<readonly StreamAppend[]> {
     const { store, vault, streams, clock } = this.parts;
-    const streamIds = [...pods.keys()];
-    const loaded = await store.loadMany(streamIds);
+    const pending = states.size === pods.size ? pods : new Map([...pods].filter(([streamId]) => states.has(streamId)));
     // Only a stream that exists can have a key.
     const keys = await store.readSealed(
-      streamIds.filter((id) => loaded.has(id) && pods.get(id)?.some(({ kind }) => kind === 'RunPod')),
+      [...pending].flatMap(([id, messages]) =>
+        states.get(id)?.version !== 0 && messages.some(({ kind }) => kind === 'RunPod') ? [id] : [],
+      ),
     );
-    const states = new Map(streamIds.map((id) => [id, stateOf(loaded.get(id))]));
-    const holds = await this.askGuard(pods, states);
-    await this.takeBackStatuses(pods, states);
+    const holds = await this.askGuard(pending, states);
+    await this.takeBackStatuses(pending, states);
     const at = new Date(clock.now()).toISOString();
     const appends: StreamAppend[] = [];
     const failed: { message: PodMessage; error: unknown }[] = [];
-    for (const [streamId, messages] of pods) {
+    for (const [streamId, messages] of pending) {
       const decision = decideStream({
         streamId,
         before: states.get(streamId) as ContainerGroupState,
@@ -214,7 +205,11 @@ export class IntakeHandler {
       if (decision.append) appends.push(decision.append);
       failed.push(...decision.failed);
     }
-    return { appends, failed };
+    await this.aside.put(
+      batch,
+      failed.map(({ message, error }) => unappliable(message, error)),
+    );
+    return appends;
   }
 
   /** An object that came back after its tombstone has gone again: what was said of it meanwhile is taken from its topic. */

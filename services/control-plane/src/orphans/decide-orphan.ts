@@ -1,6 +1,7 @@
-import { ORPHAN_GRACE_MS, type OrphanCommand } from '#libs/domain';
+import { ORPHAN_GRACE_MS, orphanStreamId, type OrphanCommand } from '#libs/domain';
 import { stateChanged } from '../http/etag.ts';
 import { conflict } from '../http/problem.ts';
+import { UndecidableStream } from '../streams/plan-append.ts';
 import type { OrphanReader } from './orphan-reader.ts';
 import type { OrphanStreams } from './orphan-streams.ts';
 import type { OrphanView } from './orphan-view.ts';
@@ -48,11 +49,21 @@ export class OrphanDecisions {
         `${orphan.id} is younger than ${ORPHAN_GRACE_MS / 60_000} minutes or not confirmed yet: its stream may still appear; ask again later`,
       );
     }
-    const result = await this.streams.execute(orphan, command, {
-      actor: command.by,
-      ...(command.type === 'RequestRemoval' ? { onlyIn: orphan.state } : {}),
-    });
-    if (result.kind === 'refused') throw conflict(`${orphan.id}: ${result.message}`);
+    const [refusal] = await this.refusalsOf(
+      orphan,
+      command.type === 'RequestRemoval' ? { ...command, onlyIn: orphan.state } : command,
+    );
+    if (refusal) throw conflict(`${orphan.id}: ${refusal.message}`);
     return this.reader.get(orphan.id);
+  }
+
+  private async refusalsOf(orphan: OrphanView, command: Decision): Promise<readonly { readonly message: string }[]> {
+    try {
+      const done = await this.streams.execute(orphanStreamId(orphan), command, { actor: command.by });
+      return done.kind === 'done' ? done.refusals : [];
+    } catch (error) {
+      if (error instanceof UndecidableStream) return [error];
+      throw error;
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { isFinalStatus, ORPHAN_GRACE_MS, type OrphanFacts } from '#libs/domain';
+import { isFinalStatus, ORPHAN_GRACE_MS, orphanStreamId, type OrphanFacts } from '#libs/domain';
 import type { EciClient, FoundGroup } from '#libs/eci';
 import type { EventStore } from '#libs/event-store';
 import type { Logger } from '#libs/observability';
@@ -96,7 +96,11 @@ export class OrphanDesk {
       clusterId && podUid
         ? `it carries our tag, and cluster ${clusterId} has no stream for pod ${podUid}`
         : 'it carries our tag, and its other tags name no pod';
-    const result = await orphanStreams.execute(facts, { type: 'Quarantine', facts, why }, { actor: ACTOR });
+    const result = await orphanStreams.execute(
+      orphanStreamId(facts),
+      { type: 'Quarantine', facts, why },
+      { actor: ACTOR },
+    );
     if (result.kind !== 'done' || result.events.length === 0) return;
     const { accountId, region, containerGroupId } = facts;
     logger.warn('put an orphan into quarantine', { accountId, region, containerGroupId, why });
@@ -141,7 +145,11 @@ export class OrphanDesk {
   ): Promise<void> {
     const stream = streamId === undefined ? {} : { streamId };
     await this.parts.one(id.containerGroupId, async () => {
-      await this.parts.orphanStreams.execute(id, { type: 'Close', reason, evidence, ...stream }, { actor: ACTOR });
+      await this.parts.orphanStreams.execute(
+        orphanStreamId(id),
+        { type: 'Close', reason, evidence, ...stream },
+        { actor: ACTOR },
+      );
     });
   }
 

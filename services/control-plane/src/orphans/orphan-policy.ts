@@ -35,7 +35,7 @@ export class OrphanPolicyLoop {
       let removals = 0;
       await aside.each(overdue, orphanStreamId, async (id) => {
         const result = await orphanStreams.execute(
-          id,
+          orphanStreamId(id),
           { type: 'RequestRemoval', by: 'policy', reason },
           { actor: 'control-plane:orphan-policy' },
         );

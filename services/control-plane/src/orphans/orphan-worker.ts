@@ -3,6 +3,7 @@ import {
   parseOrphanStreamId,
   provesGone,
   READS_APART_MS,
+  REMOVE_ORPHAN,
   type OrphanCommand,
   type OrphanId,
   type OrphanState,
@@ -21,7 +22,7 @@ import { SetAside } from '../streams/set-aside.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 import { streamsOf } from './known-streams.ts';
-import { REMOVE_ORPHAN, type OrphanStreams } from './orphan-streams.ts';
+import type { OrphanStreams } from './orphan-streams.ts';
 import type { OrphanCases } from './ports.ts';
 
 export interface OrphanWorkerParts {
@@ -131,8 +132,8 @@ export class OrphanWorker {
     const { orphanStreams, clients } = this.parts;
     const id = parseOrphanStreamId(row.streamId);
     if (!id) throw new Error(`${row.streamId} is no stream of an orphan`);
-    const state = await orphanStreams.load(id);
-    if (state.phase !== 'removing') return await this.settle(row, id, undefined);
+    const state = await orphanStreams.load(row.streamId);
+    if (state.phase !== 'removing') return await this.settle(row);
     const client = await clients.for(id.accountId, id.region);
     if (state.removal?.deleteAcceptedAt === undefined) await this.remove(row, id, state, client);
     else await this.confirm(row, id, client);
@@ -146,13 +147,13 @@ export class OrphanWorker {
     // A delete that may have gone out was of this very group: repeating it needs no second look at its tags.
     if (!seen && !row.mayHaveBeenSent) return this.later(row, NOT_SEEN_MS, true);
     const closed = seen && (await this.noOrphanAnyMore(id, state, seen));
-    if (closed) return this.settle(row, id, closed);
+    if (closed) return this.settle(row, closed);
     const held = await queue.confirmClaims([row], LEASE_MS);
     if (held.length === 0) return;
     const answer = await this.delete(client, id);
     switch (answer.kind) {
       case 'done':
-        await this.settle(row, id, { type: 'RecordDelete', requestId: answer.requestId });
+        await this.settle(row, { type: 'RecordDelete', requestId: answer.requestId });
         return queue.laneAccepted(row.lane);
       case 'not-found':
         return this.gone(row, id, 'the cloud answered NotFound to our delete');
@@ -215,13 +216,13 @@ export class OrphanWorker {
   }
 
   private async gone(row: EffectRow, id: OrphanId, evidence: string): Promise<void> {
-    await this.settle(row, id, { type: 'RecordRemoved', evidence });
+    await this.settle(row, { type: 'RecordRemoved', evidence });
     this.removed.inc({ account: id.accountId, region: id.region });
     this.parts.logger.info('removed an orphan', { ...id, evidence });
   }
 
-  private async settle(row: EffectRow, id: OrphanId, command: OrphanCommand | undefined): Promise<void> {
-    await this.parts.orphanStreams.execute(id, command, { actor: ACTOR, claim: claimOf(row) });
+  private async settle(row: EffectRow, ...commands: readonly OrphanCommand[]): Promise<void> {
+    await this.parts.orphanStreams.execute(row.streamId, commands, { actor: ACTOR, claim: claimOf(row) });
   }
 
   /** The group as it is now, if the read shows it, and what it is worth that it does not. Undefined: unanswered, and the row was given back. */

@@ -51,7 +51,7 @@ async function quarantine(...all: readonly OrphanFacts[]): Promise<void> {
   await new PostgresOrphans(pool).note(place, all);
   for (const each of all)
     await streams().execute(
-      each,
+      orphanStreamId(each),
       { type: 'Quarantine', facts: each, why: 'no stream' },
       { actor: 'control-plane:observe' },
     );

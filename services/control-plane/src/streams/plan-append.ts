@@ -1,47 +1,37 @@
-import {
-  consequencesOf,
-  decide,
-  evolve,
-  gateKey,
-  isClosed,
-  parseStreamId,
-  placeOfGroup,
-  type ContainerGroupCommand,
-  type ContainerGroupEvent,
-  type ContainerGroupState,
-} from '#libs/domain';
+import { gateKey, type Decider } from '#libs/domain';
 import type { EffectChange, EventMetadata, JsonObject, StreamAppend } from '#libs/event-store';
 import { aliasOf } from './alias.ts';
-import { laneOfEffect } from './lanes.ts';
 import { EVENT_SCHEMA_VERSION } from './stored-events.ts';
+import type { Happened, StreamKind, Versioned } from './stream-kind.ts';
 
 /** The stream holds events of a newer version of this software: nothing may be decided on half the facts. */
 export class UndecidableStream extends Error {
   override readonly name = 'UndecidableStream';
 }
 
-export interface Decided {
-  readonly events: readonly ContainerGroupEvent[];
-  readonly after: ContainerGroupState;
+export interface Decided<State, Event> {
+  readonly events: readonly Event[];
+  readonly after: State;
   /** Commands that were refused, in words. */
   readonly refusals: readonly { readonly code: string; readonly message: string }[];
 }
 
 /** Applies commands one after another; each sees what the ones before it did. */
-export function decideAll(
-  commands: readonly ContainerGroupCommand[],
-  before: ContainerGroupState,
+export function decideAll<State, Command, Event>(
+  decider: Pick<Decider<State, Command, Event>, 'decide' | 'evolve' | 'isUndecidable'>,
+  commands: readonly Command[],
+  before: State,
   at: string,
-): Decided {
+): Decided<State, Event> {
   let after = before;
-  const events: ContainerGroupEvent[] = [];
+  const events: Event[] = [];
   const refusals: { code: string; message: string }[] = [];
   for (const command of commands) {
-    const decision = decide(command, after, at);
+    const decision = decider.decide(command, after, at);
     if (decision.accepted) {
       events.push(...decision.events);
-      after = decision.events.reduce(evolve, after);
-    } else if (decision.code === 'UnknownEvents') {
+      after = decision.events.reduce(decider.evolve, after);
+    } else if (decider.isUndecidable(after)) {
       throw new UndecidableStream(decision.message);
     } else {
       refusals.push({ code: decision.code, message: decision.message });
@@ -69,22 +59,24 @@ export interface Cause {
  * One append with everything that follows from the events: effect rows in their lanes, parking, aliases, the end of the secrets. Pure but for
  * `newId`.
  */
-export function planAppend(plan: {
+export function planAppend<State extends Versioned, Event extends Happened, Work extends string>(plan: {
+  readonly kind: StreamKind<State, never, Event, Work>;
   readonly streamId: string;
-  readonly before: ContainerGroupState;
-  readonly events: readonly ContainerGroupEvent[];
+  readonly before: State;
+  readonly events: readonly Event[];
+  /** The state with these events. */
+  readonly after: State;
   readonly cause: Cause;
   readonly beside?: Beside;
   readonly newId: () => string;
 }): StreamAppend {
-  const { streamId, before, events, cause, beside = {}, newId } = plan;
-  const consequences = consequencesOf(events, before);
-  const after = events.reduce(evolve, before);
-  const tenant = parseStreamId(streamId)?.clusterId ?? '';
+  const { kind, streamId, before, events, after, cause, beside = {}, newId } = plan;
+  const consequences = kind.decider.consequencesOf(events, before);
+  const tenant = kind.tenantOf(streamId);
   const follow = consequences.effects.map((change): EffectChange =>
     change.op === 'remove'
       ? change
-      : { ...change, lane: laneOfEffect(change.kind, change.key, after), tenant, data: {} },
+      : { ...change, lane: kind.laneOf(change.kind, change.key, after), tenant, data: {} },
   );
   const effects = [...follow, ...(beside.effects ?? [])];
   const parking = consequences.parking.at(-1);
@@ -102,22 +94,19 @@ export function planAppend(plan: {
       eventId: newId(),
       type: event.type,
       schemaVersion: EVENT_SCHEMA_VERSION,
-      data: event.data as unknown as JsonObject,
+      data: event.data as JsonObject,
       metadata: metadata(event.at),
     })),
     ...(effects.length > 0 && { effects }),
     ...(parking && {
       parked: parking.op === 'park' ? { gate: gateKey(parking.gate), priority: parking.priority } : null,
     }),
-    ...(consequences.containerGroupIds.length > 0 && {
-      aliases: consequences.containerGroupIds.map((id) => {
-        const { accountId, region } = placeOfGroup(after, id);
-        return aliasOf(accountId, region, id);
-      }),
+    ...(consequences.containerGroups.length > 0 && {
+      aliases: consequences.containerGroups.map((at) => aliasOf(at.accountId, at.region, at.containerGroupId)),
     }),
     ...(sealed && { sealed }),
     ...(beside.claim && { claim: beside.claim }),
-    ...(isClosed(after) && after.podObjectGone && { closed: true }),
+    ...(consequences.closed && { closed: true }),
   };
 }
 

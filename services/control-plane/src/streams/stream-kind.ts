@@ -1,0 +1,25 @@
+import type { Decider } from '#libs/domain';
+import type { Fact } from './stored-events.ts';
+
+/** A kind of stream: how it decides, how its events are read, and where its work waits. */
+export interface StreamKind<State, Command, Event, Work extends string = string> {
+  readonly decider: Decider<State, Command, Event, Work>;
+  /** A stored event as the decider reads it. */
+  readonly read: (fact: Fact) => Event;
+  /** Lane of a row of work; `after` = the state that it follows from. */
+  readonly laneOf: (kind: Work, key: string, after: State) => string;
+  /** Among whom the lane's turns are shared. */
+  readonly tenantOf: (streamId: string) => string;
+}
+
+/** What every state tells: how many events it was made of, which is its stream's version. */
+export interface Versioned {
+  readonly version: number;
+}
+
+/** What every event tells. `at`: when it was decided, ISO 8601 UTC. */
+export interface Happened {
+  readonly type: string;
+  readonly at: string;
+  readonly data: object;
+}
