@@ -1,31 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { ContainerGroupCommand } from './commands.ts';
-import { consequencesOf } from './consequences.ts';
-import { decide } from './decide.ts';
-import type { ContainerGroupEvent, NewContainerGroupEvent } from './events.ts';
-import { fold } from './evolve.ts';
+import { containerGroupDecider } from './decider.ts';
+import type { NewContainerGroupEvent } from './events.ts';
 import { finalize, isClosed, lifeOf, placeOfGroup, wantsPlacement } from './questions.ts';
+import { AT, specificationOf } from '../../spec/decider-specification.ts';
 import { NEWEST, accepted, chosen, created, need, refused, runPod, seen, stopPod } from './samples.ts';
 
-const AT = '2026-01-01T00:00:00.000Z';
-const stamped = (events: readonly NewContainerGroupEvent[]): ContainerGroupEvent[] =>
-  events.map((event) => ({ ...event, at: AT }));
-
-function given(...events: NewContainerGroupEvent[]) {
-  const state = fold(stamped(events));
-  return {
-    when(command: ContainerGroupCommand) {
-      const decision = decide(command, state, AT);
-      const said = decision.accepted ? decision.events : [];
-      return {
-        said,
-        after: fold([...stamped(events), ...said]),
-        consequences: consequencesOf(said, state),
-        types: said.map(({ type }) => type),
-      };
-    },
-  };
-}
+const given = specificationOf(containerGroupDecider);
 
 const running = [accepted(), chosen(1), created(1, 'eci-1'), seen('eci-1', 'Running')];
 const absent = stopPod({ reason: 'Absent', hold: 'k1/1', agentEpoch: 1, sequence: 5 });
@@ -46,7 +27,7 @@ const denied: NewContainerGroupEvent = { type: 'StopDenied', data: { by: 'operat
 describe('a stop that the mass-delete guard holds', () => {
   it('stops nothing, finalizes nothing, and is kept as it was asked for', () => {
     const step = given(...running).when(absent);
-    expect(step.types).toEqual(['StopHeld']);
+    step.thenTypes('StopHeld');
     expect(step.consequences.effects.filter(({ op }) => op === 'put')).toEqual([]);
     expect([lifeOf(step.after), finalize(step.after), isClosed(step.after)]).toEqual(['running', false, false]);
     expect(step.after.held).toMatchObject({ hold: 'k1/1', reason: 'Absent', since: AT });
@@ -59,12 +40,14 @@ describe('a stop that the mass-delete guard holds', () => {
       stopPod({ reason: 'Deleted', disruption: 'DeletionByTaintManager', hold: 'k1/2' }),
       stopPod({ reason: 'ObjectGone', disruption: 'DeletionByPodGC' }),
     ])
-      expect(given(...running, held).when(again).types).toEqual([]);
+      given(...running, held)
+        .when(again)
+        .thenNothing();
   });
 
   it('gives way to somebody who deletes the pod on purpose', () => {
     const step = given(...running, held).when(stopPod({ reason: 'Deleted' }));
-    expect(step.types).toEqual(['StopReleased', 'StopRequested']);
+    step.thenTypes('StopReleased', 'StopRequested');
     expect(step.after).toMatchObject({ stop: { reason: 'Deleted' } });
     expect(step.after.held).toBeUndefined();
     expect(step.consequences.effects).toContainEqual(
@@ -73,50 +56,66 @@ describe('a stop that the mass-delete guard holds', () => {
   });
 
   it('is not made for a delete that was seen, nor for a pod that has ended or that nobody knows', () => {
-    expect(given(...running).when(stopPod({ reason: 'Deleted', hold: 'k1/1' })).types).toEqual(['StopRequested']);
-    expect(given().when(absent).types).toEqual(['StopRequested', 'PodObjectGone']);
+    given(...running)
+      .when(stopPod({ reason: 'Deleted', hold: 'k1/1' }))
+      .thenTypes('StopRequested');
+    given().when(absent).thenTypes('StopRequested', 'PodObjectGone');
     const ended = [...running, { type: 'ContainerGroupSucceeded', data: { containerGroupId: 'eci-1' } } as const];
-    expect(given(...ended).when(absent).types).toEqual(['StopRequested', 'PodObjectGone']);
+    given(...ended)
+      .when(absent)
+      .thenTypes('StopRequested', 'PodObjectGone');
   });
 
   it('happens once when an operator releases it, with what was asked then', () => {
     const release: ContainerGroupCommand = { type: 'ReleaseStop', by: 'operator:jo', reason: 'they are gone' };
     const step = given(...running, held).when(release);
-    expect(step.types).toEqual(['StopReleased', 'StopRequested', 'PodObjectGone']);
-    expect(step.said[1]).toMatchObject({ data: { by: 'agent:k1', reason: 'Absent', name: 'web' } });
+    step.thenTypes('StopReleased', 'StopRequested', 'PodObjectGone');
+    expect(step.events[1]).toMatchObject({ data: { by: 'agent:k1', reason: 'Absent', name: 'web' } });
     expect(step.after.held).toBeUndefined();
-    expect(given(...running, held, ...step.said).when(release).types).toEqual([]);
-    expect(given(...running).when(release).types).toEqual([]);
+    given(...running, held, ...step.events)
+      .when(release)
+      .thenNothing();
+    given(...running)
+      .when(release)
+      .thenNothing();
   });
 
   it('that is denied stays shown, stops nothing, and can still be released', () => {
     const deny: ContainerGroupCommand = { type: 'DenyStop', by: 'operator:jo' };
     const step = given(...running, held).when(deny);
-    expect(step.types).toEqual(['StopDenied']);
+    step.thenTypes('StopDenied');
     expect(step.after.held?.denied).toMatchObject({ by: 'operator:jo' });
-    expect(given(...running, held, denied).when(deny).types).toEqual([]);
-    expect(given(...running, held, denied).when(absent).types).toEqual([]);
-    expect(given(...running, held, denied).when({ type: 'ReleaseStop', by: 'operator:jo' }).types).toContain(
-      'StopRequested',
-    );
+    given(...running, held, denied)
+      .when(deny)
+      .thenNothing();
+    given(...running, held, denied)
+      .when(absent)
+      .thenNothing();
+    expect(given(...running, held, denied).when({ type: 'ReleaseStop', by: 'operator:jo' }).after.stop).toBeDefined();
   });
 
   it('is lifted when the pod is there again, but not by what was said before it', () => {
-    expect(given(...running, held).when(runPod({ sequence: 6 })).types).toEqual(['StopReleased']);
-    expect(given(...running, held, denied).when(runPod({ agentEpoch: 2, sequence: 1 })).types).toEqual([
-      'StopReleased',
-    ]);
-    expect(given(...running, held).when(runPod({ sequence: 4 })).types).toEqual([]);
+    given(...running, held)
+      .when(runPod({ sequence: 6 }))
+      .thenTypes('StopReleased');
+    given(...running, held, denied)
+      .when(runPod({ agentEpoch: 2, sequence: 1 }))
+      .thenTypes('StopReleased');
+    given(...running, held)
+      .when(runPod({ sequence: 4 }))
+      .thenNothing();
   });
 
   it('that is read once more after the pod came back stops nothing', () => {
     const back = given(...running, held).when(runPod({ sequence: 6 }));
-    const events = [...running, held, ...back.said];
-    expect(given(...events).when(absent).types).toEqual([]);
-    expect(given(...events).when(stopPod({ reason: 'Absent', agentEpoch: 1, sequence: 5 })).types).toEqual([]);
-    expect(given(...events).when(stopPod({ reason: 'Absent', agentEpoch: 1, sequence: 7 })).types).toContain(
-      'StopRequested',
-    );
+    const events = [...running, held, ...back.events];
+    given(...events)
+      .when(absent)
+      .thenNothing();
+    given(...events)
+      .when(stopPod({ reason: 'Absent', agentEpoch: 1, sequence: 5 }))
+      .thenNothing();
+    expect(given(...events).when(stopPod({ reason: 'Absent', agentEpoch: 1, sequence: 7 })).after.stop).toBeDefined();
   });
 
   it('keeps new attempts from being made until the pod is back', () => {
@@ -139,13 +138,7 @@ describe('a stop that the mass-delete guard holds', () => {
       knew: NEWEST,
       snapshot: { containerGroupId: 'eci-1', status: 'Succeeded' },
     });
-    expect(step.types).toEqual([
-      'ContainersChanged',
-      'ContainerGroupSucceeded',
-      'StopReleased',
-      'StopRequested',
-      'PodObjectGone',
-    ]);
+    step.thenTypes('ContainersChanged', 'ContainerGroupSucceeded', 'StopReleased', 'StopRequested', 'PodObjectGone');
     expect(finalize(step.after)).toBe(true);
     expect(isClosed(step.after)).toBe(true);
   });
@@ -167,7 +160,7 @@ describe('a late twin', () => {
       { type: 'ContainerGroupGone', data: { containerGroupId: 'eci-1', evidence: 'read' } },
     ];
     const step = given(...closed).when(twin({ attempt: 1 }));
-    expect(step.types).toEqual(['OrphanFound']);
+    step.thenTypes('OrphanFound');
     expect(step.consequences.effects).toEqual([
       { op: 'put', kind: 'Delete', key: 'eci-9', afterMs: 60_000, priority: 0 },
     ]);
@@ -176,12 +169,20 @@ describe('a late twin', () => {
   });
 
   it('is never the current group, nor one that may be the attempt in doubt', () => {
-    expect(given(...running).when(twin({ containerGroupId: 'eci-1', attempt: 7 })).types).toEqual([]);
+    given(...running)
+      .when(twin({ containerGroupId: 'eci-1', attempt: 7 }))
+      .thenNothing();
     const doubt = [accepted(), chosen(1), { type: 'CreateOutcomeUnknown', data: { attempt: 1, reason: 'x' } } as const];
-    expect(given(...doubt).when(twin({ attempt: 1 })).types).toEqual(['Adopted']);
+    given(...doubt)
+      .when(twin({ attempt: 1 }))
+      .thenTypes('Adopted');
     // Its tags do not name an attempt: it may be the one in doubt.
-    expect(given(...doubt).when(twin()).types).toEqual([]);
-    expect(given(...doubt).when(twin({ attempt: 2 })).types).toEqual(['OrphanFound']);
+    given(...doubt)
+      .when(twin())
+      .thenNothing();
+    given(...doubt)
+      .when(twin({ attempt: 2 }))
+      .thenTypes('OrphanFound');
   });
 
   it('is where it was found, not where the pod is now', () => {

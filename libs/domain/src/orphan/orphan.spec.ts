@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { orphanConsequencesOf } from './consequences.ts';
 import { decideOrphan, type OrphanCommand } from './decide.ts';
-import type { OrphanEvent } from './events.ts';
+import { orphanDecider } from './decider.ts';
+import type { NewOrphanEvent, OrphanEvent } from './events.ts';
 import { evolveOrphan, foldOrphan, initialOrphan, isOpenOrphan, orphanStreamId, parseOrphanStreamId } from './state.ts';
+import { AT, specificationOf } from '../../spec/decider-specification.ts';
 
-const AT = '2026-01-01T00:00:00.000Z';
 const facts = { accountId: 'acc', region: 'cn-hangzhou', containerGroupId: 'eci-1', status: 'Running' } as const;
 const quarantine: OrphanCommand = { type: 'Quarantine', facts, why: 'no stream knows it' };
 const remove = { type: 'RequestRemoval', by: 'operator:jo', reason: 'left behind' } as const;
@@ -18,67 +18,76 @@ const closed = (reason: 'claimed' | 'ended' | 'vanished' | 'not-ours'): OrphanCo
   evidence: 'seen',
 });
 
-function after(...commands: readonly OrphanCommand[]) {
-  const events: OrphanEvent[] = [];
-  for (const command of commands) {
-    const decision = decideOrphan(command, foldOrphan(events), AT);
-    if (decision.accepted) events.push(...decision.events);
-  }
-  return { state: foldOrphan(events), events, types: events.map(({ type }) => type) };
-}
+const given = specificationOf(orphanDecider);
+const quarantined: NewOrphanEvent = { type: 'OrphanQuarantined', data: { ...facts, why: 'no stream knows it' } };
+const requested: NewOrphanEvent = {
+  type: 'OrphanRemovalRequested',
+  data: { by: 'operator:jo', reason: 'left behind' },
+};
+const kept: NewOrphanEvent = { type: 'OrphanKept', data: { by: 'operator:jo', reason: 'a test of mine' } };
+const accepted: NewOrphanEvent = { type: 'OrphanDeleteAccepted', data: { requestId: 'r1' } };
+const gone: NewOrphanEvent = { type: 'OrphanRemoved', data: { evidence: 'read' } };
+const over = (reason: 'claimed' | 'vanished'): NewOrphanEvent => ({
+  type: 'OrphanClosed',
+  data: { reason, evidence: 'seen' },
+});
 
 describe('an orphan', () => {
   it('waits in quarantine, is removed on request, and who asked is kept', () => {
-    const { state, types } = after(quarantine, remove, recordDelete, removed);
-    expect(types).toEqual(['OrphanQuarantined', 'OrphanRemovalRequested', 'OrphanDeleteAccepted', 'OrphanRemoved']);
-    expect(state).toMatchObject({ phase: 'removed', removal: { by: 'operator:jo', reason: 'left behind' } });
+    given().when(quarantine).then(quarantined);
+    given(quarantined).when(remove).then(requested);
+    given(quarantined, requested).when(recordDelete).then(accepted);
+    const { after } = given(quarantined, requested, accepted).when(removed).then(gone);
+    expect(after).toMatchObject({ phase: 'removed', removal: { by: 'operator:jo', reason: 'left behind' } });
   });
 
   it('puts its work with the request, keeps it after the delete, and ends it with the proof', () => {
     const row = { kind: 'RemoveOrphan', key: 'eci-1' };
     const put = (afterMs: number) => [{ ...row, op: 'put', afterMs, priority: 0 }];
     const ended = [{ ...row, op: 'remove', unlessClaimed: false }];
-    const work = (...commands: readonly OrphanCommand[]) => {
-      const { events } = after(...commands);
-      return orphanConsequencesOf(events.slice(-1), foldOrphan(events.slice(0, -1))).effects;
-    };
-    expect(work(quarantine)).toEqual([]);
-    expect(work(quarantine, remove)).toEqual(put(0));
-    expect(work(quarantine, remove, recordDelete)).toEqual(put(1000));
-    expect(work(quarantine, remove, recordDelete, removed)).toEqual(ended);
-    expect(work(quarantine, remove, closed('claimed'))).toEqual(ended);
+    const nothing = { parking: [], containerGroups: [], destroySealed: false, closed: false };
+    expect(given().when(quarantine).consequences).toEqual({ ...nothing, effects: [] });
+    expect(given(quarantined).when(remove).consequences).toEqual({ ...nothing, effects: put(0) });
+    const removing = given(quarantined, requested);
+    expect(removing.when(recordDelete).consequences).toEqual({ ...nothing, effects: put(1000) });
+    expect(removing.when(closed('claimed')).consequences).toEqual({ ...nothing, effects: ended });
+    expect(given(quarantined, requested, accepted).when(removed).consequences.effects).toEqual(ended);
   });
 
   it('is not removed by who saw it in another phase', () => {
     const seen: OrphanCommand = { ...remove, onlyIn: 'quarantined' };
-    expect(decideOrphan(seen, after(quarantine, keep).state, AT)).toMatchObject({
-      code: 'PhaseChanged',
+    given(quarantined).when(seen).then(requested);
+    expect(given(quarantined, kept).when(seen).refused('PhaseChanged').decision).toMatchObject({
       message: 'it was quarantined, and is kept by now',
     });
-    expect(after(quarantine, seen).types).toEqual(['OrphanQuarantined', 'OrphanRemovalRequested']);
   });
 
   it('is not removed before it was quarantined, nor when it is no orphan any more', () => {
-    expect(decideOrphan(remove, initialOrphan, AT)).toMatchObject({ accepted: false, code: 'NoSuchOrphan' });
-    expect(decideOrphan(remove, after(quarantine, closed('claimed')).state, AT)).toMatchObject({ code: 'NotOpen' });
+    given().when(remove).refused('NoSuchOrphan');
+    given(quarantined, over('claimed')).when(remove).refused('NotOpen');
   });
 
   it('that is kept stays kept, also when it was taken for gone and is back', () => {
-    const { state } = after(quarantine, keep, closed('vanished'), quarantine);
-    expect(state).toMatchObject({ phase: 'kept', kept: { reason: 'a test of mine' } });
-    expect(decideOrphan(remove, state, AT)).toMatchObject({
-      accepted: true,
-      events: [{ type: 'OrphanRemovalRequested' }],
-    });
+    const { after } = given(quarantined, kept, over('vanished')).when(quarantine).then(quarantined);
+    expect(after).toMatchObject({ phase: 'kept', kept: { reason: 'a test of mine' } });
+    given(quarantined, kept, over('vanished'), quarantined).when(remove).then(requested);
   });
 
   it('cannot be kept while it is being removed', () => {
-    expect(decideOrphan(keep, after(quarantine, remove).state, AT)).toMatchObject({ code: 'BeingRemoved' });
+    given(quarantined, requested).when(keep).refused('BeingRemoved');
   });
 
   it('that vanished after our delete was removed, not lost', () => {
-    expect(after(quarantine, remove, recordDelete, closed('vanished')).types.at(-1)).toBe('OrphanRemoved');
-    expect(after(quarantine, remove, closed('vanished')).types.at(-1)).toBe('OrphanClosed');
+    given(quarantined, requested, accepted)
+      .when(closed('vanished'))
+      .then({ type: 'OrphanRemoved', data: { evidence: 'seen' } });
+    given(quarantined, requested).when(closed('vanished')).then(over('vanished'));
+  });
+
+  it('with events of a newer version is not decided on', () => {
+    const fromTheFuture = { type: 'FromTheFuture', data: {} } as unknown as NewOrphanEvent;
+    given(quarantined, fromTheFuture).when(remove).refused('UnknownEvents');
+    expect(orphanDecider.isUndecidable(given(quarantined, fromTheFuture).state)).toBe(true);
   });
 
   it('decided twice changes nothing, and every prefix folds, whatever comes in whatever order', () => {
