@@ -29,7 +29,7 @@ module.exports = {
       name: 'event-store-knows-no-domain-word',
       severity: 'error',
       from: { path: '^libs/event-store' },
-      to: { path: '^(services|libs/(?!event-store|transport|runtime|observability|testing))' },
+      to: { path: '^(services|libs/(?!event-store|configuration|transport|runtime|observability|testing))' },
     },
     {
       name: 'messaging-eci-kubernetes-stand-alone',
@@ -60,7 +60,7 @@ module.exports = {
       name: 'simulator-shares-no-client-code',
       severity: 'error',
       from: { path: '^services/eci-simulator/' },
-      to: { path: '^libs/(?!callers|observability|runtime|testing)' },
+      to: { path: '^libs/(?!callers|configuration|observability|runtime|testing)' },
     },
     {
       name: 'agent-never-sees-cloud-or-store',

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { databaseUrlOf } from '#libs/event-store';
+import { Given, helpLines } from '#libs/configuration';
+import { databaseSettings, databaseVariables } from '#libs/event-store';
 import { runProgram, WrongUsage } from '#libs/runtime';
 import { migrate } from './run.ts';
 
@@ -7,9 +8,9 @@ const HELP = `Brings the database of ECI Fleet to the newest schema. Safe to run
 
 Usage: npm run migrate
 
-  DATABASE_URL        postgres://user:password@host:port/database; required. The login must be able to make schemas and roles.
-  DATABASE_CA_FILE    PEM file with the CA of the server
-  DATABASE_INSECURE   true: a server on another machine may be called without TLS, verification or password
+${helpLines(databaseVariables).join('\n')}
+
+The login must be able to make schemas and roles.
 `;
 
 process.exitCode = await runProgram(
@@ -18,15 +19,11 @@ process.exitCode = await runProgram(
 );
 
 async function main(): Promise<number> {
-  const given = process.env['DATABASE_URL'];
-  if (!given) throw new WrongUsage('DATABASE_URL is not set: give postgres://user:password@host:port/database');
-  if (!/^postgres(ql)?:\/\//.test(given))
-    throw new WrongUsage('DATABASE_URL must begin with postgres:// or postgresql://');
-  const faults: string[] = [];
-  const { url } = databaseUrlOf(process.env, faults);
-  if (faults.length > 0) throw new WrongUsage(faults.join('\n'));
+  const given = new Given(process.env);
+  const settings = databaseSettings(given);
+  if (!settings || given.faults.length > 0) throw new WrongUsage(given.faults.join('\n'));
   try {
-    await migrate(url);
+    await migrate(settings.databaseUrl);
     process.stdout.write('database is up to date\n');
     return 0;
   } catch (error) {

@@ -17,7 +17,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../services/control-plane/src/command-line/commands.ts';
 import { runCommand } from '../../services/control-plane/src/command-line/run-command.ts';
-import type { Environment } from '../../services/control-plane/src/config.ts';
+import type { Environment } from '#libs/configuration';
 import { startControlPlane, type ControlPlane } from '../../services/control-plane/src/control-plane.ts';
 import type { Examination } from '../../services/control-plane/src/doctor/examine.ts';
 import { call, MASTER_KEY, TestAgent, testConfig, unregister } from '../../services/control-plane/src/for-specs.ts';

@@ -16,7 +16,7 @@ import { InProcessLog, InProcessMessaging, sealEnvelope, type Messaging } from '
 import { SystemClock } from '#libs/runtime';
 import { createTestDatabase, eventually, type TestDatabase } from '#libs/testing';
 import { domainEvent } from '../../services/control-plane/src/streams/stored-events.ts';
-import type { OrphanPolicy } from '../../services/control-plane/src/fleet-settings.ts';
+import type { OrphanPolicy } from '../../services/control-plane/src/orphans/variables.ts';
 import { DEFAULT_CLUSTER_BUDGET, type ClusterBudget } from '../../services/control-plane/src/intake/cluster-budgets.ts';
 import { EnvelopeKeys } from '../../services/control-plane/src/keys/envelope-keys.ts';
 import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';

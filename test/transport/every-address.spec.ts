@@ -3,10 +3,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createCertificateAuthority, temporaryFolder } from '#libs/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { databaseUrlOf } from '#libs/event-store';
+import { Given } from '#libs/configuration';
+import { databaseSettings } from '#libs/event-store';
 import { loadAgentConfig, VARIABLES as OF_AGENT } from '../../services/agent/src/config.ts';
-import { VARIABLES as OF_CONTROL_PLANE } from '../../services/control-plane/src/config-variables.ts';
-import { readAuditConfig, readAuditorAccessConfig, readConfig } from '../../services/control-plane/src/config.ts';
+import { readAuditConfig, readAuditorAccessConfig } from '../../services/control-plane/src/audit/audit-config.ts';
+import { readConfig, VARIABLES as OF_CONTROL_PLANE } from '../../services/control-plane/src/config.ts';
 import type { InsecureTransport } from '#libs/transport';
 
 type Environment = Readonly<Record<string, string>>;
@@ -260,9 +261,9 @@ describe('the same rule', () => {
       expect.stringMatching(/^DATABASE_URL: db\.example/),
       expect.stringMatching(/^KAFKA_BROKERS: k\.example/),
     ]);
-    const faults: string[] = [];
-    databaseUrlOf(weak, faults);
-    expect(faults).toEqual([expect.stringMatching(/^DATABASE_URL: db\.example/)]);
+    const given = new Given(weak);
+    databaseSettings(given);
+    expect(given.faults).toEqual([expect.stringMatching(/^DATABASE_URL: db\.example/)]);
     const { FLEET_TOKEN_KEY } = controlPlane;
     expect(
       faultsOf(
@@ -289,7 +290,7 @@ describe('the same rule', () => {
         ECI_ENDPOINT: 'http://e.example',
       },
     );
-    expect(faults.map((fault) => fault.split(':')[0])).toEqual(['ECI_ENDPOINT', 'DATABASE_URL', 'KAFKA_BROKERS']);
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual(['DATABASE_URL', 'KAFKA_BROKERS', 'ECI_ENDPOINT']);
     expect(faults.join()).not.toContain('canary');
   });
 

@@ -1,9 +1,10 @@
 import { copyFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Given } from '#libs/configuration';
 import { eventually, newTls, startPostgres, temporaryFolder, type PostgresRig, type TestTls } from '#libs/testing';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { databaseUrlOf } from './database-link.ts';
+import { databaseSettings } from './database-link.ts';
 import { createPool } from './pool.ts';
 import { isTrouble } from './trouble.ts';
 import { WatchedPool } from './watched-pool.ts';
@@ -24,10 +25,10 @@ afterAll(async () => {
 });
 
 const urlOf = (more: Record<string, string> = {}): string => {
-  const faults: string[] = [];
-  const { url } = databaseUrlOf({ DATABASE_URL: server.url, ...more }, faults);
-  expect(faults).toEqual([]);
-  return url;
+  const given = new Given({ DATABASE_URL: server.url, ...more });
+  const settings = databaseSettings(given);
+  expect(given.faults).toEqual([]);
+  return settings!.databaseUrl;
 };
 
 /** Whether a new connection is encrypted; rejects when there is none. */

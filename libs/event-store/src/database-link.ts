@@ -1,5 +1,29 @@
+import { flag, type Given, type Variables } from '#libs/configuration';
+import { caFault, insecureTransports, type InsecureTransport, type RuledLink } from '#libs/transport';
 import pg from 'pg';
-import { insecureTransports, type InsecureTransport, type RuledLink } from '#libs/transport';
+import { z } from 'zod';
+
+/** How PostgreSQL is reached, for every program that does. */
+export const databaseVariables = {
+  DATABASE_URL: {
+    secret: true,
+    meaning:
+      'PostgreSQL, as postgres://user:password@host:port/database; on another machine with TLS (?sslmode=verify-full); required',
+    required: 'is missing: postgres://user:password@host:port/database',
+    schema: z.string().regex(/^postgres(ql)?:\/\/\S+$/, 'must be a URL that begins with postgres://'),
+  },
+  DATABASE_CA_FILE: {
+    meaning:
+      'PEM file with the CA of the PostgreSQL server; with it the connection is encrypted and the server verified',
+    otherwise: "the URL's sslrootcert, or the system's",
+    file: caFault,
+  },
+  DATABASE_INSECURE: {
+    meaning: 'PostgreSQL on another machine may be called without TLS, verification or password: true or false',
+    default: 'false',
+    schema: flag,
+  },
+} as const satisfies Variables;
 
 /** What `pg.Client` makes of a URL and of the variables `PG…`; `ssl` is not in its types. */
 interface Understood {
@@ -37,23 +61,24 @@ function withDatabaseCa(databaseUrl: string, caFile: string | undefined): string
   return url.href;
 }
 
-/**
- * The URL to use of `DATABASE_URL`, `DATABASE_CA_FILE` and `DATABASE_INSECURE`. Whatever is wrong with them is added to `faults`, each a sentence that
- * repeats no password.
- */
-export function databaseUrlOf(
-  environment: Readonly<Record<string, string | undefined>>,
-  faults: string[],
-): { readonly url: string; readonly insecure: readonly InsecureTransport[] } {
-  const given = environment['DATABASE_URL']?.trim() ?? '';
+/** The URL to use, with the server's CA in it; undefined: there are faults, which were noted, and repeat no password. */
+export function databaseSettings(
+  given: Given,
+): { readonly databaseUrl: string; readonly insecureTransports: readonly InsecureTransport[] } | undefined {
+  const values = given.of(databaseVariables);
+  if (!values) return undefined;
+  const caFile = values.DATABASE_CA_FILE;
+  if (caFile !== undefined && given.textOf('DATABASE_CA_FILE') === undefined) return undefined;
   try {
-    const url = withDatabaseCa(given, environment['DATABASE_CA_FILE']?.trim());
-    return { url, insecure: insecureTransports([databaseLink(url)], environment, faults) };
+    const databaseUrl = withDatabaseCa(values.DATABASE_URL, caFile);
+    const links = [databaseLink(databaseUrl)];
+    return { databaseUrl, insecureTransports: insecureTransports(links, given.environment, given.faults) };
   } catch (error) {
     // The driver's words may repeat the URL.
-    faults.push(
-      `DATABASE_URL: cannot be used (${(error as NodeJS.ErrnoException).code ?? 'error'}): look at its form, and at files that it or DATABASE_CA_FILE names`,
+    given.fault(
+      'DATABASE_URL',
+      `cannot be used (${(error as NodeJS.ErrnoException).code ?? 'error'}): look at its form, and at files that it or DATABASE_CA_FILE names`,
     );
-    return { url: given, insecure: [] };
+    return undefined;
   }
 }

@@ -7,7 +7,7 @@
  */
 export * from './event-store.ts';
 export { BEGINNING, CursorOfAnotherLog, InvalidCursor, compareCursors, decodeCursor, encodeCursor } from './cursor.ts';
-export { databaseUrlOf } from './database-link.ts';
+export { databaseSettings, databaseVariables } from './database-link.ts';
 export { digestOf } from './digest.ts';
 export { InvalidAppend } from './append-checks.ts';
 export { Nudge, type NudgeOrigin } from './nudge.ts';

@@ -5,7 +5,15 @@
  * message, reaches a log. Does not: find a secret that stands in a free text or under an innocent name; callers keep those out.
  */
 export { AsideItems, type AsideItem, type AsideItemsParts } from './aside-items.ts';
-export { createLogger, Logger, silentLogger, type LogFields, type LoggerOptions, type LogLevel } from './logger.ts';
+export {
+  createLogger,
+  LOG_LEVELS,
+  Logger,
+  silentLogger,
+  type LogFields,
+  type LoggerOptions,
+  type LogLevel,
+} from './logger.ts';
 export { causeOf, type Cause } from './cause-of.ts';
 export { withoutRepeats } from './repeats.ts';
 export { cutQuery, describeError, errorMessage, type ErrorDescription } from './describe-error.ts';

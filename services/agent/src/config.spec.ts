@@ -2,9 +2,10 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ConfigurationError } from '#libs/configuration';
 import { createCertificateAuthority } from '#libs/testing';
 import { describe, expect, it } from 'vitest';
-import { ConfigurationError, helpText, loadAgentConfig, VARIABLES } from './config.ts';
+import { helpText, loadAgentConfig, VARIABLES } from './config.ts';
 
 const minimal = {
   CONTROL_PLANE_URL: 'https://fleet.example.com/',

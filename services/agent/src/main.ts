@@ -1,7 +1,8 @@
+import { ConfigurationError } from '#libs/configuration';
 import { createLogger, withoutRepeats } from '#libs/observability';
 import { runProgram } from '#libs/runtime';
 import { startAgent } from './agent.ts';
-import { ConfigurationError, helpText, loadAgentConfig, type AgentConfig } from './config.ts';
+import { helpText, loadAgentConfig, type AgentConfig } from './config.ts';
 
 async function main(): Promise<number> {
   let config: AgentConfig;
@@ -9,7 +10,7 @@ async function main(): Promise<number> {
     config = loadAgentConfig(process.env);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(`agent: ${error.message}\nSee --help for every variable.\n`);
     return 2;
   }
   const logger = withoutRepeats(createLogger({ level: config.logLevel, service: 'agent' }), Date.now);

@@ -1,8 +1,9 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { ConfigurationError, type Environment } from '#libs/configuration';
 import { createCertificateAuthority, type KeyAndCertificate } from '#libs/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { helpText, VARIABLES } from './config-variables.ts';
-import { ConfigurationError, readAuditConfig, readConfig, type Environment } from './config.ts';
+import { readAuditConfig } from './audit/audit-config.ts';
+import { helpText, readConfig, VARIABLES } from './config.ts';
 
 const ADMIN_TOKEN = randomBytes(32).toString('base64');
 const newKey = (): object => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });

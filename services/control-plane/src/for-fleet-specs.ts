@@ -9,7 +9,7 @@ import {
 } from '#libs/contracts';
 import { sealEnvelope, type Messaging } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
-import type { Environment } from './config.ts';
+import type { Environment } from '#libs/configuration';
 import { startControlPlane, type ControlPlane } from './control-plane.ts';
 import { call, newMessaging, TestAgent, testConfig } from './for-specs.ts';
 

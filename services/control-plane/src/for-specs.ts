@@ -2,12 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
+import type { Environment } from '#libs/configuration';
 import type { JoinResponse, SessionResponse } from '#libs/contracts';
 import type { EventData, EventType } from '#libs/domain';
 import type { EventStore, NewEvent } from '#libs/event-store';
 import { InProcessLog, InProcessMessaging, type Messaging } from '#libs/messaging';
 import { SystemClock } from '#libs/runtime';
-import { readConfig, type ControlPlaneConfig, type Environment } from './config.ts';
+import { readConfig, type ControlPlaneConfig } from './config.ts';
 import { MasterKey } from './keys/master-key.ts';
 import { StatusKeys } from './keys/status-keys.ts';
 import { ClusterVoice } from './publish/cluster-voice.ts';

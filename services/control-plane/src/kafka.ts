@@ -1,7 +1,8 @@
 import { KafkaMessaging, type KafkaSecurity } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
-import type { ControlPlaneConfig, KafkaSettings } from './config.ts';
+import type { ControlPlaneConfig } from './config.ts';
+import type { KafkaSettings } from './config/kafka.ts';
 
 /** Kafka as configured. `token` is asked for at each connection, with `oauthbearer` only: the control plane makes its own, auditors are given one. */
 export function kafkaMessaging(

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
+import { ConfigurationError, Given } from '#libs/configuration';
 import { createLogger, withoutRepeats } from '#libs/observability';
 import { runProgram } from '#libs/runtime';
-import { helpText } from './config-variables.ts';
-import { ConfigurationError, readConfig, readTokenKeyConfig, type ControlPlaneConfig } from './config.ts';
+import { helpText, readConfig, type ControlPlaneConfig } from './config.ts';
 import { startControlPlane } from './control-plane.ts';
 import { makeKeyFiles } from './keys/make-key-files.ts';
 import { publicJwks } from './sessions/access-tokens.ts';
+import { tokenKeyVariables } from './sessions/variables.ts';
 import { StoppedWaiting } from './wait-for.ts';
 
 async function run(config: ControlPlaneConfig): Promise<void> {
@@ -40,7 +41,9 @@ try {
       options: { 'print-jwks': { type: 'boolean' }, 'make-keys': { type: 'string' } },
       run: async (given) => {
         if (given['print-jwks']) {
-          process.stdout.write(`${JSON.stringify(await publicJwks(readTokenKeyConfig(process.env)), null, 2)}\n`);
+          const environment = new Given(process.env);
+          const { FLEET_TOKEN_KEY } = environment.end(environment.of(tokenKeyVariables));
+          process.stdout.write(`${JSON.stringify(await publicJwks(FLEET_TOKEN_KEY), null, 2)}\n`);
         } else if (given['make-keys'] !== undefined) {
           const { masterKeyFile, tokenKeyFile, auditKeyFile } = await makeKeyFiles(given['make-keys']);
           process.stdout.write(

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '#libs/configuration';
 import { createLogger } from '#libs/observability';
 import { runProgram } from '#libs/runtime';
 import { type EnvironmentConfig, help, readConfig } from './config.ts';
@@ -8,7 +9,8 @@ async function main(): Promise<number> {
   try {
     config = await readConfig(process.env);
   } catch (error) {
-    console.error(`The configuration is wrong:\n${(error as Error).message}\n\nSee --help.`);
+    if (!(error instanceof ConfigurationError)) throw error;
+    console.error(`eci-simulator: ${error.message}\nSee --help for every variable.`);
     return 2;
   }
   const logger = createLogger({ level: config.logLevel, service: 'eci-simulator' });

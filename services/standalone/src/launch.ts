@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import type { Environment } from '#libs/configuration';
 import { startEmbeddedPostgres } from '#libs/embedded-postgres';
 import { Connection, isConflict, KubernetesApi, resources } from '#libs/kubernetes';
 import { InProcessLog, InProcessMessaging } from '#libs/messaging';
@@ -14,6 +15,7 @@ import { DEMO_CREDENTIAL, startSimulator } from '../../eci-simulator/src/simulat
 import type { DataFolder } from './data-folder.ts';
 import { startDemoCluster, type DemoCluster } from './demo-cluster/demo-cluster.ts';
 import type { Options } from './options.ts';
+import { passedOn } from './variables.ts';
 
 export interface RunningFleet {
   readonly apiUrl: string;
@@ -24,8 +26,6 @@ export interface RunningFleet {
   readonly kubeconfig: string;
   stop(): Promise<void>;
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The agent keeps its key here; its manifests use the same name. */
 const AGENT_NAMESPACE = 'eci-fleet';
@@ -86,19 +86,21 @@ async function start(
   await migrate(database.url);
   const log = new InProcessLog(new SystemClock());
   const controlPlane = await startControlPlane(
-    readControlPlaneConfig({
-      DATABASE_URL: database.url,
-      // Never dialled: the log of this process takes Kafka's place.
-      KAFKA_BROKERS: '127.0.0.1:9092',
-      FLEET_MASTER_KEY_FILE: folder.masterKeyFile,
-      FLEET_TOKEN_KEY_FILE: folder.tokenKeyFile,
-      FLEET_AUDIT_KEY_FILE: folder.auditKeyFile,
-      ECI_ENDPOINT: simulator.url,
-      ECI_ACCESS_KEY: DEMO_CREDENTIAL.accessKeyId,
-      ECI_SECRET_KEY: DEMO_CREDENTIAL.accessKeySecret,
-      HTTP_PORT: String(options.port),
-      LOG_LEVEL: environment['LOG_LEVEL'],
-    }),
+    readControlPlaneConfig(
+      {
+        DATABASE_URL: database.url,
+        FLEET_MASTER_KEY_FILE: folder.masterKeyFile,
+        FLEET_TOKEN_KEY_FILE: folder.tokenKeyFile,
+        FLEET_AUDIT_KEY_FILE: folder.auditKeyFile,
+        ECI_ENDPOINT: simulator.url,
+        ECI_ACCESS_KEY: DEMO_CREDENTIAL.accessKeyId,
+        ECI_SECRET_KEY: DEMO_CREDENTIAL.accessKeySecret,
+        HTTP_PORT: String(options.port),
+        LOG_LEVEL: environment['LOG_LEVEL'],
+      },
+      // The log of this process takes Kafka's place.
+      { needsKafka: false },
+    ),
     { messaging: new InProcessMessaging(log), logger: logger.child({ service: 'control-plane' }) },
   );
   stops.push(() => controlPlane.stop());
@@ -109,21 +111,12 @@ async function start(
   const joinToken = await registered(controlPlane.url, clusterId);
   const agent = await startAgent(
     loadAgentConfig({
+      ...passedOn(environment),
       CONTROL_PLANE_URL: controlPlane.url,
       JOIN_TOKEN: joinToken,
       KUBECONFIG: kubeconfig,
-      KUBECONFIG_INSECURE: environment['KUBECONFIG_INSECURE'],
       AGENT_NAMESPACE,
-      NODE_NAME: environment['NODE_NAME'],
-      CLUSTER_DNS: environment['CLUSTER_DNS'],
-      ECI_REGION: environment['ECI_REGION'] ?? 'cn-hangzhou',
-      ECI_VSWITCH: environment['ECI_VSWITCH'] ?? 'vsw-demo-h,vsw-demo-i,vsw-demo-j,vsw-demo-k',
-      ECI_SECURITY_GROUP: environment['ECI_SECURITY_GROUP'] ?? 'sg-demo',
-      WEBHOOK_HOST: environment['WEBHOOK_HOST'] ?? '127.0.0.1',
-      WEBHOOK_PORT: environment['WEBHOOK_PORT'] ?? '0',
-      WEBHOOK_URL: environment['WEBHOOK_URL'] ?? 'https://127.0.0.1:0',
       HEALTH_PORT: '0',
-      LOG_LEVEL: environment['LOG_LEVEL'],
     }),
     { messaging: new InProcessMessaging(log), logger: logger.child({ service: 'agent' }) },
   );

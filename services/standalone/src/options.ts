@@ -1,4 +1,6 @@
+import { helpLines } from '#libs/configuration';
 import { notGiven, WrongUsage } from '#libs/runtime';
+import { TABLE } from './variables.ts';
 
 export interface Options {
   /** Keeps everything between runs; absent = a temporary folder, removed at the end. */
@@ -19,10 +21,9 @@ Usage: npm start -- [options]
   --plain               print lines instead of a live view (also when the output is no terminal)
   --help                this text
 
-For --kubeconfig, these variables say where pods run (defaults are the simulator's world):
-  ECI_REGION (cn-hangzhou), ECI_VSWITCH, ECI_SECURITY_GROUP, NODE_NAME (virtual-kubelet), CLUSTER_DNS (Service kube-system/kube-dns),
-  WEBHOOK_URL, WEBHOOK_HOST, WEBHOOK_PORT (how the API server reaches the steering webhook; by default only one on this machine can),
-  KUBECONFIG_INSECURE (true: also a server on another machine whose certificate is not verified)
+For --kubeconfig, these variables say where pods run, and how the API server reaches the steering webhook (by default only one on this machine can):
+
+${helpLines(TABLE).join('\n')}
 
 Ctrl-C stops all of it.
 `;

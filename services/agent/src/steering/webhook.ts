@@ -3,7 +3,6 @@ import { isNotFound, Reflector, resources, type KubernetesApi, type KubernetesOb
 import type { Logger, Metrics } from '#libs/observability';
 import { Loop, type Clock, type Random } from '#libs/runtime';
 import { caFault, readTlsFiles } from '#libs/transport';
-import type { WebhookConfig } from '../config.ts';
 import type { EciProfile } from '../profile/profile.ts';
 import type { Labels } from '../profile/selectors.ts';
 import { AdmissionServer, type AdmissionRequest } from './admission-server.ts';
@@ -11,6 +10,7 @@ import { NamespaceLabels } from './namespace-labels.ts';
 import { register, registrationOf, type RegistrationTarget } from './registration.ts';
 import { steer, type NewPod, type SteeringRules } from './steer.ts';
 import { CertificateKeeper, type ServingCertificate } from './webhook-certificate.ts';
+import type { WebhookConfig } from './variables.ts';
 
 export interface WebhookOptions {
   readonly api: KubernetesApi;

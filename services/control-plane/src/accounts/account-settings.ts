@@ -53,6 +53,7 @@ export type ChangeCredentialBody = z.infer<typeof ChangeCredentialBody>;
 
 /** An account as operators configure it: they may say where its key is on the spot. */
 export const ConfiguredAccount = AccountSettings.extend({ credential: z.union([CredentialName, CredentialSource]) });
+export type ConfiguredAccount = z.infer<typeof ConfiguredAccount>;
 
 export type LaneAction = 'create' | 'delete' | 'describe' | 'status';
 

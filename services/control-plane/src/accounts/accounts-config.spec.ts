@@ -1,9 +1,8 @@
+import { Given } from '#libs/configuration';
 import { describe, expect, it } from 'vitest';
-import { FileValues } from '../file-values.ts';
-import { readAccountsConfig } from './accounts-config.ts';
+import { accounts } from './accounts-config.ts';
 
 const read = (raw: Record<string, unknown>, files: Record<string, string> = {}) => {
-  const faults: string[] = [];
   const texts = Object.fromEntries(
     Object.entries(raw).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
   );
@@ -12,8 +11,9 @@ const read = (raw: Record<string, unknown>, files: Record<string, string> = {}) 
     if (text === undefined) throw Object.assign(new Error('not there'), { code: 'ENOENT' });
     return text;
   };
-  const config = readAccountsConfig(new FileValues(texts, readFile, faults), texts, texts, faults);
-  return { ...config, named: Object.fromEntries(config.credentials.named), faults };
+  const given = new Given(texts, readFile);
+  const config = accounts.read(given)?.accounts;
+  return { ...config, named: Object.fromEntries(config?.credentials.named ?? []), faults: given.faults };
 };
 
 const FROM_KEYS = {

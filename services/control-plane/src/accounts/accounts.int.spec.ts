@@ -17,7 +17,7 @@ import {
 import { migrate } from '#migrations';
 import { COMMANDS } from '../command-line/commands.ts';
 import { runCommand } from '../command-line/run-command.ts';
-import type { Environment } from '../config.ts';
+import type { Environment } from '#libs/configuration';
 import { startFleet, type Fleet } from '../for-fleet-specs.ts';
 import { call, MASTER_KEY, newTokenKey, type Answer } from '../for-specs.ts';
 

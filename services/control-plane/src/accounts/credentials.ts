@@ -1,9 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { parseJson } from '#libs/configuration';
 import { assumeRole, CredentialMissing, endpointOf, type AccessKey } from '#libs/eci';
 import { AssumedRoles } from './assumed-roles.ts';
-import { parseJson } from '../key-settings.ts';
 import {
   CredentialName,
   OldReference,

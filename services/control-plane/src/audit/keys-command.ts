@@ -1,6 +1,6 @@
 import { WrongUsage } from '#libs/runtime';
 import type { FleetCommand } from '../command-line/command.ts';
-import { readAuditConfig } from '../config.ts';
+import { readAuditConfig } from './audit-config.ts';
 import { publicAuditKey, type NamedAuditKey } from './audit-key.ts';
 import { readOnlyPool } from './read-only-pool.ts';
 import { keysInPostgres } from './verify/postgres-history.ts';

@@ -3,10 +3,10 @@ import { silentLogger } from '#libs/observability';
 import { notGiven, SystemClock, SystemRandom, WrongUsage } from '#libs/runtime';
 import { argumentsOf } from '../command-line/arguments.ts';
 import type { FleetCommand } from '../command-line/command.ts';
-import { readAuditorAccessConfig } from '../config.ts';
 import { kafkaMessaging } from '../kafka.ts';
 import { AccessTokens } from '../sessions/access-tokens.ts';
 import { auditorPrincipal } from '../clusters/principal.ts';
+import { readAuditorAccessConfig } from './audit-config.ts';
 import { auditGroup } from './verify/read-feed.ts';
 
 const HOUR_MS = 3_600_000;

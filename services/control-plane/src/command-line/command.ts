@@ -1,4 +1,4 @@
-import type { Environment } from '../config.ts';
+import type { Environment } from '#libs/configuration';
 
 /** What a command of the operator's command line is given by the process; tests give their own. */
 export interface CommandContext {

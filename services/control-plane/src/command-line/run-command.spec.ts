@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { ConfigurationError } from '#libs/configuration';
 import { WrongUsage } from '#libs/runtime';
-import { ConfigurationError } from '../config.ts';
 import type { FleetCommand } from './command.ts';
 import { runCommand } from './run-command.ts';
 

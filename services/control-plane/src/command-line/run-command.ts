@@ -1,6 +1,6 @@
+import { ConfigurationError } from '#libs/configuration';
 import { errorMessage } from '#libs/observability';
 import { WrongUsage } from '#libs/runtime';
-import { ConfigurationError } from '../config.ts';
 import type { CommandContext, FleetCommand } from './command.ts';
 
 /** The list that is printed without a command. */

@@ -6,7 +6,7 @@ import type { Messaging } from '#libs/messaging';
 import { createTestDatabase, eventually, type TestDatabase } from '#libs/testing';
 import { COMMANDS } from '../command-line/commands.ts';
 import { runCommand } from '../command-line/run-command.ts';
-import type { Environment } from '../config.ts';
+import type { Environment } from '#libs/configuration';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
 import {
   accepted,

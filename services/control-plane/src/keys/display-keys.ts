@@ -15,8 +15,6 @@ export const HiddenView = z
   .meta({ id: 'Hidden' });
 export type HiddenView = z.infer<typeof HiddenView>;
 
-export const DEFAULT_DISPLAY_RETENTION_MS = 30 * 86_400_000;
-
 /** Keys that are erased in one statement: a round of an hour goes on until none is due. */
 const BATCH = 5_000;
 

@@ -1,10 +1,10 @@
+import { durationMs } from '#libs/configuration';
 import { sumOfCosts } from '#libs/domain';
 import { createPool, PostgresEventStore } from '#libs/event-store';
 import { notGiven, SystemClock, SystemIds, WrongUsage } from '#libs/runtime';
 import { agoText, argumentsOf, operatorOf, table } from '../command-line/arguments.ts';
 import type { CommandContext, FleetCommand } from '../command-line/command.ts';
 import { readConfig } from '../config.ts';
-import { durationMs } from '../fleet-settings.ts';
 import { entityTag } from '../http/etag.ts';
 import { Problem } from '../http/problem.ts';
 import { OrphanDecisions } from './decide-orphan.ts';

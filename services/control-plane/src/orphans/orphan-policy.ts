@@ -1,11 +1,11 @@
 import { orphanStreamId, type OrphanId } from '#libs/domain';
 import type { AsideItem, Logger, Metrics } from '#libs/observability';
 import type { Clock, LoopStep, Random } from '#libs/runtime';
-import type { OrphanPolicy } from '../fleet-settings.ts';
 import { SetAside } from '../streams/set-aside.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 import type { OrphanStreams } from './orphan-streams.ts';
 import type { OrphanCases } from './ports.ts';
+import type { OrphanPolicy } from './variables.ts';
 
 const LOOK_EVERY_MS = 15_000;
 const AT_ONCE = 100;

@@ -1,7 +1,7 @@
 import { calculateJwkThumbprint, exportJWK, importJWK, SignJWT, type CryptoKey, type JWK } from 'jose';
 import type { Clock } from '#libs/runtime';
 import { auditorPrincipal, controlPlanePrincipal, principalOf } from '../clusters/principal.ts';
-import type { TokenKey } from '../key-settings.ts';
+import type { TokenKey } from './variables.ts';
 
 /** How long an access token is good; agents renew every few minutes. */
 export const ACCESS_TOKEN_MS = 3_600_000;
