@@ -3,7 +3,7 @@
  * the sources as they are must keep every promise under the same seeds.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -28,7 +28,7 @@ const HELP = `Breaks the product on purpose, one patch of test/simulation/mutati
   --seeds N       until it is noticed, at most (1,000)
   --from N        the first seed (1)
   --only TEXT     patches with this in their name
-  --faults NAMES  faults of these kinds only, separated by commas
+  --faults NAMES  faults of these kinds only, separated by commas (those that a patch names, else all)
   --help          this text
 
 Exit code 1: a patch was not noticed, or the sources as they are break a promise under the same seeds.
@@ -68,26 +68,38 @@ process.exit(
 );
 
 async function mutate(patches: readonly string[], tries: Tries): Promise<number> {
-  let worst = 0;
-  let survivors = 0;
+  /** How many seeds the sources as they are have to pass, under which faults. */
+  const honest = new Map<string, Tries>();
+  let faults = 0;
   for (const patch of patches) {
-    const caught = await firstFailure(patch, tries);
+    const own: Tries = { ...tries, faults: tries.faults ?? faultsOf(patch) };
+    const caught = await firstFailure(patch, own);
     if (caught) {
-      const runs = caught.seed - tries.from + 1;
-      worst = Math.max(worst, runs);
-      say(`${patch.padEnd(44)} caught by ${caught.oracle} after ${runs} seeds: ${caught.failure?.split('\n')[0]}`);
+      const seeds = caught.seed - tries.from + 1;
+      const kinds = own.faults?.join() ?? '';
+      if (seeds > (honest.get(kinds)?.seeds ?? 0)) honest.set(kinds, { ...own, seeds });
+      say(`${patch.padEnd(44)} caught by ${caught.oracle} after ${seeds} seeds: ${caught.failure?.split('\n')[0]}`);
     } else {
-      survivors += 1;
+      faults += 1;
       say(`${patch.padEnd(44)} NOT CAUGHT in ${tries.seeds} seeds`);
     }
   }
-  const honest = await failureOf(undefined, { ...tries, seeds: worst });
-  say(
-    honest
-      ? `the sources as they are FAIL seed ${honest.seed}: ${honest.failure}`
-      : `the sources as they are pass the same ${worst} seeds`,
-  );
-  return survivors > 0 || honest ? 1 : 0;
+  for (const same of honest.values()) {
+    const failed = await failureOf(undefined, same);
+    if (failed) faults += 1;
+    say(
+      failed
+        ? `the sources as they are FAIL seed ${failed.seed}: ${failed.failure}`
+        : `the sources as they are pass the same ${same.seeds} seeds${same.faults ? ` of ${same.faults.join(', ')}` : ''}`,
+    );
+  }
+  return faults > 0 ? 1 : 0;
+}
+
+/** A patch that is seldom met among all kinds of fault names those that lead to it, in a line above its first file: `Faults: look-up lag, …`. */
+function faultsOf(patch: string): readonly string[] | undefined {
+  const named = /^Faults: (.+)$/m.exec(readFileSync(join(PATCHES, patch), 'utf8'))?.[1];
+  return named?.split(',').map((name) => name.trim());
 }
 
 async function firstFailure(patch: string, tries: Tries): Promise<SeedResult | undefined> {
