@@ -26,6 +26,9 @@ export abstract class Catalogue {
   /** How far the reader of that name has come; absent: it never read. */
   abstract progressOf(subscription: string): Promise<Cursor | undefined>;
 
+  /** About how many streams there are, open or closed, without counting them. */
+  abstract estimateStreams(): Promise<number>;
+
   /** Versions of streams, open or closed; absent: there is no such stream. */
   abstract versionsOf(streamIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
 

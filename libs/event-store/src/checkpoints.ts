@@ -20,7 +20,11 @@ export class CheckpointMoved extends Error {
 export interface CheckpointTransaction<Tx> {
   /** For the handler's own rows. */
   readonly tx: Tx;
-  /** Queues the events whose stream is parked; answers which streams those are. */
+  /** Where the reader stands, and stays until the transaction ends; undefined: it never read. */
+  hold(): Promise<Cursor | undefined>;
+  /** Streams that are parked. */
+  parked(): Promise<ReadonlySet<string>>;
+  /** Queues the events whose stream is parked; returns which streams those are. */
   queueParked(events: readonly { readonly streamId: string; readonly version: number }[]): Promise<ReadonlySet<string>>;
   /** Parks the stream of an event that could not be handled, with that event as the first that waits. */
   park(event: { readonly streamId: string; readonly version: number }, error: string): Promise<void>;
@@ -28,8 +32,8 @@ export interface CheckpointTransaction<Tx> {
   move(owner: string, from: Cursor, to: Cursor): Promise<void>;
   /** Versions of a parked stream that wait, in order; its later ones cannot pass until the transaction ends. */
   beginReplay(streamId: string): Promise<readonly number[]>;
-  /** The stream flows again. */
-  endReplay(streamId: string): Promise<void>;
+  /** The streams flow again. */
+  endReplay(streamIds: readonly string[]): Promise<void>;
 }
 
 /** How far each named reader has read, who reads for it, and which streams are parked for it. `Tx`: what a handler writes through. */

@@ -25,7 +25,7 @@ export { PostgresTimerQueue } from './postgres-timer-queue.ts';
 export { Catalogue, type EventPlace } from './catalogue.ts';
 export { PostgresCatalogue } from './postgres-catalogue.ts';
 export { CheckpointMoved, Checkpoints, type CheckpointTransaction, type ParkedStream } from './checkpoints.ts';
-export { PostgresCheckpoints } from './postgres-checkpoints.ts';
+export { checkpointTransaction, PostgresCheckpoints } from './postgres-checkpoints.ts';
 export { Subscription, type SubscriptionOptions } from './subscription.ts';
 export * from './in-memory/index.ts';
 export { NETWORK_ERROR_CODES, TryLater, isTrouble } from './trouble.ts';

@@ -57,6 +57,13 @@ export class PostgresCatalogue extends Catalogue {
     return row && cursorOf(row);
   }
 
+  async estimateStreams(): Promise<number> {
+    const [row] = await this.rows<{ streams: number }>(
+      `select greatest(reltuples, 0)::float8 as streams from pg_class where oid = 'es.stream'::regclass`,
+    );
+    return row!.streams;
+  }
+
   async versionsOf(streamIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
     if (streamIds.length === 0) return new Map();
     return versions(

@@ -19,12 +19,7 @@ export class PostgresCheckpoints<Tx extends SqlClient = SqlClient> extends Check
       'select generation, last_transaction_id::text as transaction_id, last_position::text as position from es.lease_subscription($1, $2, $3)',
       [name, owner, leaseMs],
     );
-    if (!row) return undefined;
-    return {
-      generation: Number(row['generation']),
-      transactionId: String(row['transaction_id']),
-      position: String(row['position']),
-    };
+    return row && cursorOf(row);
   }
 
   async leave(name: string, owner: string): Promise<void> {
@@ -48,13 +43,25 @@ export class PostgresCheckpoints<Tx extends SqlClient = SqlClient> extends Check
   }
 
   transaction<T>(name: string, work: (transaction: CheckpointTransaction<Tx>) => Promise<T>): Promise<T> {
-    return this.transactions.run((tx) => work(transactionOf(name, tx)));
+    return this.transactions.run((tx) => work(checkpointTransaction(name, tx)));
   }
 }
 
-function transactionOf<Tx extends SqlClient>(name: string, tx: Tx): CheckpointTransaction<Tx> {
+/** The same for who has a transaction of his own. */
+export function checkpointTransaction<Tx extends SqlClient>(name: string, tx: Tx): CheckpointTransaction<Tx> {
   return {
     tx,
+    async hold() {
+      const [row] = await tx.query(
+        'select generation, transaction_id::text as transaction_id, position::text as position from es.hold_subscription($1)',
+        [name],
+      );
+      return row && cursorOf(row);
+    },
+    async parked() {
+      const rows = await tx.query('select stream_id from es.subscription_parked where subscription = $1', [name]);
+      return new Set(rows.map((row) => String(row['stream_id'])));
+    },
     async queueParked(events) {
       const [row] = await tx.query('select es.queue_parked($1, $2, $3) as parked', [
         name,
@@ -77,8 +84,14 @@ function transactionOf<Tx extends SqlClient>(name: string, tx: Tx): CheckpointTr
       const [row] = await tx.query('select es.begin_replay($1, $2) as versions', [name, streamId]);
       return ((row?.['versions'] as unknown[] | null) ?? []).map(Number);
     },
-    async endReplay(streamId) {
-      await tx.query('select es.end_replay($1, $2)', [name, streamId]);
+    async endReplay(streamIds) {
+      await tx.query('select es.end_replay($1, stream_id) from unnest($2::text[]) s (stream_id)', [name, streamIds]);
     },
   };
 }
+
+const cursorOf = (row: Record<string, unknown>): Cursor => ({
+  generation: Number(row['generation']),
+  transactionId: String(row['transaction_id']),
+  position: String(row['position']),
+});

@@ -104,7 +104,7 @@ export class Subscription<Tx = SqlClient> {
       const stream = (await store.loadMany([streamId])).get(streamId) ?? [];
       const events = stream.filter((event) => versions.has(event.version) && wanted(event, types));
       if (events.length > 0) await handler(events, transaction.tx);
-      await transaction.endReplay(streamId);
+      await transaction.endReplay([streamId]);
       return events.length;
     });
   }

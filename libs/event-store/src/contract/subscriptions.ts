@@ -113,6 +113,39 @@ export function subscriptionContract(name: string, make: () => Promise<StoreUnde
       expect(results.map((r) => r.status).sort()).toEqual(['fulfilled', 'rejected']);
     });
 
+    it('holds a reader where it stands until the transaction ends, or undoes the transaction', async () => {
+      await append('a', 0, 'X');
+      const [one] = await readAll(under);
+      expect(await under.checkpoints.transaction('seen', (t) => t.hold())).toBeUndefined();
+      const from = (await under.checkpoints.lease('seen', 'me', 10_000))!;
+
+      let moved: Promise<void> | undefined;
+      const held = await under.checkpoints
+        .transaction('seen', async (t) => {
+          expect(await t.hold()).toEqual(from);
+          moved = under.checkpoints.transaction('seen', (other) => other.move('me', from, one!.cursor));
+          return under.catalogue.progressOf('seen');
+        })
+        .catch((error: unknown) => error);
+      await moved;
+
+      if (!(held instanceof TryLater)) expect(held).toEqual(from);
+      expect(await under.catalogue.progressOf('seen')).toEqual(one!.cursor);
+    });
+
+    it('lets any of the parked streams flow again at once', async () => {
+      for (const streamId of ['a', 'b', 'c']) await append(streamId, 0, 'Bad');
+      const failing = reader('me', { handler: failOn('Bad') });
+      await drain(failing);
+
+      const parked = await under.checkpoints.transaction('seen', (t) => t.parked());
+      expect([...parked].sort()).toEqual(['a', 'b', 'c']);
+      await under.checkpoints.transaction('seen', (t) => t.endReplay(['a', 'c', 'absent']));
+
+      expect(await failing.parkedStreams()).toMatchObject([{ streamId: 'b' }]);
+      expect(await under.checkpoints.transaction('other', (t) => t.parked())).toEqual(new Set());
+    });
+
     it('leaves the checkpoint where it was when the handler fails for want of something else', async () => {
       await append('a', 0, 'X');
       const away = reader('me', { handler: () => Promise.reject(new TryLater('away')) });

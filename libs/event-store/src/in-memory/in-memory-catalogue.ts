@@ -33,6 +33,10 @@ export class InMemoryCatalogue extends Catalogue {
     return this.tables.subscription(subscription)?.at;
   }
 
+  async estimateStreams(): Promise<number> {
+    return this.tables.streams.size;
+  }
+
   async versionsOf(streamIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
     return versions(streamIds.flatMap((id) => this.tables.streams.get(id) ?? []));
   }

@@ -73,6 +73,16 @@ export class InMemoryCheckpoints extends Checkpoints<InMemoryTransaction> {
     const current = (): SubscriptionRecord | undefined => tables.subscription(name);
     return {
       tx: { onCommit: (change) => void changes.push(change) },
+      async hold() {
+        const at = current()?.at;
+        conditions.push((row) => {
+          if (row?.at !== at) throw new TryLater(`the reader ${name} went on meanwhile`);
+        });
+        return at;
+      },
+      async parked() {
+        return new Set(current()?.parked.keys());
+      },
       async queueParked(events) {
         const parked = new Set<string>();
         for (const { streamId } of events) if (current()?.parked.has(streamId)) parked.add(streamId);
@@ -111,8 +121,10 @@ export class InMemoryCheckpoints extends Checkpoints<InMemoryTransaction> {
         });
         return versions;
       },
-      async endReplay(streamId) {
-        changes.push((row) => void row.parked.delete(streamId));
+      async endReplay(streamIds) {
+        changes.push((row) => {
+          for (const streamId of streamIds) row.parked.delete(streamId);
+        });
       },
     };
   }

@@ -1,8 +1,9 @@
 import type { Pool, PoolClient } from 'pg';
+import { asSqlClient, checkpointTransaction, PostgresCatalogue, type Cursor } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
 import { compareTables, type Comparison } from './compare-tables.ts';
-import { RebuildReplaced, ShadowTables, type Place } from './shadow-tables.ts';
+import { RebuildReplaced, ShadowTables } from './shadow-tables.ts';
 
 /** Any number that no other program uses as an advisory lock in this database. */
 const LOCK = 727_340_150;
@@ -45,7 +46,7 @@ export interface Rebuilt extends Comparison {
   readonly events: number;
   readonly seconds: number;
   /** Where both stood when they were compared. */
-  readonly place: Place;
+  readonly place: Cursor;
   /** The rebuilt tables serve now. */
   readonly taken: boolean;
   /** Streams that could not be folded: their old rows, if any, were kept, and they are parked for the reader of the read model. */
@@ -85,7 +86,9 @@ async function run(parts: RebuildParts, options: RebuildOptions): Promise<Rebuil
   const beganAt = clock.now();
   const shadow = await ShadowTables.begin(pool);
   try {
-    const large = (await estimatedRows(pool)) >= (options.indexFirstFrom ?? INDEX_FIRST_FROM);
+    const large =
+      (await new PostgresCatalogue(asSqlClient(pool)).estimateStreams()) >=
+      (options.indexFirstFrom ?? INDEX_FIRST_FROM);
     if (large) await shadow.index(progress);
     const { streams, events } = await fill(shadow, clock, options);
     const seconds = (clock.now() - beganAt) / 1000;
@@ -134,7 +137,7 @@ async function fill(
   { workers = 2, progress, signal }: RebuildOptions,
 ): Promise<{ readonly streams: number; readonly events: number }> {
   const until = shadow.place;
-  let from: Place | undefined = { ...until, transactionId: '0', position: '0' };
+  let from: Cursor | undefined = { ...until, transactionId: '0', position: '0' };
   let streams = 0;
   let events = 0;
   let saidAt = clock.now();
@@ -172,7 +175,7 @@ async function compareAtOnePlace(
   { pool }: RebuildParts,
   shadow: ShadowTables,
   most: number,
-): Promise<{ readonly comparison: Comparison; readonly place: Place }> {
+): Promise<{ readonly comparison: Comparison; readonly place: Cursor }> {
   await shadow.catchUp();
   const holder = await pool.connect();
   const reader = await pool.connect();
@@ -180,15 +183,13 @@ async function compareAtOnePlace(
   try {
     await reader.query('set transaction_timeout = 0');
     await holder.query('begin');
-    await holder.query(`select es.hold_subscription('project')`);
+    await checkpointTransaction('project', asSqlClient(holder)).hold();
     await shadow.catchUp();
     const place = shadow.place;
     await reader.query('begin isolation level repeatable read read only');
-    const { rows } = await reader.query<{ stream_id: string }>(
-      `select stream_id from es.subscription_parked where subscription = 'project'`,
-    );
+    const waiting = await checkpointTransaction('project', asSqlClient(reader)).parked();
     await holder.query('rollback');
-    const parked = new Set([...rows.map(({ stream_id }) => stream_id), ...shadow.failed.keys()]);
+    const parked = new Set([...waiting, ...shadow.failed.keys()]);
     const comparison = await compareTables(reader, { parked, most });
     await reader.query('rollback');
     await reader.query('reset transaction_timeout');
@@ -207,7 +208,7 @@ async function keepFailed(pool: Pool, shadow: ShadowTables): Promise<void> {
       `insert into fleet.container_group_shadow select * from fleet.container_group where stream_id = $1 on conflict do nothing`,
       [streamId],
     );
-    await pool.query(`select es.park_for_subscription('project', $1, $2, $3)`, [streamId, version, error]);
+    await checkpointTransaction('project', asSqlClient(pool)).park({ streamId, version }, error);
   }
   if (shadow.failed.size > 0) await shadow.recount();
 }
@@ -246,10 +247,8 @@ async function trySwap(pool: Pool, shadow: ShadowTables): Promise<boolean> {
       }
     }
     // Whatever waited for a replay has been folded with its stream; what cannot be folded waits on.
-    await connection.query(
-      `select es.end_replay('project', k.stream_id) from es.subscription_parked k where k.subscription = 'project' and k.stream_id <> all ($1)`,
-      [[...shadow.failed.keys()]],
-    );
+    const reader = checkpointTransaction('project', asSqlClient(connection));
+    await reader.endReplay([...(await reader.parked())].filter((streamId) => !shadow.failed.has(streamId)));
     await connection.query('select fleet.take_rebuild($1)', [shadow.id]);
     await connection.query('commit');
     return true;
@@ -266,13 +265,6 @@ async function trySwap(pool: Pool, shadow: ShadowTables): Promise<boolean> {
   } finally {
     connection.release(broken);
   }
-}
-
-async function estimatedRows(pool: Pool): Promise<number> {
-  const { rows } = await pool.query<{ rows: number }>(
-    `select greatest(reltuples, 0)::float8 as rows from pg_class where oid = 'es.stream'::regclass`,
-  );
-  return rows[0]?.rows ?? 0;
 }
 
 function refuseStopped(signal: AbortSignal | undefined): void {

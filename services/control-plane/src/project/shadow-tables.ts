@@ -1,17 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
-import { asSqlClient } from '#libs/event-store';
+import { asSqlClient, PostgresCatalogue, type Cursor } from '#libs/event-store';
 import { inTransaction } from '../transaction.ts';
 import { containerGroupStreams } from '../streams/stored-events.ts';
 import { foldStreams, type FailedStream } from './fold-streams.ts';
 import { fillRows, SHADOW, writeRows } from './write-rows.ts';
-
-/** A place in the log; see the event store's rules of order. */
-export interface Place {
-  readonly generation: number;
-  readonly transactionId: string;
-  readonly position: string;
-}
 
 /** Another rebuild has begun: this one writes nothing more. */
 export class RebuildReplaced extends Error {
@@ -23,13 +16,13 @@ const CATCH_UP_EVENTS = 2_000;
 /** Streams of one statement. */
 const STREAMS = 500;
 
-interface PlaceRow {
+interface CursorRow {
   readonly generation: number;
   readonly transaction_id: string;
   readonly position: string;
 }
 
-const placeOf = (row: PlaceRow): Place => ({
+const cursorOf = (row: CursorRow): Cursor => ({
   generation: row.generation,
   transactionId: row.transaction_id,
   position: row.position,
@@ -43,10 +36,10 @@ export class ShadowTables {
   readonly id: string;
   /** Streams that could not be folded: their rows are taken over as they serve now. */
   readonly failed = new Map<string, FailedStream>();
-  place: Place;
+  place: Cursor;
   private readonly pool: Pool;
 
-  private constructor(pool: Pool, id: string, place: Place) {
+  private constructor(pool: Pool, id: string, place: Cursor) {
     this.pool = pool;
     this.id = id;
     this.place = place;
@@ -55,30 +48,21 @@ export class ShadowTables {
   /** Empty tables, standing where the reader of the read model stands; whatever an earlier rebuild left is dropped. */
   static async begin(pool: Pool): Promise<ShadowTables> {
     const id = randomUUID();
-    const { rows } = await pool.query<PlaceRow>(
+    const { rows } = await pool.query<CursorRow>(
       `select generation, last_transaction_id::text as transaction_id, last_position::text as position from fleet.begin_rebuild($1)`,
       [id],
     );
-    return new ShadowTables(pool, id, placeOf(rows[0]!));
+    return new ShadowTables(pool, id, cursorOf(rows[0]!));
   }
 
   /** Streams opened after `after` and not after `until`, in the order of their opening: rows written in this order grow lists at their end. */
   async openedStreams(
-    after: Place,
-    until: Place,
+    after: Cursor,
+    until: Cursor,
     limit: number,
-  ): Promise<{ readonly streamIds: readonly string[]; readonly last: Place | undefined }> {
-    const { rows } = await this.pool.query<{ stream_id: string; transaction_id: string; position: string }>(
-      `select e.stream_id, e.transaction_id::text as transaction_id, e.position::text as position from es.event e
-        where (e.transaction_id, e.position) > ($1::text::xid8, $2) and (e.transaction_id, e.position) <= ($3::text::xid8, $4) and e.version = 1
-        order by e.transaction_id, e.position limit $5`,
-      [after.transactionId, after.position, until.transactionId, until.position, limit],
-    );
-    const last = rows.at(-1);
-    return {
-      streamIds: containerGroupStreams(rows.map(({ stream_id }) => ({ streamId: stream_id }))),
-      last: last && { generation: until.generation, transactionId: last.transaction_id, position: last.position },
-    };
+  ): Promise<{ readonly streamIds: readonly string[]; readonly last: Cursor | undefined }> {
+    const opened = await new PostgresCatalogue(asSqlClient(this.pool)).between(after, until, limit, 'opening');
+    return { streamIds: containerGroupStreams(opened), last: opened.at(-1)?.cursor };
   }
 
   /** Writes the rows of streams that have none here yet; one transaction. Answers how many events they have. */
@@ -92,11 +76,8 @@ export class ShadowTables {
 
   /** Brings the shadow to where the reader of the read model stands now; answers the events that were between. */
   async catchUp(): Promise<number> {
-    const { rows } = await this.pool.query<PlaceRow>(
-      `select s.generation, s.last_transaction_id::text as transaction_id, s.last_position::text as position from es.subscription s where s.name = 'project'`,
-    );
-    if (!rows[0]) return 0;
-    const until = placeOf(rows[0]);
+    const until = await new PostgresCatalogue(asSqlClient(this.pool)).progressOf('project');
+    if (!until) return 0;
     let all = 0;
     for (;;) {
       const events = await this.write((connection) => this.step(connection, until));
@@ -106,13 +87,9 @@ export class ShadowTables {
   }
 
   /** The same in the caller's transaction. `tooFar`: more was between than may be done under a lock; nothing was written. */
-  async catchUpIn(connection: PoolClient, until: Place, most: number): Promise<'done' | 'too-far'> {
-    const { rows } = await connection.query<{ events: string }>(
-      `select count(*) as events from (select 1 from es.event e where (e.transaction_id, e.position) > ($1::text::xid8, $2)
-         and (e.transaction_id, e.position) <= ($3::text::xid8, $4) limit $5) x`,
-      [this.place.transactionId, this.place.position, until.transactionId, until.position, most + 1],
-    );
-    if (Number(rows[0]?.events) > most) return 'too-far';
+  async catchUpIn(connection: PoolClient, until: Cursor, most: number): Promise<'done' | 'too-far'> {
+    const between = await new PostgresCatalogue(asSqlClient(connection)).between(this.place, until, most + 1);
+    if (between.length > most) return 'too-far';
     await this.step(connection, until);
     return 'done';
   }
@@ -166,17 +143,10 @@ export class ShadowTables {
     await this.pool.query('select fleet.drop_rebuild($1)', [this.id]);
   }
 
-  private async step(connection: PoolClient, until: Place): Promise<number> {
-    const { rows } = await connection.query<{ stream_id: string; transaction_id: string; position: string }>(
-      `select e.stream_id, e.transaction_id::text as transaction_id, e.position::text as position from es.event e
-        where (e.transaction_id, e.position) > ($1::text::xid8, $2) and (e.transaction_id, e.position) <= ($3::text::xid8, $4)
-        order by e.transaction_id, e.position limit $5`,
-      [this.place.transactionId, this.place.position, until.transactionId, until.position, CATCH_UP_EVENTS],
-    );
-    const last = rows.at(-1);
-    const complete = rows.length < CATCH_UP_EVENTS || !last;
-    const to = complete ? until : { ...until, transactionId: last.transaction_id, position: last.position };
-    const streamIds = containerGroupStreams(rows.map(({ stream_id }) => ({ streamId: stream_id })));
+  private async step(connection: PoolClient, until: Cursor): Promise<number> {
+    const events = await new PostgresCatalogue(asSqlClient(connection)).between(this.place, until, CATCH_UP_EVENTS);
+    const to = events.length < CATCH_UP_EVENTS ? until : events.at(-1)!.cursor;
+    const streamIds = containerGroupStreams(events);
     for (let start = 0; start < streamIds.length; start += STREAMS)
       await this.fold(connection, streamIds.slice(start, start + STREAMS));
     await connection.query('select fleet.move_rebuild($1, $2::text::xid8, $3)', [
@@ -185,7 +155,7 @@ export class ShadowTables {
       to.position,
     ]);
     this.place = to;
-    return rows.length;
+    return events.length;
   }
 
   private async fold(connection: PoolClient, streamIds: readonly string[]): Promise<void> {
