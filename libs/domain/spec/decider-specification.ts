@@ -21,8 +21,6 @@ export interface Step<State, Event extends Happened, Work extends string> {
   /** Exactly these events, whole. */
   then(...events: readonly Told<Event>[]): this;
   thenNothing(): this;
-  /** Events of these types, where what they say is another test's. */
-  thenTypes(...types: readonly Event['type'][]): this;
   refused(code: string): this;
 }
 
@@ -54,11 +52,6 @@ export function specificationOf<State, Command, Event extends Happened, Work ext
             return step;
           },
           thenNothing: () => step.then(),
-          thenTypes(...types) {
-            expect(decision).toMatchObject({ accepted: true });
-            expect(events.map(({ type }) => type)).toEqual(types);
-            return step;
-          },
           refused(code) {
             expect(decision).toMatchObject({ accepted: false, code });
             return step;

@@ -27,7 +27,18 @@ const denied: NewContainerGroupEvent = { type: 'StopDenied', data: { by: 'operat
 describe('a stop that the mass-delete guard holds', () => {
   it('stops nothing, finalizes nothing, and is kept as it was asked for', () => {
     const step = given(...running).when(absent);
-    step.thenTypes('StopHeld');
+    step.then({
+      type: 'StopHeld',
+      data: {
+        hold: 'k1/1',
+        by: 'agent:k1',
+        agentEpoch: 1,
+        sequence: 5,
+        reason: 'Absent',
+        namespace: 'default',
+        name: 'web',
+      },
+    });
     expect(step.consequences.effects.filter(({ op }) => op === 'put')).toEqual([]);
     expect([lifeOf(step.after), finalize(step.after), isClosed(step.after)]).toEqual(['running', false, false]);
     expect(step.after.held).toMatchObject({ hold: 'k1/1', reason: 'Absent', since: AT });
@@ -47,7 +58,10 @@ describe('a stop that the mass-delete guard holds', () => {
 
   it('gives way to somebody who deletes the pod on purpose', () => {
     const step = given(...running, held).when(stopPod({ reason: 'Deleted' }));
-    step.thenTypes('StopReleased', 'StopRequested');
+    step.then(
+      { type: 'StopReleased', data: { by: 'agent:k1', outcome: 'stopped', reason: 'a later stop: Deleted' } },
+      { type: 'StopRequested', data: { by: 'agent:k1', reason: 'Deleted', namespace: 'default', name: 'web' } },
+    );
     expect(step.after).toMatchObject({ stop: { reason: 'Deleted' } });
     expect(step.after.held).toBeUndefined();
     expect(step.consequences.effects).toContainEqual(
@@ -58,18 +72,30 @@ describe('a stop that the mass-delete guard holds', () => {
   it('is not made for a delete that was seen, nor for a pod that has ended or that nobody knows', () => {
     given(...running)
       .when(stopPod({ reason: 'Deleted', hold: 'k1/1' }))
-      .thenTypes('StopRequested');
-    given().when(absent).thenTypes('StopRequested', 'PodObjectGone');
+      .then({ type: 'StopRequested', data: { by: 'agent:k1', reason: 'Deleted', namespace: 'default', name: 'web' } });
+    given()
+      .when(absent)
+      .then(
+        { type: 'StopRequested', data: { by: 'agent:k1', reason: 'Absent', namespace: 'default', name: 'web' } },
+        { type: 'PodObjectGone', data: { reason: 'Absent' } },
+      );
     const ended = [...running, { type: 'ContainerGroupSucceeded', data: { containerGroupId: 'eci-1' } } as const];
     given(...ended)
       .when(absent)
-      .thenTypes('StopRequested', 'PodObjectGone');
+      .then(
+        { type: 'StopRequested', data: { by: 'agent:k1', reason: 'Absent', namespace: 'default', name: 'web' } },
+        { type: 'PodObjectGone', data: { reason: 'Absent' } },
+      );
   });
 
   it('happens once when an operator releases it, with what was asked then', () => {
     const release: ContainerGroupCommand = { type: 'ReleaseStop', by: 'operator:jo', reason: 'they are gone' };
     const step = given(...running, held).when(release);
-    step.thenTypes('StopReleased', 'StopRequested', 'PodObjectGone');
+    step.then(
+      { type: 'StopReleased', data: { by: 'operator:jo', outcome: 'stopped', reason: 'they are gone' } },
+      { type: 'StopRequested', data: { by: 'agent:k1', reason: 'Absent', namespace: 'default', name: 'web' } },
+      { type: 'PodObjectGone', data: { reason: 'Absent' } },
+    );
     expect(step.events[1]).toMatchObject({ data: { by: 'agent:k1', reason: 'Absent', name: 'web' } });
     expect(step.after.held).toBeUndefined();
     given(...running, held, ...step.events)
@@ -83,7 +109,7 @@ describe('a stop that the mass-delete guard holds', () => {
   it('that is denied stays shown, stops nothing, and can still be released', () => {
     const deny: ContainerGroupCommand = { type: 'DenyStop', by: 'operator:jo' };
     const step = given(...running, held).when(deny);
-    step.thenTypes('StopDenied');
+    step.then({ type: 'StopDenied', data: { by: 'operator:jo' } });
     expect(step.after.held?.denied).toMatchObject({ by: 'operator:jo' });
     given(...running, held, denied)
       .when(deny)
@@ -97,10 +123,16 @@ describe('a stop that the mass-delete guard holds', () => {
   it('is lifted when the pod is there again, but not by what was said before it', () => {
     given(...running, held)
       .when(runPod({ sequence: 6 }))
-      .thenTypes('StopReleased');
+      .then({
+        type: 'StopReleased',
+        data: { by: 'agent:k1', outcome: 'returned', reason: 'the pod exists', agentEpoch: 1, sequence: 6 },
+      });
     given(...running, held, denied)
       .when(runPod({ agentEpoch: 2, sequence: 1 }))
-      .thenTypes('StopReleased');
+      .then({
+        type: 'StopReleased',
+        data: { by: 'agent:k1', outcome: 'returned', reason: 'the pod exists', agentEpoch: 2, sequence: 1 },
+      });
     given(...running, held)
       .when(runPod({ sequence: 4 }))
       .thenNothing();
@@ -138,7 +170,13 @@ describe('a stop that the mass-delete guard holds', () => {
       knew: NEWEST,
       snapshot: { containerGroupId: 'eci-1', status: 'Succeeded' },
     });
-    step.thenTypes('ContainersChanged', 'ContainerGroupSucceeded', 'StopReleased', 'StopRequested', 'PodObjectGone');
+    step.then(
+      seen('eci-1', 'Succeeded'),
+      { type: 'ContainerGroupSucceeded', data: { containerGroupId: 'eci-1' } },
+      { type: 'StopReleased', data: { by: 'control-plane', outcome: 'stopped', reason: 'it ended by itself' } },
+      { type: 'StopRequested', data: { by: 'agent:k1', reason: 'Absent', namespace: 'default', name: 'web' } },
+      { type: 'PodObjectGone', data: { reason: 'Absent' } },
+    );
     expect(finalize(step.after)).toBe(true);
     expect(isClosed(step.after)).toBe(true);
   });
@@ -160,7 +198,7 @@ describe('a late twin', () => {
       { type: 'ContainerGroupGone', data: { containerGroupId: 'eci-1', evidence: 'read' } },
     ];
     const step = given(...closed).when(twin({ attempt: 1 }));
-    step.thenTypes('OrphanFound');
+    step.then({ type: 'OrphanFound', data: { containerGroupId: 'eci-9', status: 'Running', attempt: 1 } });
     expect(step.consequences.effects).toEqual([
       { op: 'put', kind: 'Delete', key: 'eci-9', afterMs: 60_000, priority: 0 },
     ]);
@@ -175,14 +213,14 @@ describe('a late twin', () => {
     const doubt = [accepted(), chosen(1), { type: 'CreateOutcomeUnknown', data: { attempt: 1, reason: 'x' } } as const];
     given(...doubt)
       .when(twin({ attempt: 1 }))
-      .thenTypes('Adopted');
+      .then({ type: 'Adopted', data: { attempt: 1, containerGroupId: 'eci-9' } });
     // Its tags do not name an attempt: it may be the one in doubt.
     given(...doubt)
       .when(twin())
       .thenNothing();
     given(...doubt)
       .when(twin({ attempt: 2 }))
-      .thenTypes('OrphanFound');
+      .then({ type: 'OrphanFound', data: { containerGroupId: 'eci-9', status: 'Running', attempt: 2 } });
   });
 
   it('is where it was found, not where the pod is now', () => {
