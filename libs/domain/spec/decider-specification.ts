@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import type { Consequences, Decider, Decision } from '../src/decider.ts';
+import type { UnknownEvent } from '../src/unknown-event.ts';
 
 /** When everything in a specification happens, unless it says otherwise. */
 export const AT = '2026-01-01T00:00:00.000Z';
@@ -32,11 +33,11 @@ export interface Given<State, Command, Event extends Happened, Work extends stri
 /** `given(…events).when(command).then(…events)` of one decider; events are compared whole. */
 export function specificationOf<State, Command, Event extends Happened, Work extends string>(
   decider: Decider<State, Command, Event, Work>,
-): (...events: readonly Told<Event>[]) => Given<State, Command, Event, Work> {
-  const stamped = (events: readonly Told<Event>[], at: string): Event[] =>
-    events.map((event) => ({ ...event, at }) as unknown as Event);
+): (...events: readonly Told<Event | UnknownEvent>[]) => Given<State, Command, Event, Work> {
+  const stamped = <E extends Happened>(events: readonly Told<E>[], at: string): E[] =>
+    events.map((event) => ({ ...event, at }) as unknown as E);
   return (...given) => {
-    const state = stamped(given, AT).reduce(decider.evolve, decider.initial);
+    const state = stamped<Event | UnknownEvent>(given, AT).reduce(decider.evolve, decider.initial);
     return {
       state,
       when(command, at = AT) {
@@ -48,7 +49,7 @@ export function specificationOf<State, Command, Event extends Happened, Work ext
           after: events.reduce(decider.evolve, state),
           consequences: decider.consequencesOf(events, state),
           then(...expected) {
-            expect(decision).toEqual({ accepted: true, events: stamped(expected, at) });
+            expect(decision).toEqual({ accepted: true, events: stamped<Event>(expected, at) });
             return step;
           },
           thenNothing: () => step.then(),

@@ -1,4 +1,5 @@
 import type { Gate } from './container-group/events.ts';
+import type { UnknownEvent } from './unknown-event.ts';
 
 /** No events = nothing to do: it was said before, or comes too late. `code` is for programs, `message` for people. */
 export type Decision<Event> =
@@ -14,8 +15,8 @@ export interface Decider<State, Command, Event, Work extends string = string> {
   readonly initial: State;
   /** The same command twice changes nothing the second time. `at` is ISO 8601 UTC. */
   readonly decide: (command: Command, state: State, at: string) => Decision<Event>;
-  /** Total: an event that does not fit changes nothing, one of an unknown type is noted. */
-  readonly evolve: (state: State, event: Event) => State;
+  /** Total: an event that does not fit changes nothing, an unknown one is noted. */
+  readonly evolve: (state: State, event: Event | UnknownEvent) => State;
   /** `events` were decided on `before`. */
   readonly consequencesOf: (events: readonly Event[], before: State) => Consequences<Work>;
   /** A newer version of this software wrote to the stream: every command is refused, for nothing may be decided on half the facts. */

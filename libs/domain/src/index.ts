@@ -25,3 +25,4 @@ export * from './orphan/state.ts';
 export * from './placement/choose-placement.ts';
 export * from './placement/need.ts';
 export { canonical } from './same.ts';
+export * from './unknown-event.ts';

@@ -1,5 +1,6 @@
-import { foldOrphan, orphanStreamId, type OrphanEvent } from '#libs/domain';
+import { foldOrphan, orphanStreamId } from '#libs/domain';
 import { OrphanStreams } from '../../../services/control-plane/src/orphans/orphan-streams.ts';
+import { orphanEvent } from '../../../services/control-plane/src/streams/stored-events.ts';
 import { ACCOUNT, REGION } from '../names.ts';
 import { makeStrangersGroup } from '../stranger.ts';
 import type { Row } from './scene.ts';
@@ -34,9 +35,7 @@ class Strangers {
     return async (group) => {
       const streamId = this.streamIdOf(group);
       const events = (await this.stage.rig.store().loadMany([streamId])).get(streamId) ?? [];
-      const { phase } = foldOrphan(
-        events.map(({ type, metadata, data }) => ({ type, at: metadata.decidedAt, data }) as unknown as OrphanEvent),
-      );
+      const { phase } = foldOrphan(events.map(orphanEvent));
       return phases.includes(phase);
     };
   }

@@ -116,7 +116,7 @@ export class Stage {
             eventId: crypto.randomUUID(),
             type: 'StopRequested',
             schemaVersion: 1,
-            data: { reason: 'Deleted', namespace: 'default', name: uid },
+            data: { by: 'agent:spec', reason: 'Deleted', namespace: 'default', name: uid },
             metadata: { actor: 'agent:spec', decidedAt: new Date().toISOString() },
           },
         ],

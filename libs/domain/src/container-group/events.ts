@@ -3,6 +3,7 @@
  * its first intent to the last trace of its groups. Events are facts: never edited, only added; new fields are optional.
  */
 import type { PlacementNeed, RankedVSwitch } from '../placement/need.ts';
+import type { UnknownEvent } from '../unknown-event.ts';
 
 /** Refusal classes of a create (see `docs/operators/refusals.md`). */
 export type RefusalClass = 'STOCK_OUT' | 'VSWITCH_IP_EXHAUSTED' | 'QUOTA' | 'AUTH' | 'NOT_FOUND' | 'INVALID_REQUEST';
@@ -283,6 +284,9 @@ export type EventType = keyof EventData;
 export type ContainerGroupEvent = {
   [T in EventType]: { readonly type: T; readonly at: string; readonly data: EventData[T] };
 }[EventType];
+
+/** What a stream may hold. */
+export type StoredContainerGroupEvent = ContainerGroupEvent | UnknownEvent;
 
 /** An event before the decider stamps its time. */
 export type NewContainerGroupEvent = { [T in EventType]: { readonly type: T; readonly data: EventData[T] } }[EventType];

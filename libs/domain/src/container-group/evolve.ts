@@ -1,4 +1,4 @@
-import type { ContainerGroupEvent, ContainerStatus, EventData, GroupStatus } from './events.ts';
+import type { ContainerStatus, EventData, GroupStatus, StoredContainerGroupEvent } from './events.ts';
 import { finalize } from './questions.ts';
 import { initialState, type Attempt, type ContainerGroupState, type KnownGroup } from './state.ts';
 
@@ -11,17 +11,17 @@ const hasStartTime = ({ state }: ContainerStatus): boolean =>
 
 const RUNNING: ReadonlySet<GroupStatus> = new Set(['Running', 'Restarting', 'Updating', 'Terminating']);
 
-/** Folds a stream. Total: an event that does not fit changes nothing, an event of an unknown type is noted (deciders then refuse). */
-export function fold(events: readonly ContainerGroupEvent[]): ContainerGroupState {
+/** Folds a stream. Total: an event that does not fit changes nothing, an unknown one is noted (deciders then refuse). */
+export function fold(events: readonly StoredContainerGroupEvent[]): ContainerGroupState {
   return events.reduce(evolve, initialState);
 }
 
-export function evolve(state: ContainerGroupState, event: ContainerGroupEvent): ContainerGroupState {
+export function evolve(state: ContainerGroupState, event: StoredContainerGroupEvent): ContainerGroupState {
   const after = { ...applied(state, event), version: state.version + 1 };
   return after.finalSince === undefined && finalize(after) ? { ...after, finalSince: event.at } : after;
 }
 
-function applied(state: ContainerGroupState, event: ContainerGroupEvent): ContainerGroupState {
+function applied(state: ContainerGroupState, event: StoredContainerGroupEvent): ContainerGroupState {
   switch (event.type) {
     case 'PodIntentAccepted':
       return { ...state, intent: { ...event.data, acceptedAt: event.at } };
@@ -166,9 +166,9 @@ function applied(state: ContainerGroupState, event: ContainerGroupEvent): Contai
     }
     case 'PodObjectGone':
       return { ...state, podObjectGone: true };
-    default:
-      // A newer writer exists. What it said is kept for the reader who asks, and nothing is decided on half the facts.
-      return { ...state, unknownEvents: [...state.unknownEvents, (event as { type: string }).type] };
+    case 'Unknown':
+      // A newer writer exists: nothing is decided on half the facts.
+      return { ...state, unknownEvents: [...state.unknownEvents, event.was] };
   }
 }
 

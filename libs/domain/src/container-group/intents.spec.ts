@@ -157,6 +157,6 @@ describe('an intent', () => {
 });
 
 it('a stream with events of a newer version is not decided on', () => {
-  const fromTheFuture = { type: 'FromTheFuture', data: {} } as unknown as NewContainerGroupEvent;
+  const fromTheFuture = { type: 'Unknown', was: 'FromTheFuture' } as const;
   given(accepted(), fromTheFuture).when(stopPod(), at(1)).refused('UnknownEvents');
 });

@@ -3,6 +3,7 @@
  * (`orphan:<account>/<region>/<containerGroupId>`), so that who kept or removed it is history like everything else.
  */
 import type { GroupStatus } from '../container-group/events.ts';
+import type { UnknownEvent } from '../unknown-event.ts';
 
 /** A group as it was seen, with the identity that its tags give it. */
 export interface OrphanFacts {
@@ -44,6 +45,9 @@ export type OrphanEventType = keyof OrphanEventData;
 export type OrphanEvent = {
   [T in OrphanEventType]: { readonly type: T; readonly at: string; readonly data: OrphanEventData[T] };
 }[OrphanEventType];
+
+/** What a stream may hold. */
+export type StoredOrphanEvent = OrphanEvent | UnknownEvent;
 
 export type NewOrphanEvent = {
   [T in OrphanEventType]: { readonly type: T; readonly data: OrphanEventData[T] };

@@ -1,4 +1,4 @@
-import type { OrphanEvent, OrphanFacts } from './events.ts';
+import type { OrphanFacts, StoredOrphanEvent } from './events.ts';
 
 /** `none`: never quarantined. `kept`: open, and nobody is asked. `removed`, `closed`: history, unless it is seen open again. */
 export type OrphanPhase = 'none' | 'quarantined' | 'kept' | 'removing' | 'removed' | 'closed';
@@ -22,16 +22,16 @@ export interface OrphanState {
 
 export const initialOrphan: OrphanState = { version: 0, phase: 'none', unknownEvents: [] };
 
-/** Total: an event of an unknown type is noted. */
-export function evolveOrphan(state: OrphanState, event: OrphanEvent): OrphanState {
+/** Total: an unknown event is noted. */
+export function evolveOrphan(state: OrphanState, event: StoredOrphanEvent): OrphanState {
   return { ...applied(state, event), version: state.version + 1 };
 }
 
-export function foldOrphan(events: readonly OrphanEvent[]): OrphanState {
+export function foldOrphan(events: readonly StoredOrphanEvent[]): OrphanState {
   return events.reduce(evolveOrphan, initialOrphan);
 }
 
-function applied(state: OrphanState, event: OrphanEvent): OrphanState {
+function applied(state: OrphanState, event: StoredOrphanEvent): OrphanState {
   switch (event.type) {
     case 'OrphanQuarantined': {
       const { why: _, ...facts } = event.data;
@@ -50,8 +50,8 @@ function applied(state: OrphanState, event: OrphanEvent): OrphanState {
       return { ...state, phase: 'removed' };
     case 'OrphanClosed':
       return { ...state, phase: 'closed' };
-    default:
-      return { ...state, unknownEvents: [...state.unknownEvents, (event as { type: string }).type] };
+    case 'Unknown':
+      return { ...state, unknownEvents: [...state.unknownEvents, event.was] };
   }
 }
 

@@ -3,14 +3,14 @@ import { cutText, type PodStatusMessage } from '#libs/contracts';
 import {
   isFinalStatus,
   type CloudEvent,
-  type ContainerGroupEvent,
   type IgnoredField,
   type RankedVSwitch,
   type RefusalClass,
+  type StoredContainerGroupEvent,
 } from '#libs/domain';
 
 export type PodEvent = PodStatusMessage['events'][number];
-export type StoredEvent = ContainerGroupEvent & { readonly id: string };
+export type StoredEvent = StoredContainerGroupEvent & { readonly id: string };
 
 const CREATE_REFUSED: Readonly<Record<RefusalClass, string>> = {
   STOCK_OUT: 'NoStock',
@@ -170,9 +170,7 @@ function tell(event: StoredEvent, places: ReadonlyMap<number, readonly RankedVSw
       );
     case 'PodIntentRefreshed':
     case 'PodObjectGone':
-      return [];
-    default:
-      // A newer writer's event; it is in the history, under its own name.
+    case 'Unknown':
       return [];
   }
 }

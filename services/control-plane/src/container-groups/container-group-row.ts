@@ -1,9 +1,9 @@
-import { isClosed, lifeOf, parseStreamId, type ContainerGroupState } from '#libs/domain';
+import { fold, isClosed, lifeOf, parseStreamId, type ContainerGroupState } from '#libs/domain';
 import { podPhaseOf } from '#libs/kubernetes';
 import type { ContainerGroupRecord } from './container-group.entity.ts';
 import { canHide, HIDING_SCHEMA_VERSION, readableData } from '../streams/hidden-texts.ts';
 import { groupTimes } from './group-times.ts';
-import { domainEvent, stateOf, type Fact } from '../streams/stored-events.ts';
+import { domainEvent, type Fact } from '../streams/stored-events.ts';
 
 /** An event with its place. */
 export interface PlacedFact extends Fact {
@@ -24,8 +24,9 @@ export function containerGroupRow(given: readonly PlacedFact[]): ContainerGroupR
   if (first === undefined || last === undefined) throw new Error('a stream without events has no row');
   const ids = parseStreamId(first.streamId);
   if (ids === undefined) throw new Error(`${first.streamId} is not a stream of a container group`);
-  const state = stateOf(recorded);
-  const times = groupTimes(recorded.map(domainEvent));
+  const events = recorded.map(domainEvent);
+  const state = fold(events);
+  const times = groupTimes(events);
   const { intent, attempt, group } = state;
   const { reason, message } = reasonOf(state);
   return {

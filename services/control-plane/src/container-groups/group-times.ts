@@ -1,4 +1,4 @@
-import type { ContainerGroupEvent } from '#libs/domain';
+import type { StoredContainerGroupEvent } from '#libs/domain';
 
 /** When what happened, and how long groups of the stream existed. Epoch milliseconds. */
 export interface GroupTimes {
@@ -15,7 +15,7 @@ export interface GroupTimes {
 }
 
 /** Pure: the same events give the same times, so a rebuilt row equals the one it replaces. */
-export function groupTimes(events: readonly ContainerGroupEvent[]): GroupTimes {
+export function groupTimes(events: readonly StoredContainerGroupEvent[]): GroupTimes {
   const open = new Map<string, number>();
   const times: { -readonly [K in keyof GroupTimes]: GroupTimes[K] } = { endedGroupSeconds: 0 };
   const close = (id: string | undefined, at: number): void => {

@@ -17,8 +17,11 @@ export interface FailedStream {
   readonly error: string;
 }
 
-/** Parts of an accepted intent that no row shows, and that make up most of its bytes. */
-export const UNSHOWN: readonly string[] = ['clearPod', 'hidden', 'spec', 'digests', 'tokens', 'ignored'];
+/** Parts of an accepted intent that no row shows, and that make up most of its bytes; and what is read in their place. */
+const UNSHOWN: JsonObject = { clearPod: {}, spec: {}, digests: {}, tokens: [], ignored: [], hidden: '' };
+
+/** An accepted intent without the parts that no row shows. */
+export const shown = (data: JsonObject): JsonObject => ({ ...data, ...UNSHOWN });
 
 type Told = readonly [version: number, type: string, schemaVersion: number, decidedAt: string, data: JsonObject];
 
@@ -32,7 +35,7 @@ export async function foldStreams(client: SqlClient, streamIds: readonly string[
             json_agg(json_build_array(e.version, e.type, e.schema_version, e.metadata ->> 'decidedAt',
                                       case when e.type = 'PodIntentAccepted' then e.data - $2::text[] else e.data - 'hidden' end) order by e.version)::text as told
        from es.load($1) e group by e.stream_id`,
-    [streamIds, UNSHOWN],
+    [streamIds, Object.keys(UNSHOWN)],
   );
   const made: ContainerGroupRecord[] = [];
   const failed: FailedStream[] = [];
@@ -45,7 +48,7 @@ export async function foldStreams(client: SqlClient, streamIds: readonly string[
         version,
         type,
         schemaVersion,
-        data,
+        data: type === 'PodIntentAccepted' ? shown(data) : data,
         metadata: { decidedAt },
       }),
     );

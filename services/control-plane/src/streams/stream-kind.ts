@@ -1,11 +1,11 @@
-import type { Decider } from '#libs/domain';
+import type { Decider, UnknownEvent } from '#libs/domain';
 import type { Fact } from './stored-events.ts';
 
 /** A kind of stream: how it decides, how its events are read, and where its work waits. */
 export interface StreamKind<State, Command, Event, Work extends string = string> {
   readonly decider: Decider<State, Command, Event, Work>;
   /** A stored event as the decider reads it. */
-  readonly read: (fact: Fact) => Event;
+  readonly read: (fact: Fact) => Event | UnknownEvent;
   /** Lane of a row of work; `after` = the state that it follows from. */
   readonly laneOf: (kind: Work, key: string, after: State) => string;
   /** Among whom the lane's turns are shared. */

@@ -1,3 +1,4 @@
+import { domainEvent } from '../../streams/stored-events.ts';
 import type { CloudGroup, StreamFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 
@@ -22,29 +23,41 @@ export interface Lifetime {
 export function lifetimesOf({ events }: Pick<StreamFacts, 'events'>): readonly Lifetime[] {
   const former: Lifetime[] = [];
   const lives = new Map<string, { from: number; to?: number; free: boolean }>();
-  for (const { type, data, metadata } of events) {
-    const id = data['containerGroupId'];
-    if (typeof id !== 'string') continue;
-    const at = Date.parse(metadata.decidedAt);
+  const begin = (id: string, from: number): void => {
     const life = lives.get(id);
-    if (type === 'ContainerGroupCreated' || type === 'Adopted' || type === 'OrphanFound') {
-      if (life && life.to === undefined) continue;
-      if (life) former.push({ containerGroupId: id, ...life });
-      lives.set(id, { from: (type === 'OrphanFound' ? timeOf(data['createdAt']) : undefined) ?? at, free: false });
-    } else if (life && life.to === undefined) {
-      if (type === 'SchedulingFailed') Object.assign(life, { to: at, free: true });
-      else if (ENDS.has(type)) life.to = timeOf(data['finishedAt']) ?? at;
+    if (life && life.to === undefined) return;
+    if (life) former.push({ containerGroupId: id, ...life });
+    lives.set(id, { from, free: false });
+  };
+  const end = (id: string | undefined, to: number, free = false): void => {
+    const life = id === undefined ? undefined : lives.get(id);
+    if (life && life.to === undefined) Object.assign(life, { to, free });
+  };
+  for (const event of events.map(domainEvent)) {
+    const at = Date.parse(event.at);
+    switch (event.type) {
+      case 'ContainerGroupCreated':
+      case 'Adopted':
+        begin(event.data.containerGroupId, at);
+        break;
+      case 'OrphanFound':
+        begin(event.data.containerGroupId, timeOf(event.data.createdAt) ?? at);
+        break;
+      case 'SchedulingFailed':
+        end(event.data.containerGroupId, at, true);
+        break;
+      case 'ContainerGroupSucceeded':
+      case 'ContainerGroupFailed':
+      case 'ContainerGroupExpired':
+      case 'ContainerGroupGone':
+        end(event.data.containerGroupId, timeOf(event.data.finishedAt) ?? at);
+        break;
+      default:
+        break;
     }
   }
   return [...former, ...[...lives].map(([containerGroupId, life]) => ({ containerGroupId, ...life }))];
 }
-
-const ENDS = new Set([
-  'ContainerGroupSucceeded',
-  'ContainerGroupFailed',
-  'ContainerGroupExpired',
-  'ContainerGroupGone',
-]);
 
 /** O10, one stream: the seconds of its row are the lives of its ended groups. */
 export function ledgerEqualsLifetimes(facts: StreamFacts): readonly Finding[] {
