@@ -85,7 +85,7 @@ describe('an orphan', () => {
   });
 
   it('with events of a newer version is not decided on', () => {
-    const fromTheFuture = { type: 'FromTheFuture', data: {} } as unknown as NewOrphanEvent;
+    const fromTheFuture = { type: 'Unknown', was: 'FromTheFuture' } as const;
     given(quarantined, fromTheFuture).when(remove).refused('UnknownEvents');
     expect(orphanDecider.isUndecidable(given(quarantined, fromTheFuture).state)).toBe(true);
   });
