@@ -9,31 +9,26 @@ import type { EciClients } from '#libs/eci';
 import { AsideItems, Metrics, silentLogger, type AsideItem } from '#libs/observability';
 import { SystemIds, SystemRandom } from '#libs/runtime';
 import { ClusterDirectory } from '../../services/control-plane/src/clusters/cluster-directory.ts';
-import { EffectWorker } from '../../services/control-plane/src/effects/effect-worker.ts';
+import { effectsRole } from '../../services/control-plane/src/roles/effects-role.ts';
 import { voiceOf } from '../../services/control-plane/src/for-specs.ts';
-import { HoldLoop } from '../../services/control-plane/src/holds/hold-loop.ts';
 import { PostgresHeldStops } from '../../services/control-plane/src/holds/postgres-held-stops.ts';
 import { PostgresStopGuard } from '../../services/control-plane/src/holds/postgres-stop-guard.ts';
-import { GateLoop } from '../../services/control-plane/src/gates/gate-loop.ts';
-import { Intake } from '../../services/control-plane/src/intake/intake.ts';
 import { PostgresDeferrals } from '../../services/control-plane/src/intake/postgres-deferrals.ts';
 import { PostgresInventories } from '../../services/control-plane/src/intake/postgres-inventories.ts';
+import { intakeRole } from '../../services/control-plane/src/roles/intake-role.ts';
 import { EnvelopeKeys } from '../../services/control-plane/src/keys/envelope-keys.ts';
 import type { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
 import { StreamVault } from '../../services/control-plane/src/keys/stream-vault.ts';
-import { Observer } from '../../services/control-plane/src/observe/observer.ts';
 import { PostgresOrphans } from '../../services/control-plane/src/observe/postgres-orphans.ts';
-import { OrphanPolicyLoop } from '../../services/control-plane/src/orphans/orphan-policy.ts';
 import { OrphanStreams } from '../../services/control-plane/src/orphans/orphan-streams.ts';
-import { OrphanWorker } from '../../services/control-plane/src/orphans/orphan-worker.ts';
 import { PostgresOrphanCases } from '../../services/control-plane/src/orphans/postgres-orphan-cases.ts';
+import { observeRole } from '../../services/control-plane/src/roles/observe-role.ts';
 import { PostgresScopes } from '../../services/control-plane/src/observe/postgres-scopes.ts';
 import { ClusterCommands } from '../../services/control-plane/src/publish/cluster-commands.ts';
-import type { RunningRole } from '../../services/control-plane/src/parts.ts';
+import type { RunningRole } from '../../services/control-plane/src/running-role.ts';
 import { PodStatusPublisher } from '../../services/control-plane/src/publish/pod-status.ts';
 import { Quarantine } from '../../services/control-plane/src/quarantine/quarantine.ts';
 import { StreamCommands } from '../../services/control-plane/src/streams/stream-commands.ts';
-import { TimerLoop } from '../../services/control-plane/src/timers/timer-loop.ts';
 import type { LoopsRig } from './loops-rig.ts';
 import { FLEET } from './names.ts';
 
@@ -43,11 +38,10 @@ const untouched: Tap = (port) => port;
 
 /** One process of the control plane, as far as its loops go. */
 export class RunningLoops {
-  private readonly stops: (() => Promise<void>)[] = [];
+  private readonly roles: RunningRole[] = [];
   private stopped: Promise<void> | undefined;
   readonly ready: Promise<void>;
   readonly metrics = new Metrics();
-  private readonly loops: readonly Pick<RunningRole, 'trouble' | 'setAside'>[];
 
   constructor(rig: LoopsRig, masterKey: MasterKey, tap: Tap = untouched) {
     const { pool, clock } = rig;
@@ -84,7 +78,38 @@ export class RunningLoops {
       aside: new AsideItems({ loop: 'statuses', clock, logger, metrics }),
     });
     const scopes = tap(new PostgresScopes({ pool, clock }), 'scopes');
-    const intake = new Intake({
+    const cases = tap(new PostgresOrphanCases(pool), 'cases');
+    const cloudPorts = (loop: string) => ({
+      fleet: FLEET,
+      store: storeOf(loop),
+      streams: streamsOf(loop),
+      orphanStreams: new OrphanStreams({ store: storeOf(loop), clock, ids }),
+      gates: gatesOf(loop),
+      clients,
+      scopes,
+      cases,
+      clock,
+      random,
+      ids,
+      logger,
+      metrics,
+    });
+    const held = tap(new PostgresHeldStops({ pool, limits: rig.limits }), 'held');
+    const effects = effectsRole((loop) => ({
+      ...cloudPorts(loop),
+      queue: queueOf(loop),
+      timers: new PostgresTimerQueue(pool),
+      timerHandlers: rig.timerHandlers,
+      held,
+      vault,
+      agents: agentsOf(loop),
+      wakeUps: stored.appended,
+    }));
+    const orphans = tap(new PostgresOrphans(pool), 'orphans');
+    const owner = ids.uuid();
+    const observe = observeRole((loop) => ({ ...cloudPorts(loop), orphans, owner, policy: rig.orphanPolicy }));
+    this.roles.push(effects, observe);
+    this.ready = intakeRole({
       fleet: FLEET,
       messaging: rig.messaging,
       store: storeOf('intake'),
@@ -103,114 +128,22 @@ export class RunningLoops {
       random,
       logger,
       metrics,
-    });
-    const worker = new EffectWorker({
-      fleet: FLEET,
-      store: storeOf('effects'),
-      queue: queueOf('effects'),
-      gates: gatesOf('effects'),
-      clients,
-      streams: streamsOf('effects'),
-      vault,
-      scopes,
-      agents: agentsOf('effects'),
-      wakeUps: stored.appended,
-      clock,
-      random,
-      ids,
-      logger,
-      metrics,
-    });
-    const cases = tap(new PostgresOrphanCases(pool), 'cases');
-    const orphanStreamsOf = (loop: string) => new OrphanStreams({ store: storeOf(loop), clock, ids });
-    const orphanWorker = new OrphanWorker({
-      fleet: FLEET,
-      store: storeOf('orphans'),
-      streams: streamsOf('orphans'),
-      scopes,
-      queue: queueOf('orphans'),
-      cases,
-      orphanStreams: orphanStreamsOf('orphans'),
-      clients,
-      clock,
-      random,
-      ids,
-      logger,
-      metrics,
-    });
-    const policy = new OrphanPolicyLoop({
-      policy: rig.orphanPolicy,
-      cases,
-      orphanStreams: orphanStreamsOf('orphan-policy'),
-      clock,
-      random,
-      logger,
-      metrics,
-    });
-    const observer = new Observer({
-      fleet: FLEET,
-      store: storeOf('observe'),
-      streams: streamsOf('observe'),
-      clients,
-      scopes,
-      orphans: tap(new PostgresOrphans(pool), 'orphans'),
-      cases,
-      orphanStreams: orphanStreamsOf('observe'),
-      gates: gatesOf('observe'),
-      owner: ids.uuid(),
-      clock,
-      random,
-      logger,
-      metrics,
-    });
-    const gateLoop = new GateLoop({
-      gates: gatesOf('gates'),
-      streams: streamsOf('gates'),
-      clock,
-      random,
-      logger,
-      metrics,
-    });
-    const holds = new HoldLoop({
-      held: tap(new PostgresHeldStops({ pool, limits: rig.limits }), 'held'),
-      streams: streamsOf('holds'),
-      clock,
-      random,
-      logger,
-      metrics,
-    });
-    const timers = new TimerLoop({
-      timers: new PostgresTimerQueue(pool),
-      handlers: rig.timerHandlers,
-      clock,
-      random,
-      logger,
-      metrics,
-    });
-    const loops = [worker, orphanWorker, observer, policy, gateLoop, holds, timers];
-    this.loops = [intake, { trouble: () => undefined, setAside: () => statuses.setAside() }, ...loops];
-    this.stops.push(() => intake.stop(), ...loops.map((loop) => () => loop.stop()));
-    worker.start();
-    observer.start();
-    orphanWorker.start();
-    policy.start();
-    gateLoop.start();
-    holds.start();
-    timers.start();
-    this.ready = intake.start();
+    }).then((intake) => void this.roles.push(intake));
   }
 
   /** What makes the process unready. */
   trouble(): string | undefined {
-    return this.loops.map((loop) => loop.trouble()).find((trouble) => trouble !== undefined);
+    return this.roles.map((role) => role.trouble()).find((trouble) => trouble !== undefined);
   }
 
   setAside(): readonly AsideItem[] {
-    return this.loops.flatMap((loop) => loop.setAside());
+    return this.roles.flatMap((role) => role.setAside());
   }
 
   async stop(): Promise<void> {
-    this.stopped ??= this.ready.then(async () => void (await Promise.allSettled(this.stops.map((stop) => stop()))));
+    this.stopped ??= this.ready.then(
+      async () => void (await Promise.allSettled(this.roles.map((role) => role.stop()))),
+    );
     await this.stopped;
   }
 }

@@ -36,6 +36,7 @@ import {
   CasesOfStreams,
   DeferralTable,
   InventoryTables,
+  NoHeldStops,
   OpenGuard,
   OrphanTable,
   QuarantineTable,
@@ -165,6 +166,7 @@ export class World {
       scopes: new ScopeTable(this.database),
       orphans: this.orphans,
       guard: new OpenGuard(),
+      held: new NoHeldStops(),
       cases: new CasesOfStreams(this.database),
       statusKeys: (this.statusKeys = new StatusKeyTable({
         clock: databaseClock,

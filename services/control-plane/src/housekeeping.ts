@@ -1,4 +1,5 @@
-import type { Parts, RunningRole } from './parts.ts';
+import type { Parts } from './parts.ts';
+import type { RunningRole } from './running-role.ts';
 import { SetAside } from './streams/set-aside.ts';
 import { SupervisedLoop } from './supervised-loop.ts';
 

@@ -3,12 +3,11 @@ import type { DataSource } from 'typeorm';
 import type { EciClients } from '#libs/eci';
 import type { EffectQueue, EventStore, Nudge, PostgresGateQueue, TimerQueue } from '#libs/event-store';
 import type { Messaging } from '#libs/messaging';
-import type { AsideItem, Logger, Metrics } from '#libs/observability';
+import type { Logger, Metrics } from '#libs/observability';
 import type { Clock, Ids, Random } from '#libs/runtime';
 import type { AccountDirectory } from './accounts/account-directory.ts';
 import type { ClusterDirectory } from './clusters/cluster-directory.ts';
 import type { ControlPlaneConfig } from './config.ts';
-import type { Role } from './config/fleet.ts';
 import type { EnvelopeKeys } from './keys/envelope-keys.ts';
 import type { MasterKey } from './keys/master-key.ts';
 import type { StreamVault } from './keys/stream-vault.ts';
@@ -51,16 +50,3 @@ export interface Parts {
   readonly topics: ClusterTopics;
   readonly statuses: PodStatusPublisher;
 }
-
-export interface RunningRole {
-  /** Finishes what was claimed or begun, begins nothing new. */
-  stop(): Promise<void>;
-  /** What keeps it from working now; undefined when nothing does. */
-  trouble(): string | undefined;
-  /** What it has set aside while the rest goes on: no reason to call the process not ready. */
-  setAside(): readonly AsideItem[];
-}
-
-export type StartRole = (parts: Parts) => Promise<RunningRole>;
-
-export type RoleStarters = Readonly<Partial<Record<Role, StartRole>>>;

@@ -2,8 +2,7 @@ import { streamIdOf } from '#libs/domain';
 import type { EventStore } from '#libs/event-store';
 import { readModelDataSource } from '../../../services/control-plane/src/data-source.ts';
 import { startHousekeeping } from '../../../services/control-plane/src/housekeeping.ts';
-import type { Parts } from '../../../services/control-plane/src/parts.ts';
-import { startProject } from '../../../services/control-plane/src/project/role.ts';
+import { projectRole } from '../../../services/control-plane/src/roles/project-role.ts';
 import { CLUSTER } from '../names.ts';
 import type { Row } from './scene.ts';
 import { BAD, GOOD } from './stage.ts';
@@ -18,7 +17,7 @@ export const KEPT: readonly Row[] = [
       const dataSource = await readModelDataSource(rig.url, 2).initialize();
       stage.onClose(() => dataSource.destroy());
       const stored = poison.tap(rig.stored() as EventStore, 'store', 'project');
-      const start = stage.role((base) => startProject({ ...base, dataSource, stored } as unknown as Parts));
+      const start = stage.role((base) => projectRole({ ...base, dataSource, stored }));
       const sql = 'select 1 from fleet.container_group where stream_id = $1';
       return {
         begin: async () => {

@@ -2,7 +2,7 @@ import { commandKey, topics, type ClusterCommand } from '#libs/contracts';
 import { lifeOf, streamIdOf } from '#libs/domain';
 import { Metrics, silentLogger } from '#libs/observability';
 import { SystemIds, SystemRandom } from '#libs/runtime';
-import type { RunningRole } from '../../../services/control-plane/src/parts.ts';
+import type { RunningRole } from '../../../services/control-plane/src/running-role.ts';
 import { LoopsRig, runPodBody, sealedHalf, type PodOver } from '../loops-rig.ts';
 import { CLUSTER, FLEET } from '../names.ts';
 import { Poison } from '../poison.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { topics } from '#libs/contracts';
 import { streamIdOf } from '#libs/domain';
-import { PostgresCheckpoints, PostgresTransactions, type EventStore, type RecordedEvent } from '#libs/event-store';
+import { PostgresCheckpoints, PostgresTransactions, type EventStore } from '#libs/event-store';
 import type { Messaging, ProduceQuotas } from '#libs/messaging';
 import { AsideItems } from '#libs/observability';
 import { ClusterDirectory } from '../../../services/control-plane/src/clusters/cluster-directory.ts';
@@ -14,11 +14,9 @@ import { StatusKeys } from '../../../services/control-plane/src/keys/status-keys
 import type { Parts } from '../../../services/control-plane/src/parts.ts';
 import { AgentQuotas, startQuotaKeeper } from '../../../services/control-plane/src/publish/agent-quotas.ts';
 import { ClusterTopics } from '../../../services/control-plane/src/publish/cluster-topics.ts';
-import { EventPublisher } from '../../../services/control-plane/src/publish/event-publisher.ts';
 import { PodStatusPublisher } from '../../../services/control-plane/src/publish/pod-status.ts';
-import { PreparedClusters } from '../../../services/control-plane/src/publish/prepared-clusters.ts';
 import { ProvenTopics, startProvenTopics } from '../../../services/control-plane/src/publish/proven-topics.ts';
-import { startPublisherLoop } from '../../../services/control-plane/src/publish/publisher-loop.ts';
+import { publishRole } from '../../../services/control-plane/src/roles/publish-role.ts';
 import { startTopicKeeper } from '../../../services/control-plane/src/publish/topic-keeper.ts';
 import { sqlClientOf } from '../../../services/control-plane/src/transaction.ts';
 import { CLUSTER, FLEET } from '../names.ts';
@@ -61,23 +59,18 @@ async function publisher(stage: Stage): Promise<() => Promise<void>> {
       standing: (id) => new Standings(base.pool).of(id),
       refill: (id) => statuses.publish(PODS.map((uid) => streamIdOf(id, uid))),
     });
-    const prepared = new PreparedClusters({
+    return publishRole({
       ...base,
-      loop: 'publish clusters',
-      clusters,
-      prepare: (id) => clusterTopics.prepare(id),
-      fill: (id) => clusterTopics.fill(id),
-    });
-    const events = new EventPublisher({ ...base, store, messaging, statuses, reach: prepared, fleet: FLEET });
-    return startPublisherLoop({
-      ...base,
-      store: stored,
+      fleet: FLEET,
+      store,
+      stored,
       checkpoints: new PostgresCheckpoints(sqlClientOf(rig.pool), new PostgresTransactions(rig.pool)),
-      publish: (all: readonly RecordedEvent[]) => events.publish(all),
-      prepareTopics: () => prepared.all(),
-      clusters: prepared,
+      messaging,
+      statuses,
+      clusters,
+      fleetTopics: [{ name: topics(FLEET).events, partitions: 1 }],
+      topics: clusterTopics,
       appended: { on: () => () => undefined },
-      owner: crypto.randomUUID(),
     });
   });
 }

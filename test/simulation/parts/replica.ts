@@ -11,28 +11,24 @@ import {
 } from '#libs/event-store';
 import type { EciClients } from '#libs/eci';
 import { AsideItems, type Logger } from '#libs/observability';
-import type { Ids, Random } from '#libs/runtime';
-import { EffectWorker } from '../../../services/control-plane/src/effects/effect-worker.ts';
-import { GateLoop } from '../../../services/control-plane/src/gates/gate-loop.ts';
-import { Intake } from '../../../services/control-plane/src/intake/intake.ts';
+import type { Clock, Ids, Random } from '#libs/runtime';
+import { effectsRole, type EffectsLoop } from '../../../services/control-plane/src/roles/effects-role.ts';
+import { intakeRole } from '../../../services/control-plane/src/roles/intake-role.ts';
 import type { ClusterSource, EnvelopeKeySource } from '../../../services/control-plane/src/intake/ports.ts';
 import type { ClusterBudget } from '../../../services/control-plane/src/intake/cluster-budgets.ts';
-import type { StopGuard } from '../../../services/control-plane/src/holds/ports.ts';
+import type { HeldStops, StopGuard } from '../../../services/control-plane/src/holds/ports.ts';
 import type { MasterKey } from '../../../services/control-plane/src/keys/master-key.ts';
 import { StreamVault } from '../../../services/control-plane/src/keys/stream-vault.ts';
-import { Observer } from '../../../services/control-plane/src/observe/observer.ts';
+import { observeRole, type ObserveLoop } from '../../../services/control-plane/src/roles/observe-role.ts';
 import { OrphanStreams } from '../../../services/control-plane/src/orphans/orphan-streams.ts';
 import { ClusterCommands } from '../../../services/control-plane/src/publish/cluster-commands.ts';
 import { ClusterVoice } from '../../../services/control-plane/src/publish/cluster-voice.ts';
-import { EventPublisher } from '../../../services/control-plane/src/publish/event-publisher.ts';
 import { PodStatusPublisher } from '../../../services/control-plane/src/publish/pod-status.ts';
-import { PreparedClusters } from '../../../services/control-plane/src/publish/prepared-clusters.ts';
 import type { KnownClusters } from '../../../services/control-plane/src/publish/ports.ts';
 import { ProvenTopics, startProvenTopics } from '../../../services/control-plane/src/publish/proven-topics.ts';
-import { startPublisherLoop } from '../../../services/control-plane/src/publish/publisher-loop.ts';
+import { publishRole } from '../../../services/control-plane/src/roles/publish-role.ts';
 import { HidingEventStore } from '../../../services/control-plane/src/streams/hiding-store.ts';
 import { StreamCommands } from '../../../services/control-plane/src/streams/stream-commands.ts';
-import { TimerLoop } from '../../../services/control-plane/src/timers/timer-loop.ts';
 import type { IdleSleep, Process } from '../engine/process.ts';
 import type { Scheduler } from '../engine/scheduler.ts';
 import type { SimulatedMessaging } from './messaging.ts';
@@ -64,6 +60,7 @@ export interface ReplicaParts {
     readonly scopes: ScopeTable;
     readonly orphans: OrphanTable;
     readonly guard: StopGuard;
+    readonly held: HeldStops;
     readonly cases: CasesOfStreams;
     readonly statusKeys: StatusKeyTable;
   };
@@ -85,8 +82,18 @@ export interface ReplicaParts {
   readonly logger: Logger;
 }
 
+/** Sleeps of loops that find nothing to do here: nobody asks for the removal of an orphan, and no stop is held. */
+const SELDOM = { orphans: 60_000, holds: 60_000, 'orphan-policy': 60_000 };
 /** Longest sleeps of loops that nothing wakes, milliseconds; the observer's lease ends after 10 s. */
-const LONGEST = { effects: 5_000, gates: 10_000, timers: 60_000, observe: 6_000, publish: 4_000, statusKeys: 15_000 };
+const LONGEST = {
+  effects: 5_000,
+  gates: 10_000,
+  timers: 60_000,
+  observe: 6_000,
+  publish: 4_000,
+  statusKeys: 15_000,
+  ...SELDOM,
+};
 /** Without faults nobody takes a lease over, so that its holder may sleep longer. */
 const LONGEST_IN_QUIET = {
   effects: 30_000,
@@ -95,9 +102,10 @@ const LONGEST_IN_QUIET = {
   observe: 9_000,
   publish: 30_000,
   statusKeys: 30_000,
+  ...SELDOM,
 };
 /** Shortest sleeps of the same loops once they have nothing to do. */
-const SHORTEST = { effects: 120, gates: 500, timers: 500, observe: 1_000, publish: 400, statusKeys: 5_000 };
+const SHORTEST = { effects: 120, gates: 500, timers: 500, observe: 1_000, publish: 400, statusKeys: 5_000, ...SELDOM };
 
 class WatchedStore extends InMemoryEventStore {
   private readonly onBadData: (error: InvalidAppend) => void;
@@ -214,7 +222,68 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     configured.add(place);
   };
 
-  const intake = new Intake({
+  const cloudPorts = {
+    fleet,
+    store,
+    streams,
+    orphanStreams: new OrphanStreams({ store, clock: process.clock, ids }),
+    gates,
+    clients,
+    scopes,
+    cases: process.port('orphans', tables.cases, ['open', 'overdue', 'placesAtWork']),
+    configureLanes,
+    random,
+    ids,
+    logger,
+    metrics,
+  };
+  const effectsPorts = {
+    ...cloudPorts,
+    queue,
+    timers,
+    timerHandlers: {},
+    held: process.port('holds', tables.held, ['due', 'endIdle', 'counts']),
+    vault,
+    agents,
+    wakeUps,
+  };
+  const clockOfEffects: Readonly<Record<EffectsLoop, Clock>> = {
+    effects: idle('effects', () => nextEffect(database), 30),
+    gates: idle('gates', () => nextGate(database)),
+    orphans: idle('orphans', () => undefined),
+    holds: idle('holds', () => undefined),
+    timers: idle('timers', () => nextTimer(database)),
+  };
+  const observePorts = { ...cloudPorts, orphans, owner: ids.uuid(), policy: { kind: 'quarantine' } as const };
+  const clockOfObserve: Readonly<Record<ObserveLoop, Clock>> = {
+    observe: process.clockWith({
+      bell: parts.cloudBell,
+      maxMs: () => longest('observe'),
+      minMs: SHORTEST.observe,
+    }),
+    'orphan-policy': idle('orphan-policy', () => undefined),
+  };
+  const names = topics(fleet);
+  const refill = async (clusterId: string): Promise<number> => {
+    const streamIds = [...database.tables.streams.keys()].filter((id) => parseStreamId(id)?.clusterId === clusterId);
+    await statuses.publish(streamIds);
+    return streamIds.length;
+  };
+  const provenTopics = new ProvenTopics({
+    keys: statusKeys,
+    refill: (id) => refill(id),
+    clock: process.clock,
+    random,
+    logger,
+    metrics,
+  });
+  const fleetTopics = [
+    { name: names.intents, partitions: 4 },
+    { name: names.events, partitions: 1 },
+    { name: names.deadLetter, partitions: 1 },
+  ];
+  await messaging.ensureTopics(fleetTopics);
+  await intakeRole({
     fleet,
     messaging,
     store,
@@ -228,111 +297,33 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     inventories,
     budget: parts.budget,
     deferrals,
-    guard: process.port('holds', parts.tables.guard, ['admit', 'heldPods']),
+    guard: process.port('holds', tables.guard, ['admit', 'heldPods']),
     clock: process.clock,
     random,
     logger,
     metrics,
   });
-  const worker = new EffectWorker({
+  effectsRole((loop) => ({ ...effectsPorts, clock: clockOfEffects[loop] }));
+  observeRole((loop) => ({ ...observePorts, clock: clockOfObserve[loop] }));
+  publishRole({
     fleet,
     store,
-    queue,
-    gates,
-    clients,
-    streams,
-    vault,
-    scopes,
-    agents,
-    wakeUps,
-    configureLanes,
-    clock: idle('effects', () => nextEffect(database), 30),
-    random,
-    ids,
-    logger,
-    metrics,
-  });
-  const gateLoop = new GateLoop({
-    gates,
-    streams,
-    clock: idle('gates', () => nextGate(database)),
-    random,
-    logger,
-    metrics,
-  });
-  const timerLoop = new TimerLoop({
-    timers,
-    handlers: {},
-    clock: idle('timers', () => nextTimer(database)),
-    random,
-    logger,
-    metrics,
-  });
-  const observer = new Observer({
-    fleet,
-    store,
-    streams,
-    clients,
-    scopes,
-    orphans,
-    cases: process.port('orphans', tables.cases, ['open']),
-    orphanStreams: new OrphanStreams({ store, clock: process.clock, ids }),
-    gates,
-    owner: ids.uuid(),
-    configureLanes,
-    clock: process.clockWith({ bell: parts.cloudBell, maxMs: () => longest('observe'), minMs: SHORTEST.observe }),
-    random,
-    logger,
-    metrics,
-  });
-  const names = topics(fleet);
-  const refill = async (clusterId: string): Promise<number> => {
-    const streamIds = [...database.tables.streams.keys()].filter((id) => parseStreamId(id)?.clusterId === clusterId);
-    await statuses.publish(streamIds);
-    return streamIds.length;
-  };
-  const reach = new PreparedClusters({
-    loop: 'publish clusters',
-    clusters,
-    prepare: async (id) => {
-      await messaging.ensureTopics([{ name: names.cluster(id), partitions: 1, compacted: true }]);
-    },
-    fill: async (id) => void (await refill(id)),
-    clock: process.clock,
-    random,
-    logger,
-    metrics,
-  });
-  const publisher = new EventPublisher({ store, messaging, statuses, reach, fleet, metrics });
-  const provenTopics = new ProvenTopics({
-    keys: statusKeys,
-    refill: (id) => refill(id),
-    clock: process.clock,
-    random,
-    logger,
-    metrics,
-  });
-  const prepareTopics = async (): Promise<void> => {
-    await messaging.ensureTopics([
-      { name: names.intents, partitions: 4 },
-      { name: names.events, partitions: 1 },
-      { name: names.deadLetter, partitions: 1 },
-    ]);
-    await reach.all();
-  };
-  await prepareTopics();
-  await intake.start();
-  for (const loop of [worker, gateLoop, timerLoop, observer]) loop.start();
-  startPublisherLoop({
-    store: stored,
+    stored,
     checkpoints,
-    publish: (events) => publisher.publish(events),
-    prepareTopics,
-    clusters: reach,
+    messaging,
+    statuses,
+    clusters,
+    fleetTopics,
+    topics: {
+      prepare: async (id) => {
+        await messaging.ensureTopics([{ name: names.cluster(id), partitions: 1, compacted: true }]);
+      },
+      fill: async (id) => void (await refill(id)),
+    },
     appended: wakeUps,
-    owner: ids.uuid(),
     clock: idle('publish', () => undefined),
     random,
+    ids,
     logger,
     metrics,
   });

@@ -10,7 +10,7 @@ import {
 import type { InMemoryDatabase } from '#libs/event-store';
 import { macKeyOf, type MacKey } from '#libs/messaging';
 import type { Clock, Random } from '#libs/runtime';
-import { StopGuard } from '../../../services/control-plane/src/holds/ports.ts';
+import { HeldStops, StopGuard } from '../../../services/control-plane/src/holds/ports.ts';
 import type { StatusProof } from '../../../services/control-plane/src/keys/status-keys.ts';
 import type { FillingKeys } from '../../../services/control-plane/src/publish/proven-topics.ts';
 import { foldKey } from '../../../services/control-plane/src/quarantine/fold-key.ts';
@@ -287,23 +287,30 @@ export class CasesOfStreams extends OrphanCases {
   }
 
   open(place: Scope): Promise<readonly OrphanCase[]> {
-    const cases: OrphanCase[] = [];
-    for (const [streamId, { events }] of this.database.tables.streams) {
-      const id = parseOrphanStreamId(streamId);
-      if (id?.accountId !== place.accountId || id.region !== place.region) continue;
-      const state = foldOrphan(events.map(orphanEvent));
-      const { phase, facts } = state;
-      if (isOpenOrphan(state) && facts) cases.push({ ...id, phase, facts });
-    }
-    return Promise.resolve(cases);
+    const here = this.all().filter(({ accountId, region }) => accountId === place.accountId && region === place.region);
+    return Promise.resolve(here);
   }
 
   overdue(): Promise<readonly never[]> {
     return Promise.resolve([]);
   }
 
-  placesAtWork(): Promise<readonly never[]> {
-    return Promise.resolve([]);
+  placesAtWork(): Promise<readonly Scope[]> {
+    const removing = this.all().filter(({ phase }) => phase === 'removing');
+    const places = new Map(removing.map(({ accountId, region }) => [`${accountId}/${region}`, { accountId, region }]));
+    return Promise.resolve([...places.values()]);
+  }
+
+  private all(): readonly OrphanCase[] {
+    const cases: OrphanCase[] = [];
+    for (const [streamId, { events }] of this.database.tables.streams) {
+      const id = parseOrphanStreamId(streamId);
+      if (!id) continue;
+      const state = foldOrphan(events.map(orphanEvent));
+      const { phase, facts } = state;
+      if (isOpenOrphan(state) && facts) cases.push({ ...id, phase, facts });
+    }
+    return cases;
   }
 }
 
@@ -315,6 +322,21 @@ export class OpenGuard extends StopGuard {
 
   heldPods(): Promise<ReadonlySet<string>> {
     return Promise.resolve(new Set());
+  }
+}
+
+/** What operators decided of held stops: nothing, for none is held. */
+export class NoHeldStops extends HeldStops {
+  due(): Promise<readonly never[]> {
+    return Promise.resolve([]);
+  }
+
+  endIdle(): Promise<readonly never[]> {
+    return Promise.resolve([]);
+  }
+
+  counts(): Promise<ReadonlyMap<string, number>> {
+    return Promise.resolve(new Map());
   }
 }
 

@@ -23,7 +23,7 @@ import {
   succeeded,
   testConfig,
 } from '../for-specs.ts';
-import { projectionOf } from '../project/role.ts';
+import { projectionOf } from '../project/read-model-subscription.ts';
 import type { ContainerGroupPage } from './list-container-groups.ts';
 
 let database: TestDatabase;

@@ -3,7 +3,7 @@ import { errorMessage, type AsideItem, type Metrics } from '#libs/observability'
 import type { Messaging } from '#libs/messaging';
 import { Loop, type Clock, type Random } from '#libs/runtime';
 import type { InsecureTransport } from '#libs/transport';
-import type { RunningRole } from '../parts.ts';
+import type { RunningRole } from '../running-role.ts';
 
 export interface Check {
   readonly name: string;

@@ -5,7 +5,8 @@ import type { Clock, Random } from '#libs/runtime';
 import { agentOf, principalOf } from '../clusters/principal.ts';
 import type { ControlPlaneConfig } from '../config.ts';
 import { isNobodysFault } from '../clusters/whose-fault.ts';
-import type { Parts, RunningRole } from '../parts.ts';
+import type { Parts } from '../parts.ts';
+import type { RunningRole } from '../running-role.ts';
 import { SetAside } from '../streams/set-aside.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 

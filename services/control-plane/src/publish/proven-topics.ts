@@ -2,7 +2,8 @@ import type { AsideItem, Logger, Metrics } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
 import { isNobodysFault } from '../clusters/whose-fault.ts';
 import type { StatusKeys } from '../keys/status-keys.ts';
-import type { Parts, RunningRole } from '../parts.ts';
+import type { Parts } from '../parts.ts';
+import type { RunningRole } from '../running-role.ts';
 import { SetAside } from '../streams/set-aside.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 

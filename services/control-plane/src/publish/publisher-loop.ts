@@ -2,7 +2,7 @@ import { Subscription, TryLater, type Checkpoints, type EventStore, type Recorde
 import { MessagingError } from '#libs/messaging';
 import { AsideItems, type Logger, type Metrics } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
-import type { RunningRole } from '../parts.ts';
+import type { RunningRole } from '../running-role.ts';
 import type { PreparedClusters } from './prepared-clusters.ts';
 import { LEASE_MS, SupervisedLoop } from '../supervised-loop.ts';
 

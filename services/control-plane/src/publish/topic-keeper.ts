@@ -1,4 +1,5 @@
-import type { Parts, RunningRole } from '../parts.ts';
+import type { Parts } from '../parts.ts';
+import type { RunningRole } from '../running-role.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 import { fleetTopics } from './fleet-topics.ts';
 import { PreparedClusters } from './prepared-clusters.ts';

@@ -1,8 +1,8 @@
 import { PostgresCheckpoints, Subscription, TransactionRunner } from '#libs/event-store';
-import { AsideItems } from '#libs/observability';
+import type { AsideItems } from '#libs/observability';
 import type { DataSource, EntityManager } from 'typeorm';
-import type { Parts, RunningRole } from '../parts.ts';
-import { LEASE_MS, SupervisedLoop } from '../supervised-loop.ts';
+import type { Parts } from '../parts.ts';
+import { LEASE_MS } from '../supervised-loop.ts';
 import { sqlClientOf } from '../transaction.ts';
 import { ContainerGroupProjection } from './container-group-projection.ts';
 
@@ -42,37 +42,5 @@ export function projectionOf(
     leaseMs: LEASE_MS,
     clock: parts.clock,
     random: parts.random,
-  });
-}
-
-/**
- * The read model may lag this far: a round for each append would cost more commits than the appends themselves, and people do not see a tenth
- * of a second.
- */
-const LOOK_EVERY_MS = 100;
-
-/** Role `project`: from events to the read model. */
-export function startProject(parts: Parts): Promise<RunningRole> {
-  const { clock, random, logger, metrics } = parts;
-  const name = 'project';
-  const aside = new AsideItems({ loop: name, clock, logger, metrics });
-  const subscription = projectionOf({ ...parts, store: parts.stored }, aside);
-  const loop = new SupervisedLoop({
-    name,
-    clock,
-    random,
-    logger,
-    metrics,
-    idleMs: LOOK_EVERY_MS,
-    step: (stopping) => subscription.step(stopping),
-  });
-  loop.start();
-  return Promise.resolve({
-    trouble: () => loop.trouble(),
-    setAside: () => aside.list(),
-    async stop() {
-      await loop.stop();
-      await subscription.leave();
-    },
   });
 }
