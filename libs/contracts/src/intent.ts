@@ -11,7 +11,11 @@ const setting = z.string();
 /** Whole numbers that only grow; zod's `int` keeps them where adding one still changes them. */
 const counter = z.number().int();
 const isoTime = z.iso.datetime({ offset: true });
-const json = z.record(z.string(), z.unknown());
+/** Any object. Not a `z.record`, which takes each key and value into its hands and makes a copy: a pod has many. */
+const json = z.custom<Record<string, unknown>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  { error: 'expected an object' },
+);
 
 /** The effective settings of the virtual node for one pod: the eci-profile, or the agent's environment. Part of every RunPod, in clear. */
 export const Profile = z.object({
