@@ -22,7 +22,7 @@ export {
 export { PostgresEffectQueue, type LaneDepth } from './postgres-effect-queue.ts';
 export { PostgresGateQueue, type GateState } from './postgres-gate-queue.ts';
 export { PostgresTimerQueue } from './postgres-timer-queue.ts';
-export { Catalogue, type EventPlace } from './catalogue.ts';
+export { Catalogue, type AbridgedEvent, type EventPlace, type LeftOut } from './catalogue.ts';
 export { PostgresCatalogue } from './postgres-catalogue.ts';
 export { CheckpointMoved, Checkpoints, type CheckpointTransaction, type ParkedStream } from './checkpoints.ts';
 export { checkpointTransaction, PostgresCheckpoints } from './postgres-checkpoints.ts';

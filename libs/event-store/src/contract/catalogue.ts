@@ -50,6 +50,27 @@ export function catalogueContract(name: string, make: () => Promise<StoreUnderTe
       expect(await catalogue.between(third!, third!, 100)).toEqual([]);
     });
 
+    it('tells streams without what nobody needs', async () => {
+      await append('s:1', {
+        events: [event('Opened', { a: 1, b: { c: 2 }, d: null }), event('Moved', { a: 1, d: [3] })],
+      });
+      await append('s:2', { events: [event('Moved', { d: 'x' })] });
+
+      const told = await catalogue.abridged(['s:1', 's:2', 's:absent', 's:\0'], {
+        ...{ type: 'Opened', ofType: ['b', 'absent'], ofOthers: ['d'] },
+      });
+      const metadata = { decidedAt: '2026-01-02T03:04:05.678Z' };
+      const moved = { version: 1, type: 'Moved', schemaVersion: 1, metadata };
+      expect(Object.fromEntries(told)).toEqual({
+        's:1': [
+          { ...moved, streamId: 's:1', type: 'Opened', data: { a: 1, d: null } },
+          { ...moved, streamId: 's:1', version: 2, data: { a: 1 } },
+        ],
+        's:2': [{ ...moved, streamId: 's:2', data: {} }],
+      });
+      expect((await catalogue.abridged(['s:2'])).get('s:2')).toMatchObject([{ data: { d: 'x' } }]);
+    });
+
     it('knows how far a reader has come', async () => {
       expect(await catalogue.progressOf('seen')).toBeUndefined();
 

@@ -1,4 +1,4 @@
-import { Catalogue, type EventPlace } from '../catalogue.ts';
+import { Catalogue, type AbridgedEvent, type EventPlace, type LeftOut } from '../catalogue.ts';
 import { BEGINNING, compareCursors } from '../cursor.ts';
 import type { Cursor, RecordedEvent } from '../event-store.ts';
 import type { InMemoryDatabase } from './in-memory-database.ts';
@@ -27,6 +27,24 @@ export class InMemoryCatalogue extends Catalogue {
       .filter(({ cursor, version }) => compareCursors(cursor, through) <= 0 && (only === undefined || version === 1))
       .slice(0, limit)
       .map(({ streamId, cursor }) => ({ streamId, cursor }));
+  }
+
+  async abridged(
+    streamIds: readonly string[],
+    { type, ofType, ofOthers }: LeftOut = { type: '', ofType: [], ofOthers: [] },
+  ): Promise<ReadonlyMap<string, readonly AbridgedEvent[]>> {
+    const abridge = (event: RecordedEvent): AbridgedEvent => {
+      const { streamId, version, schemaVersion, metadata } = event;
+      const leftOut = new Set(event.type === type ? ofType : ofOthers);
+      const data = Object.fromEntries(Object.entries(event.data).filter(([member]) => !leftOut.has(member)));
+      return { streamId, version, type: event.type, schemaVersion, data, metadata: { decidedAt: metadata.decidedAt } };
+    };
+    return new Map(
+      streamIds.flatMap((id) => {
+        const row = this.tables.streams.get(id);
+        return row ? [[id, row.events.map(abridge)] as const] : [];
+      }),
+    );
   }
 
   async progressOf(subscription: string): Promise<Cursor | undefined> {

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import { asSqlClient } from '#libs/event-store';
+import { asSqlClient, PostgresCatalogue } from '#libs/event-store';
 import { containerGroupRow, type PlacedFact } from '../container-groups/container-group-row.ts';
 import type { ContainerGroupRecord } from '../container-groups/container-group.entity.ts';
 import { recordOf } from '../container-groups/row-columns.ts';
@@ -67,9 +67,8 @@ export async function compareTables(
   for await (const pairs of unequalPairs(client, suspects)) {
     // A read model that is wrong from top to bottom need not be folded to its last row to be told so.
     if (found.length > most) break;
-    const facts = await factsOf(
-      client,
-      pairs.filter(({ live }) => live !== null),
+    const facts = await new PostgresCatalogue(asSqlClient(client)).abridged(
+      pairs.flatMap(({ live, stream_id }) => (live === null ? [] : stream_id)),
     );
     for (const pair of pairs) {
       const judged = judge(pair, facts.get(pair.stream_id) ?? []);
@@ -133,18 +132,6 @@ function judge({ live, shadow }: Pair, facts: readonly PlacedFact[]): string | u
     return `differs in ${differences(jsonRecord(shadow), row).join(', ') || 'its text'} at version ${version}`;
   const wrong = differences(containerGroupRow(facts.slice(0, version)), row);
   return wrong.length === 0 ? undefined : `differs in ${wrong.join(', ')} at version ${version}`;
-}
-
-async function factsOf(client: PoolClient, pairs: readonly Pair[]): Promise<ReadonlyMap<string, PlacedFact[]>> {
-  const rows = (await asSqlClient(client).query(
-    `select stream_id, version::int as version, type, schema_version::int as "schemaVersion", data, metadata
-       from es.load($1) order by stream_id, version`,
-    [pairs.map(({ stream_id }) => stream_id)],
-  )) as unknown as (Omit<PlacedFact, 'streamId'> & { readonly stream_id: string })[];
-  return Map.groupBy(
-    rows.map(({ stream_id: streamId, ...fact }) => ({ streamId, ...fact })),
-    ({ streamId }) => streamId,
-  );
 }
 
 const TIMES = new Set([
