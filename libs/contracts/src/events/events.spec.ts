@@ -44,6 +44,13 @@ describe.each(WHOLE)('$type', (sample) => {
       });
   });
 
+  it('is judged by its compiled check as by its schema', () => {
+    const { schema, isValid } = types[type]!;
+    expect(isValid(data)).toBe(true);
+    for (const [place, otherwise] of [...spoilt(data), ['all of it', null], ['all of it', []]] as const)
+      expect(isValid(otherwise), place).toBe(schema.safeParse(otherwise).success);
+  });
+
   it('is taken with fields that a later release may add', () => {
     expect(read({ ...sample, data: { ...data, addedLater: { of: ['any', 'kind'] } } })).toMatchObject({
       kind: 'known',
