@@ -91,6 +91,8 @@ export async function run(plan: Plan, options: { readonly keepTrace?: boolean } 
   } catch (error) {
     failure =
       error instanceof NoRest ? new Violation('O1', `does not come to rest: ${error.message}`) : (error as Error);
+  } finally {
+    scheduler.close();
   }
   return {
     plan,

@@ -193,7 +193,7 @@ class ProcessClock extends Clock {
     const { idle, process, scheduler } = this;
     return new Promise((resolve) => {
       const wake = (): void => {
-        signal?.removeEventListener('abort', aborted);
+        forget();
         process.deliver(resolve);
       };
       const wait = Math.max(0, Math.ceil(ms));
@@ -203,10 +203,17 @@ class ProcessClock extends Clock {
           : scheduler.after(wait, wake);
       // The process itself ends the wait, so it is not a step of the world.
       const aborted = (): void => {
+        forget();
         cancel();
         resolve();
       };
-      signal?.addEventListener('abort', aborted, { once: true });
+      signal?.addEventListener('abort', aborted);
+      const stop = (): void => signal?.removeEventListener('abort', aborted);
+      const takeBack = scheduler.listens(stop);
+      const forget = (): void => {
+        stop();
+        takeBack();
+      };
     });
   }
 }

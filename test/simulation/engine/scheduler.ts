@@ -36,6 +36,7 @@ export class Scheduler {
   private arrivedBefore = 0;
   private stepsBefore = 0;
   private spins: NoRest | undefined;
+  private readonly listening = new Set<() => void>();
   private readonly random: Random;
 
   constructor(random: Random, startMs = Date.UTC(2026, 0, 5, 8)) {
@@ -63,6 +64,21 @@ export class Scheduler {
     return () => {
       entry.cancelled = true;
     };
+  }
+
+  /** Says how to stop listening to a signal, for {@link close}, until it is taken back because that has happened. */
+  listens(stop: () => void): Cancel {
+    this.listening.add(stop);
+    return () => this.listening.delete(stop);
+  }
+
+  /**
+   * The run is over, and nothing of it happens any more. Node keeps what listens to a signal made of others for as long as it listens: processes that
+   * wait for ever would keep the whole world of each run.
+   */
+  close(): void {
+    for (const stop of this.listening) stop();
+    this.listening.clear();
   }
 
   after(ms: number, run: () => void): Cancel {
