@@ -44,7 +44,7 @@ describe.each(WHOLE)('$type', (sample) => {
       });
   });
 
-  it('is judged by its compiled check as by its schema', () => {
+  it('is judged by its quick check as by its schema', () => {
     const { schema, isValid } = types[type]!;
     expect(isValid(data)).toBe(true);
     for (const [place, otherwise] of [...spoilt(data), ['all of it', null], ['all of it', []]] as const)

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { JsonObject } from '#libs/domain';
-import { checkOf, type Check } from './compiled-check.ts';
+import { checkOf, type Check } from './quick-check.ts';
 
 /** The next version of an event's data. Pure, total for what its own version's schema allowed, and never changed once it was released. */
 export type Upcaster = (data: JsonObject) => JsonObject;
