@@ -30,7 +30,7 @@ export class LoudAgent {
     this.worker.postMessage('begin');
   }
 
-  /** All that it sent is on the log then; answers how many. */
+  /** All that it sent is on the log then; returns how many. */
   async end(): Promise<number> {
     const made = once(this.worker, 'message') as Promise<[number]>;
     this.worker.postMessage('end');
@@ -60,7 +60,7 @@ if (parentPort) {
   });
 }
 
-/** Sends until it is told to end; answers how many. */
+/** Sends until it is told to end; returns how many. */
 async function shout(
   messaging: KafkaMessaging,
   topic: string,

@@ -116,7 +116,7 @@ export class PostgresEventStore extends EventStore {
     return streams;
   }
 
-  /** Reads what is not known yet; answers the streams of which what is known was wrong. */
+  /** Reads what is not known yet; returns the streams of which what is known was wrong. */
   private async loadNews(
     ids: readonly string[],
     known: KnownStreams,

@@ -172,7 +172,7 @@ export class InProcessLog {
     });
   }
 
-  /** Calls back when topics come and go; answers how to stop that. */
+  /** Calls back when topics come and go; returns how to stop that. */
   watchTopics(callback: () => void): () => void {
     this.watchers.add(callback);
     return () => this.watchers.delete(callback);

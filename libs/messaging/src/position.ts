@@ -39,7 +39,7 @@ export interface Finding {
   readonly load: () => Promise<StoredOffset | undefined>;
   /** What the log holds now. */
   readonly look: () => Promise<LogNow> | LogNow;
-  /** Begins a new epoch at this offset; answers which. */
+  /** Begins a new epoch at this offset; returns which. */
   readonly begin: (offset: string) => Promise<number>;
   /** Aborted when the partition is taken away. */
   readonly signal: AbortSignal;

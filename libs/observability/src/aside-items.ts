@@ -113,7 +113,7 @@ export class AsideItems {
     }));
   }
 
-  /** Takes out what nobody tried when its time had come; answers it. */
+  /** Takes out what nobody tried when its time had come; returns it. */
   forgetOld(): readonly string[] {
     const now = this.parts.clock.now();
     const old = [...this.items].filter(([, { dueAt }]) => now - dueAt > FORGET_AFTER_MS).map(([item]) => item);

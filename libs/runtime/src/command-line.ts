@@ -17,7 +17,7 @@ export interface Program<O extends Options> {
   /** What `--help` prints. */
   readonly help: () => string;
   readonly options: O;
-  /** Answers the exit code; nothing = 0. */
+  /** Returns the exit code; nothing = 0. */
   readonly run: (given: Given<O>) => Promise<number | void>;
 }
 
@@ -33,7 +33,7 @@ const OF_THE_PROCESS: Output = {
 };
 
 /**
- * Runs a program with options and no other words, and answers its exit code: `--help` prints, what is not understood ({@link WrongUsage}, from here or
+ * Runs a program with options and no other words, and returns its exit code: `--help` prints, what is not understood ({@link WrongUsage}, from here or
  * from `run`) is one line and 2. Whatever else `run` throws is its caller's.
  */
 export async function runProgram<O extends Options>(

@@ -45,7 +45,7 @@ export function weaknessOf(link: Link): { readonly host: string; readonly why: s
 
 /**
  * The rule: what leaves this machine is encrypted, to a server that is verified, by a client that says who it is; or its exception is `true`.
- * Answers the exceptions that are made use of; every other weak link is added to `faults`, as a sentence with its setting and what to do.
+ * Returns the exceptions that are made use of; every other weak link is added to `faults`, as a sentence with its setting and what to do.
  */
 export function insecureTransports(
   links: readonly RuledLink[],

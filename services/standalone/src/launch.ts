@@ -150,7 +150,7 @@ async function all<A, B, C>(
 }
 
 /**
- * Makes the agent's namespace where it is missing, and answers the cluster's fingerprint: the UID of its namespace kube-system, by which the
+ * Makes the agent's namespace where it is missing, and returns the cluster's fingerprint: the UID of its namespace kube-system, by which the
  * same folder never takes another cluster for it.
  */
 async function prepareCluster(kubeconfig: string): Promise<string> {

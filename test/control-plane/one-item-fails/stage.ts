@@ -154,7 +154,7 @@ export class Stage {
     return asked;
   }
 
-  /** From the beginning of its topic; resolves when its end is reached, and answers how to stop. */
+  /** From the beginning of its topic; resolves when its end is reached, and returns how to stop. */
   private async listen(
     cluster: string,
     hear: (key: string, value: Record<string, unknown>) => void,

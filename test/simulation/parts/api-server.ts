@@ -49,7 +49,7 @@ export class ApiServer {
     return [...this.objects.values()];
   }
 
-  /** Changes as they happen, and word when the server is back: then everything is to be listed. Answers how to end it. */
+  /** Changes as they happen, and word when the server is back: then everything is to be listed. Returns how to end it. */
   subscribe(onChange: (change: PodChange) => void, onBack: () => void): () => void {
     this.watchers.add(onChange);
     this.backs.add(onBack);

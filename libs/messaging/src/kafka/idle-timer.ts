@@ -10,7 +10,7 @@ interface RequestQueue {
  * warns about it once and fires it after 1 ms, and the timer arms itself again: several hundred wake-ups a second for each idle connection.
  * With nothing pending there is nothing to check: the queue is checked anyway when a request is pushed and when an answer comes.
  *
- * Touches one method of one version and leaves everything else, and every other version, alone. Answers whether it did.
+ * Touches one method of one version and leaves everything else, and every other version, alone. Returns whether it did.
  */
 export function quietIdleTimer(): boolean {
   const require = createRequire(import.meta.url);

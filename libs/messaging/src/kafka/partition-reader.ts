@@ -101,7 +101,7 @@ export class PartitionReader {
     this.host.consumption.onNewEpoch?.(this.topic, this.partition, this.epoch);
   }
 
-  /** Takes what was fetched, to be handled in its turn. Answers false when it must not be: it comes again. */
+  /** Takes what was fetched, to be handled in its turn. Returns false when it must not be: it comes again. */
   offer(fetched: Fetched): boolean {
     const { signal } = this.assignment;
     if (signal.aborted || this.position === undefined) return false;
@@ -138,7 +138,7 @@ export class PartitionReader {
     return next;
   }
 
-  /** Handles it in pieces; answers false when the rest must not be handled. */
+  /** Handles it in pieces; returns false when the rest must not be handled. */
   private async take({ from: fetchedFrom, messages, after }: Fetched, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false;
     if (fetchedFrom !== this.position && !(await this.accept(fetchedFrom, signal))) return false;

@@ -120,7 +120,7 @@ export interface TestTls {
   /** PEM: the authority that its callers trust, and the same as a file. */
   readonly ca: string;
   readonly caFile: string;
-  /** Writes another certificate and key of the same authority into the files; answers the serial number of the certificate. */
+  /** Writes another certificate and key of the same authority into the files; returns the serial number of the certificate. */
   renew(): Promise<string>;
 }
 

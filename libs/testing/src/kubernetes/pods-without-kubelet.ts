@@ -26,7 +26,7 @@ export class PodsWithoutKubelet {
     return `/api/v1/namespaces/${this.namespace}/pods/${name}`;
   }
 
-  /** Answers it as the API server has completed it. */
+  /** Returns it as the API server has completed it. */
   async create(name: string, spec: object): ReturnType<KubernetesApi['call']> {
     return this.api.call('POST', `/api/v1/namespaces/${this.namespace}/pods`, {
       apiVersion: 'v1',

@@ -8,7 +8,7 @@ interface Cluster {
   readonly labels: NamespaceLabels;
   readonly clock: VirtualClock;
   readonly asked: string[];
-  /** Answers what was asked so far. */
+  /** Returns what was asked so far. */
   answer(): Promise<void>;
 }
 

@@ -67,7 +67,7 @@ export function registrationOf(
   };
 }
 
-/** Makes the registration be what it should be. Answers whether anything had to be written. */
+/** Makes the registration be what it should be. Returns whether anything had to be written. */
 export async function register(api: KubernetesApi, wanted: Record<string, unknown>): Promise<boolean> {
   const { name } = wanted.metadata as { name: string };
   const found = await api.find(resources.mutatingWebhooks, { name });

@@ -20,6 +20,6 @@ export interface FleetCommand {
   readonly summary: string;
   /** What `--help` prints: usage, options with units and defaults, exit codes. */
   readonly help: string;
-  /** Answers the exit code: 0 = all is well, 1 = it found something or failed, 2 = wrong usage ({@link WrongUsage}). */
+  /** Returns the exit code: 0 = all is well, 1 = it found something or failed, 2 = wrong usage ({@link WrongUsage}). */
   run(args: readonly string[], context: CommandContext): Promise<number>;
 }

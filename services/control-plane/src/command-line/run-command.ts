@@ -30,7 +30,7 @@ export function findCommand(
   return command && { command, rest: words.slice(command.name.split(' ').length) };
 }
 
-/** Runs what the words ask for; answers the exit code. Errors are one line, never a stack trace. */
+/** Runs what the words ask for; returns the exit code. Errors are one line, never a stack trace. */
 export async function runCommand(
   commands: readonly FleetCommand[],
   words: readonly string[],

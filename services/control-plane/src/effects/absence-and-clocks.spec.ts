@@ -220,7 +220,7 @@ class World {
     }
   }
 
-  /** Until `done`, and not longer than so many seconds; answers how many it took. */
+  /** Until `done`, and not longer than so many seconds; returns how many it took. */
   async run(turns: readonly number[], seconds: number, done: (state: ContainerGroupState) => boolean): Promise<number> {
     for (let second = 0; second < seconds; second++) {
       if (second === this.clocks.setAtSecond) this.databaseClock.byMs = this.clocks.setByMs;

@@ -33,7 +33,7 @@ export class EachRow {
 
   /**
    * Loads what the work on rows begins with, for all of them at once; nothing has gone out by then. One for which that fails is given back, and
-   * settled. Answers what was loaded for the others.
+   * settled. Returns what was loaded for the others.
    */
   async load<Loaded>(
     rows: readonly EffectRow[],
@@ -48,7 +48,7 @@ export class EachRow {
     return answers.flat();
   }
 
-  /** Checks the claims once more, just before sending; answers those that still hold. A row whose claim was lost is somebody else's, and settled. */
+  /** Checks the claims once more, just before sending; returns those that still hold. A row whose claim was lost is somebody else's, and settled. */
   async confirm(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<readonly EffectRow[]> {
     const confirmed = await this.load(rows, settled, async (some) => {
       const held = new Set((await this.queue.confirmClaims(some.map(claimed), LEASE_MS)).map(nameOf));

@@ -20,7 +20,7 @@ export class FirstSights {
     this.metrics = metrics;
   }
 
-  /** Answers the states of these rows' streams as they are after it. */
+  /** Returns the states of these rows' streams as they are after it. */
   async take(
     rows: readonly EffectRow[],
     states: ReadonlyMap<string, ContainerGroupState>,

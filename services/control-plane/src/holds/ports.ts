@@ -1,7 +1,7 @@
 /** Decides whether stops that nobody was seen asking for may happen. */
 export abstract class StopGuard {
   /**
-   * Counts these stops of one cluster; answers those that must wait, with the hold they wait in. In a transaction of its own, before the append
+   * Counts these stops of one cluster; returns those that must wait, with the hold they wait in. In a transaction of its own, before the append
    * of the caller: one that dies in between has counted a stop early, never one too few. A pod that is asked about again gets the same answer.
    */
   abstract admit(clusterId: string, podUids: readonly string[]): Promise<ReadonlyMap<string, string>>;

@@ -74,7 +74,7 @@ export class AskAgain {
     return (await this.round()) ? 'busy' : 'idle';
   }
 
-  /** Answers whether anything is left to ask for. */
+  /** Returns whether anything is left to ask for. */
   private async round(): Promise<boolean> {
     const clusters = await this.deferrals.clusters();
     // Another process has asked it meanwhile.

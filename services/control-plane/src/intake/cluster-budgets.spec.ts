@@ -10,7 +10,7 @@ const budgets = (): ClusterBudgets => new ClusterBudgets({ messagesPerSecond: RA
 const pod = (bytes: number, sentAt = 1e12): Cost => ({ bytes, isInventory: false, sentAt });
 const part = (bytes: number, sentAt = 1e12): Cost => ({ bytes, isInventory: true, sentAt });
 
-/** Sends messages of 100 bytes in one batch; answers how many were admitted. */
+/** Sends messages of 100 bytes in one batch; returns how many were admitted. */
 function batch(of: ClusterBudgets, now: number, sentAt: readonly number[], clusterId = 'k1'): number {
   const allowance = of.begin(now);
   return sentAt.filter((at) => allowance.admit(clusterId, pod(100, at))).length;

@@ -62,7 +62,7 @@ export class ApplySights {
     if (due.length > 0) await this.observe(due);
   }
 
-  /** Finds the streams of groups; answers the ids that no stream has. */
+  /** Finds the streams of groups; returns the ids that no stream has. */
   async resolve(ids: readonly string[]): Promise<readonly string[]> {
     const { scope, store, sights, clock } = this.parts;
     const unknown = ids.filter((id) => !sights.get(id));
@@ -182,7 +182,7 @@ export class ApplySights {
     return { found, answered: true };
   }
 
-  /** Decides and appends; concurrent appends share transactions. Answers the groups of which the stream holds a sight that may be newer. */
+  /** Decides and appends; concurrent appends share transactions. Returns the groups of which the stream holds a sight that may be newer. */
   async observe(snapshots: readonly GroupSnapshot[]): Promise<ReadonlySet<string>> {
     const { sights } = this.parts;
     const overtaken = new Set<string>();
@@ -226,7 +226,7 @@ export class ApplySights {
     }
   }
 
-  /** Answers the state on which it was decided. */
+  /** Returns the state on which it was decided. */
   async execute(
     id: string,
     streamId: string,

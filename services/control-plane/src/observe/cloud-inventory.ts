@@ -86,7 +86,7 @@ export class CloudInventory {
     return 'complete';
   }
 
-  /** Groups whose stream is not known by their id: adopted, late twins, or nobody's. Answers the last, as far as they are open. */
+  /** Groups whose stream is not known by their id: adopted, late twins, or nobody's. Returns the last, as far as they are open. */
   async strangers(groups: readonly FoundGroup[]): Promise<readonly FoundGroup[]> {
     const { scope, streams, sights, clock, passedOver } = this.parts;
     const streamOf = ({ identity }: FoundGroup): string | undefined =>

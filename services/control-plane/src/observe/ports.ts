@@ -28,7 +28,7 @@ export abstract class Scopes {
 
 /** Open groups with our tag and without a stream, as they were seen last; each is kept once. */
 export abstract class Orphans {
-  /** Notes them; answers how old each is, milliseconds by the database's time, since its creation or else since it was first seen. */
+  /** Notes them; returns how old each is, milliseconds by the database's time, since its creation or else since it was first seen. */
   abstract note(scope: Scope, strangers: readonly OrphanFacts[]): Promise<ReadonlyMap<string, number>>;
   /** A complete inventory shows exactly these: the others are gone or have found their stream. */
   abstract keepOnly(scope: Scope, containerGroupIds: readonly string[]): Promise<void>;

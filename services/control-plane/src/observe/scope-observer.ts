@@ -72,7 +72,7 @@ export class ScopeObserver {
     };
   }
 
-  /** Does what is due; answers the milliseconds until something is due again. */
+  /** Does what is due; returns the milliseconds until something is due again. */
   async step(stopping: AbortSignal): Promise<number> {
     const { clock, sights } = this.parts;
     this.doubtFarTimes(clock.now());

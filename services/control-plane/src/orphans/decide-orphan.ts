@@ -8,7 +8,7 @@ import type { OrphanView } from './orphan-view.ts';
 
 type Decision = Extract<OrphanCommand, { type: 'Keep' | 'RequestRemoval' }>;
 
-/** What an operator decides of one orphan; answers it as it is then. Throws a problem when it cannot be decided: young, gone, or under way. */
+/** What an operator decides of one orphan; returns it as it is then. Throws a problem when it cannot be decided: young, gone, or under way. */
 export class OrphanDecisions {
   private readonly reader: OrphanReader;
   private readonly streams: OrphanStreams;

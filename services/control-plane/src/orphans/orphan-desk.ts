@@ -54,7 +54,7 @@ export class OrphanDesk {
     return this.parts.cases.open(this.parts.scope);
   }
 
-  /** `strangers`: of a complete list, open, without a stream. Answers how many of them are orphans or may become some. */
+  /** `strangers`: of a complete list, open, without a stream. Returns how many of them are orphans or may become some. */
   async judge(
     strangers: readonly FoundGroup[],
     list: CompleteList,

@@ -65,7 +65,7 @@ export class ShadowTables {
     return { streamIds: containerGroupStreams(opened), last: opened.at(-1)?.cursor };
   }
 
-  /** Writes the rows of streams that have none here yet; one transaction. Answers how many events they have. */
+  /** Writes the rows of streams that have none here yet; one transaction. Returns how many events they have. */
   async fill(streamIds: readonly string[]): Promise<number> {
     const client = { query: async (text: string, values?: unknown[]) => (await this.pool.query(text, values)).rows };
     const { rows, failed, events } = await foldStreams(client, streamIds);

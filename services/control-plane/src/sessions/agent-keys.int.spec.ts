@@ -89,7 +89,7 @@ class Stop {
     return this.released.promise;
   };
 
-  /** Answers whether the work was stopped, and not over before. */
+  /** Returns whether the work was stopped, and not over before. */
   at(work: Promise<unknown>): Promise<boolean> {
     return Promise.race([this.stopped.promise.then(() => true), work.then(() => false)]);
   }
