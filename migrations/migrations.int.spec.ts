@@ -93,7 +93,10 @@ describe('npm run migrate', () => {
     const wrong = await run({}, '--fast');
     expect(wrong.code).toBe(2);
     expect(wrong.err).toMatch(/^migrate: [^\n]*--fast[^\n]*\n$/);
-    expect(await run({})).toMatchObject({ code: 2, err: expect.stringContaining('DATABASE_URL is not set') as string });
+    expect(await run({})).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('DATABASE_URL: is missing') as string,
+    });
     expect(await run({ DATABASE_URL: 'mysql://x' })).toMatchObject({
       code: 2,
       err: expect.stringContaining('postgres://') as string,

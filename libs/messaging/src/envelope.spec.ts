@@ -221,7 +221,7 @@ describe('envelope', () => {
         async (value) => {
           const opened = await openEnvelope(value, 'c1/u1', keyOf);
           // The only bytes that open are those that mean the same.
-          if (opened.ok) expect(opened).toEqual({ ok: true, clear: runPod, sealed });
+          if (opened.ok) expect(opened).toEqual({ ok: true, clear: runPod, sealed, storable: true });
         },
       ),
       { numRuns: 500 },
