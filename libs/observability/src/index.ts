@@ -14,6 +14,7 @@ export {
   type LoggerOptions,
   type LogLevel,
 } from './logger.ts';
+export { logging } from './logging.ts';
 export { causeOf, type Cause } from './cause-of.ts';
 export { withoutRepeats } from './repeats.ts';
 export { cutQuery, describeError, errorMessage, type ErrorDescription } from './describe-error.ts';

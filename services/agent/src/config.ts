@@ -4,14 +4,12 @@ import {
   Given,
   helpLines,
   readSections,
-  section,
   variablesOf,
   type Environment,
   type Section,
   type Settings,
 } from '#libs/configuration';
-import { LOG_LEVELS, type LogLevel } from '#libs/observability';
-import { z } from 'zod';
+import { logging } from '#libs/observability';
 import { kubernetes } from './config/kubernetes.ts';
 import { health } from './health/variables.ts';
 import { inventory } from './inventory/variables.ts';
@@ -21,13 +19,6 @@ import { kafka } from './publish/variables.ts';
 import { resolve } from './resolve/variables.ts';
 import { session } from './session/variables.ts';
 import { steering } from './steering/variables.ts';
-
-const logging = section({
-  variables: {
-    LOG_LEVEL: { meaning: 'debug, info, warn, error or silent', default: 'info', schema: z.enum(LOG_LEVELS) },
-  },
-  settings: (v): { readonly logLevel: LogLevel } => ({ logLevel: v.LOG_LEVEL }),
-});
 
 /** What slices are configured by; a new slice adds its own here. */
 const SECTIONS = [

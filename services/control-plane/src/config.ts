@@ -4,15 +4,13 @@ import {
   Given,
   helpLines,
   readSections,
-  section,
   variablesOf,
   type Environment,
   type ReadFile,
   type Section,
   type Settings,
 } from '#libs/configuration';
-import { LOG_LEVELS, type LogLevel } from '#libs/observability';
-import { z } from 'zod';
+import { logging } from '#libs/observability';
 import { accounts } from './accounts/accounts-config.ts';
 import { audit, auditorVariables } from './audit/variables.ts';
 import { database } from './config/database.ts';
@@ -25,17 +23,6 @@ import { keys } from './keys/variables.ts';
 import { orphans } from './orphans/variables.ts';
 import { quarantine } from './quarantine/variables.ts';
 import { sessions } from './sessions/variables.ts';
-
-const logging = section({
-  variables: {
-    LOG_LEVEL: {
-      meaning: 'debug, info, warn, error or silent',
-      default: 'info',
-      schema: z.enum(LOG_LEVELS),
-    },
-  },
-  settings: (v): { readonly logLevel: LogLevel } => ({ logLevel: v.LOG_LEVEL }),
-});
 
 /** What slices are configured by; a new slice adds its own here. */
 const SECTIONS = [

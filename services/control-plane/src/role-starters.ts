@@ -1,4 +1,4 @@
-import { PostgresCheckpoints, PostgresTransactions } from '#libs/event-store';
+import { asSqlClient, PostgresCheckpoints, PostgresTransactions } from '#libs/event-store';
 import { startAudit } from './audit/start-audit.ts';
 import type { Role } from './config/fleet.ts';
 import { effectsRole, type EffectsPorts } from './roles/effects-role.ts';
@@ -17,7 +17,6 @@ import { projectRole } from './roles/project-role.ts';
 import { fleetTopics } from './publish/fleet-topics.ts';
 import { publishRole } from './roles/publish-role.ts';
 import type { RunningRole } from './running-role.ts';
-import { sqlClientOf } from './transaction.ts';
 
 function startIntake(parts: Parts): Promise<RunningRole> {
   const { config } = parts;
@@ -75,7 +74,7 @@ function startPublish(parts: Parts): RunningRole {
   const role = publishRole({
     ...parts,
     fleet: config.fleet,
-    checkpoints: new PostgresCheckpoints(sqlClientOf(pool), new PostgresTransactions(pool)),
+    checkpoints: new PostgresCheckpoints(asSqlClient(pool), new PostgresTransactions(pool)),
     fleetTopics: fleetTopics(config),
   });
   const audit = startAudit(parts);

@@ -1,5 +1,4 @@
 import type { Pool, PoolClient } from 'pg';
-import type { SqlClient } from '#libs/event-store';
 
 /** Runs `work` in one transaction of its own; an error undoes all of it. */
 export async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
@@ -22,9 +21,4 @@ export async function inTransaction<T>(pool: Pool, work: (client: PoolClient) =>
     client.release(broken);
     client.off('error', onError);
   }
-}
-
-/** The pool as the store's `select`-only client. */
-export function sqlClientOf(pool: Pool): SqlClient {
-  return { query: async (text, parameters) => (await pool.query<Record<string, unknown>>(text, parameters)).rows };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { topics } from '#libs/contracts';
 import { streamIdOf } from '#libs/domain';
-import { PostgresCheckpoints, PostgresTransactions, type EventStore } from '#libs/event-store';
+import { asSqlClient, PostgresCheckpoints, PostgresTransactions, type EventStore } from '#libs/event-store';
 import type { Messaging, ProduceQuotas } from '#libs/messaging';
 import { AsideItems } from '#libs/observability';
 import { ClusterDirectory } from '../../../services/control-plane/src/clusters/cluster-directory.ts';
@@ -18,7 +18,6 @@ import { PodStatusPublisher } from '../../../services/control-plane/src/publish/
 import { ProvenTopics, startProvenTopics } from '../../../services/control-plane/src/publish/proven-topics.ts';
 import { publishRole } from '../../../services/control-plane/src/roles/publish-role.ts';
 import { startTopicKeeper } from '../../../services/control-plane/src/publish/topic-keeper.ts';
-import { sqlClientOf } from '../../../services/control-plane/src/transaction.ts';
 import { CLUSTER, FLEET } from '../names.ts';
 import type { Row } from './scene.ts';
 import { BAD, GOOD, OTHER, PODS, wasAsked, type Stage } from './stage.ts';
@@ -64,7 +63,7 @@ async function publisher(stage: Stage): Promise<() => Promise<void>> {
       fleet: FLEET,
       store,
       stored,
-      checkpoints: new PostgresCheckpoints(sqlClientOf(rig.pool), new PostgresTransactions(rig.pool)),
+      checkpoints: new PostgresCheckpoints(asSqlClient(rig.pool), new PostgresTransactions(rig.pool)),
       messaging,
       statuses,
       clusters,

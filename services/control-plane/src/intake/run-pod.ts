@@ -61,8 +61,7 @@ export function runPodCommand(message: RunPodMessage, pod: RunPod['pod'], key: S
   const { accountId, body, sealed, storable } = message;
   const mapped = mapPod({ accountId, pod, resolved: body.resolved, sealed, storable: storable && pod === body.pod });
   return {
-    // What can be mapped holds no text that cannot be kept.
-    ...facts(message, mapped.ok && pod === body.pod ? body : cleanJson(body)),
+    ...facts(message),
     digests: digestsOf(body, sealed, key),
     mapped: mapped.ok
       ? { ok: true, need: mapped.need, ignored: mapped.ignored }
@@ -74,18 +73,13 @@ export function runPodCommand(message: RunPodMessage, pod: RunPod['pod'], key: S
 export function unrefreshingRunPod(message: RunPodMessage, state: ContainerGroupState): RunPodCommand | undefined {
   const { intent } = state;
   if (!intent) return undefined;
-  return {
-    ...facts(message, cleanJson(message.body)),
-    digests: intent.digests,
-    mapped: { ok: true, need: intent.need },
-  };
+  return { ...facts(message), digests: intent.digests, mapped: { ok: true, need: intent.need } };
 }
 
-/** A pod that is refused for a text that cannot be kept is kept all the same, without that text. */
-function facts(
-  { clusterId, agentEpoch, sequence }: RunPodMessage,
-  { pod, resolved }: RunPod,
-): Omit<RunPodCommand, 'digests' | 'mapped'> {
+function facts(message: RunPodMessage): Omit<RunPodCommand, 'digests' | 'mapped'> {
+  const { clusterId, agentEpoch, sequence, body, storable } = message;
+  // A pod that is refused for a text that cannot be kept is kept all the same, without that text.
+  const { pod, resolved } = storable ? body : cleanJson(body);
   return {
     type: 'RunPod',
     clusterId,

@@ -1,9 +1,8 @@
-import { PostgresCheckpoints, Subscription, TransactionRunner } from '#libs/event-store';
+import { asSqlClient, PostgresCheckpoints, Subscription, TransactionRunner } from '#libs/event-store';
 import type { AsideItems } from '#libs/observability';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Parts } from '../parts.ts';
 import { LEASE_MS } from '../supervised-loop.ts';
-import { sqlClientOf } from '../transaction.ts';
 import { ContainerGroupProjection } from './container-group-projection.ts';
 
 /** TypeORM's transactions: rows of the read model and the checkpoint are written by one connection, and committed together. */
@@ -34,7 +33,7 @@ export function projectionOf(
     name,
     owner: parts.ids.uuid(),
     store: parts.store,
-    checkpoints: new PostgresCheckpoints(sqlClientOf(parts.pool), new TypeOrmTransactions(parts.dataSource)),
+    checkpoints: new PostgresCheckpoints(asSqlClient(parts.pool), new TypeOrmTransactions(parts.dataSource)),
     handler: (events, manager) => projection.apply(events, manager),
     onParked: ({ streamId, error, againMs }) => aside.put(streamId, error, againMs),
     onFlowing: ({ streamId }) => aside.done(streamId),
