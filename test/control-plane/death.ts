@@ -21,7 +21,8 @@ export class Death {
   steps = 0;
   readonly tap: Tap;
 
-  constructor(at: number, when: 'before' | 'after') {
+  /** `ports`: names of those whose steps count; all of {@link STEPS} by default. */
+  constructor(at: number, when: 'before' | 'after', ports: readonly string[] = Object.keys(STEPS)) {
     this.tap = (port, name) =>
       new Proxy(port, {
         get: (target, property, receiver) => {
@@ -30,7 +31,7 @@ export class Death {
           return (...args: unknown[]) => {
             if (property === 'freeze') return (method as (...a: unknown[]) => unknown).apply(target, args);
             return this.call(() => (method as (...a: unknown[]) => unknown).apply(target, args), {
-              counts: STEPS[name]?.includes(String(property)) ?? false,
+              counts: ports.includes(name) && (STEPS[name]?.includes(String(property)) ?? false),
               at,
               when,
             });

@@ -1,4 +1,4 @@
-import { foldOrphan, isClosed, lifeOf, orphanStreamId } from '#libs/domain';
+import { foldOrphan, isClosed, isOpenOrphan, lifeOf, orphanStreamId } from '#libs/domain';
 import { SystemIds } from '#libs/runtime';
 import { eventually } from '#libs/testing';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -6,6 +6,7 @@ import { OrphanStreams } from '../../services/control-plane/src/orphans/orphan-s
 import { orphanEvent } from '../../services/control-plane/src/streams/stored-events.ts';
 import { Death } from './death.ts';
 import { LoopsRig } from './loops-rig.ts';
+import type { Tap } from './running-loops.ts';
 import { ACCOUNT, FLEET, REGION } from './names.ts';
 import { makeStrangersGroup } from './stranger.ts';
 
@@ -275,7 +276,61 @@ describe('groups that the cloud forgot while nobody looked', () => {
   });
 });
 
+describe('an orphan that is gone before its removal began', () => {
+  it('was not removed by us', async () => {
+    rig = await LoopsRig.start();
+    const quiet = rig.start();
+    await rig.runPod('u1');
+    await runs('u1');
+    const orphan = await makeStrangersGroup(rig, 'never-heard-of', 1);
+    await quarantined(orphan);
+    await quiet.stop();
+    await remove(orphan);
+    await rig.simulator.control('DELETE', `/groups/${orphan}`);
+    rig.start();
+    await rig.hurryUntil(async () => !isOpenOrphan(await stateOf(orphan)), 'it is over');
+    expect(await historyOf(orphan)).toEqual(['OrphanQuarantined', 'OrphanRemovalRequested', 'OrphanClosed']);
+    const { rows } = await rig.pool.query('select ended_how from fleet.orphan_case');
+    expect(rows).toMatchObject([{ ended_how: expect.stringContaining('vanished') as string }]);
+    expect([await rig.effects(), await deletes()]).toEqual([[], 0]);
+  });
+});
+
 describe('a process that dies while it removes an orphan', () => {
+  it('has removed it, although another finds it gone first, who cannot know of the delete', async () => {
+    rig = await LoopsRig.start();
+    const quiet = rig.start();
+    await rig.runPod('u1');
+    await runs('u1');
+    const orphan = await makeStrangersGroup(rig, 'never-heard-of', 1);
+    await quarantined(orphan);
+    await quiet.stop();
+    await remove(orphan);
+
+    // given a delete that went out, and a process that died before it heard so
+    const death = new Death(1, 'after', ['cloud']);
+    const first = rig.start(death.tap);
+    await eventually(() => death.dead, { what: 'the process dies', deadlineMs: 20_000 });
+    await first.stop();
+    await eventually(async () => !(await isOpen(orphan)), { what: 'the group is gone' });
+
+    // when those who watch the place see that, long before anybody goes on with the removal
+    const idle: Tap = (port, name, loop) =>
+      name === 'queue' && loop === 'orphans'
+        ? new Proxy(port, { get: (on, key) => (key === 'claim' ? () => [] : Reflect.get(on, key)) })
+        : port;
+    const second = rig.start(idle);
+    const before = await lists();
+    await rig.hurryUntil(async () => (await lists()) >= before + 6, 'it is looked for', 70_000);
+    await second.stop();
+
+    // then the removal ends it
+    rig.start();
+    await rig.hurryUntil(async () => !isOpenOrphan(await stateOf(orphan)), 'it is over');
+    expect(await historyOf(orphan)).toEqual(['OrphanQuarantined', 'OrphanRemovalRequested', 'OrphanRemoved']);
+    expect(await rig.effects()).toEqual([]);
+  });
+
   it.each([1, 2, 3, 4, 5, 6].flatMap((at) => (['before', 'after'] as const).map((when) => [at, when] as const)))(
     'leaves it to its successor, who removes it and nothing else: step %i, %s',
     async (at, when) => {

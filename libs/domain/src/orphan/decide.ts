@@ -21,6 +21,8 @@ export type OrphanCommand =
       readonly reason: OrphanEventData['OrphanClosed']['reason'];
       readonly evidence: string;
       readonly streamId?: string;
+      /** Said by whoever removes it, who alone knows that none of our deletes can have gone out. */
+      readonly undeleted?: true;
     };
 
 /** A group may not be touched, or even called an orphan, before it is this old: its stream may just not have heard of it. */
@@ -65,13 +67,13 @@ function eventsOf(command: OrphanCommand, state: OrphanState): NewOrphanEvent[] 
       return state.phase === 'removing' ? [{ type: 'OrphanRemoved', data: { evidence: command.evidence } }] : [];
     case 'Close': {
       if (!isOpenOrphan(state)) return [];
-      const { evidence, streamId } = command;
-      // What we deleted and is gone was removed by us, whoever noticed it.
-      if (
-        state.removal?.deleteAcceptedAt !== undefined &&
-        (command.reason === 'vanished' || command.reason === 'ended')
-      )
+      const { evidence, streamId, undeleted } = command;
+      const isGone = command.reason === 'vanished' || command.reason === 'ended';
+      if (state.phase === 'removing' && isGone && !undeleted) {
+        // What we deleted and is gone was removed by us, whoever noticed it. A delete may have gone out unrecorded, too: the row of the work knows.
+        if (state.removal?.deleteAcceptedAt === undefined) return [];
         return [{ type: 'OrphanRemoved', data: { evidence } }];
+      }
       return [
         {
           type: 'OrphanClosed',

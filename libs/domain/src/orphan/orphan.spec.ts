@@ -12,11 +12,8 @@ const remove = { type: 'RequestRemoval', by: 'operator:jo', reason: 'left behind
 const keep: OrphanCommand = { type: 'Keep', by: 'operator:jo', reason: 'a test of mine' };
 const recordDelete: OrphanCommand = { type: 'RecordDelete', requestId: 'r1' };
 const removed: OrphanCommand = { type: 'RecordRemoved', evidence: 'read' };
-const closed = (reason: 'claimed' | 'ended' | 'vanished' | 'not-ours'): OrphanCommand => ({
-  type: 'Close',
-  reason,
-  evidence: 'seen',
-});
+const closed = (reason: 'claimed' | 'ended' | 'vanished' | 'not-ours', more: { undeleted?: true } = {}) =>
+  ({ type: 'Close', reason, evidence: 'seen', ...more }) as const;
 
 const given = specificationOf(orphanDecider);
 const quarantined: NewOrphanEvent = { type: 'OrphanQuarantined', data: { ...facts, why: 'no stream knows it' } };
@@ -27,7 +24,7 @@ const requested: NewOrphanEvent = {
 const kept: NewOrphanEvent = { type: 'OrphanKept', data: { by: 'operator:jo', reason: 'a test of mine' } };
 const accepted: NewOrphanEvent = { type: 'OrphanDeleteAccepted', data: { requestId: 'r1' } };
 const gone: NewOrphanEvent = { type: 'OrphanRemoved', data: { evidence: 'read' } };
-const over = (reason: 'claimed' | 'vanished'): NewOrphanEvent => ({
+const over = (reason: 'claimed' | 'ended' | 'vanished'): NewOrphanEvent => ({
   type: 'OrphanClosed',
   data: { reason, evidence: 'seen' },
 });
@@ -81,7 +78,17 @@ describe('an orphan', () => {
     given(quarantined, requested, accepted)
       .when(closed('vanished'))
       .then({ type: 'OrphanRemoved', data: { evidence: 'seen' } });
-    given(quarantined, requested).when(closed('vanished')).then(over('vanished'));
+  });
+
+  it('that is gone while its removal goes on is closed by no one but who knows that it was never deleted', () => {
+    for (const reason of ['vanished', 'ended'] as const) {
+      given(quarantined, requested).when(closed(reason)).then();
+      given(quarantined, requested)
+        .when(closed(reason, { undeleted: true }))
+        .then(over(reason));
+      given(quarantined).when(closed(reason)).then(over(reason));
+    }
+    given(quarantined, requested).when(closed('claimed')).then(over('claimed'));
   });
 
   it('with events of a newer version is not decided on', () => {
@@ -99,6 +106,7 @@ describe('an orphan', () => {
       removed,
       closed('claimed'),
       closed('ended'),
+      closed('ended', { undeleted: true }),
     );
     fc.assert(
       fc.property(fc.array(command, { maxLength: 30 }), (commands) => {

@@ -50,7 +50,7 @@ const POLL_MS = 1_000;
 const AT_ONCE = 20;
 /** A group that still runs so long after its delete was accepted is deleted once more. */
 const DELETE_AGAIN_MS = 120_000;
-/** A group that a direct read does not show is looked at again; that it is gone is the inventories' to prove. */
+/** A group that a direct read does not show is looked at again. */
 const NOT_SEEN_MS = 30_000;
 const BUSY = { baseMs: 1_000, capMs: 30_000 };
 
@@ -143,9 +143,10 @@ export class OrphanWorker {
     const { queue } = this.parts;
     const read = await this.read(row, id, client);
     if (!read) return;
-    const { seen } = read;
+    const { seen, vouched } = read;
     // A delete that may have gone out was of this very group: repeating it needs no second look at its tags.
-    if (!seen && !row.mayHaveBeenSent) return this.later(row, NOT_SEEN_MS, true);
+    if (!seen && !row.mayHaveBeenSent) return this.unseen(row, vouched);
+    if (seen && isFinalStatus(seen.snapshot.status)) return this.ended(row, id, seen.snapshot.status);
     const closed = seen && (await this.noOrphanAnyMore(id, state, seen));
     if (closed) return this.settle(row, closed);
     const held = await queue.confirmClaims([row], LEASE_MS);
@@ -170,13 +171,29 @@ export class OrphanWorker {
     }
   }
 
-  /** What became of it since it was quarantined; undefined while it still is an open group of ours that no stream knows. */
+  /** Not shown, and never deleted by us: that it is gone takes two reads that others vouch for. */
+  private async unseen(row: EffectRow, vouched: Vouched): Promise<void> {
+    const isWitnessed = vouched === 'witness';
+    if (isWitnessed && waitedMs(row, 'missedMs') >= READS_APART_MS) {
+      const evidence = 'missing from direct reads at least a minute apart, which returned others';
+      return this.settle(row, { type: 'Close', reason: 'vanished', evidence, undeleted: true });
+    }
+    if (isWitnessed) await this.releases.wait(row, 'missedMs', NOT_SEEN_MS);
+    else await this.later(row, NOT_SEEN_MS, true);
+  }
+
+  /** It ended before a delete was accepted: by itself, unless one went out whose answer nobody recorded. */
+  private ended(row: EffectRow, id: OrphanId, status: string): Promise<void> {
+    if (row.mayHaveBeenSent) return this.gone(row, id, `after a delete whose answer was not recorded it is ${status}`);
+    return this.settle(row, { type: 'Close', reason: 'ended', evidence: `it is ${status}`, undeleted: true });
+  }
+
+  /** What became of it since it was quarantined; undefined while it still is a group of ours that no stream knows. */
   private async noOrphanAnyMore(
     id: OrphanId,
     state: OrphanState,
-    { snapshot, identity }: FoundGroup,
+    { identity }: FoundGroup,
   ): Promise<OrphanCommand | undefined> {
-    if (isFinalStatus(snapshot.status)) return { type: 'Close', reason: 'ended', evidence: `it is ${snapshot.status}` };
     if (identity?.fleet !== this.parts.fleet)
       return { type: 'Close', reason: 'not-ours', evidence: 'it does not carry our tag any more' };
     const pods = [identity, state.facts].map((tags) => ({
