@@ -71,8 +71,14 @@ module.exports = {
     {
       name: 'only-tests-import-testing',
       severity: 'error',
-      from: { path: '^(libs|services|migrations)/', pathNot: ['^libs/testing/', '\\.spec\\.ts$'] },
+      from: { path: '^(libs|services|migrations)/', pathNot: ['^libs/testing/', '/spec/', '\\.spec\\.ts$'] },
       to: { path: '^libs/testing/' },
+    },
+    {
+      name: 'src-never-imports-spec',
+      severity: 'error',
+      from: { path: '^((libs|services)/[^/]+/src|migrations)/', pathNot: '\\.spec\\.ts$' },
+      to: { path: ['^(libs|services)/[^/]+/spec/', '^(libs|services|migrations|test)/.*\\.spec\\.ts$'] },
     },
     {
       name: 'kafkajs-behind-messaging',

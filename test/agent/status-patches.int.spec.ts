@@ -13,7 +13,7 @@ import {
   running,
   seen,
   stateOf,
-} from '../../libs/kubernetes/src/status/samples.ts';
+} from '../../libs/kubernetes/spec/status-samples.ts';
 import { statusPatch } from '../../services/agent/src/status/status-patch.ts';
 
 interface Condition {

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { BEGINNING, encodeCursor } from '#libs/event-store';
-import { bareCursor } from '../../services/control-plane/src/http/odd-requests.ts';
+import { bareCursor } from '../../services/control-plane/spec/http/odd-requests.ts';
 import { cursorKey, signCursor } from '../../services/control-plane/src/http/signed-cursors.ts';
 import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
 import { atMost, milliseconds, percentile, ratio, seconds, type Figure } from './figures.ts';

@@ -4,7 +4,7 @@ import { describe, expect, it, type TestContext } from 'vitest';
 import { lifeOf } from '#libs/domain';
 import { createDatabase, migrate, startPostgres } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../../services/control-plane/src/control-plane.ts';
-import { call, testConfig } from '../../services/control-plane/src/for-specs.ts';
+import { call, testConfig } from '../../services/control-plane/spec/for-specs.ts';
 import { LoopsRig } from './loops-rig.ts';
 import { FLEET } from './names.ts';
 import { SqlProxy, type LastWords } from './sql-proxy.ts';

@@ -20,7 +20,7 @@ import { runCommand } from '../../services/control-plane/src/command-line/run-co
 import type { Environment } from '#libs/configuration';
 import { startControlPlane, type ControlPlane } from '../../services/control-plane/src/control-plane.ts';
 import type { Examination } from '../../services/control-plane/src/doctor/examine.ts';
-import { call, MASTER_KEY, TestAgent, testConfig, unregister } from '../../services/control-plane/src/for-specs.ts';
+import { call, MASTER_KEY, TestAgent, testConfig, unregister } from '../../services/control-plane/spec/for-specs.ts';
 
 /** A broker of its own: its default quota, which these specs set, would be everybody's. */
 

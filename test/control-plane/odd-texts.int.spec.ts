@@ -4,7 +4,7 @@ import type { IntentBody, SealedRunPod } from '#libs/contracts';
 import { lifeOf } from '#libs/domain';
 import { eventually } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../../services/control-plane/src/control-plane.ts';
-import { call, newMessaging, testConfig } from '../../services/control-plane/src/for-specs.ts';
+import { call, newMessaging, testConfig } from '../../services/control-plane/spec/for-specs.ts';
 import { LoopsRig, runPodBody, sealedHalf } from './loops-rig.ts';
 import { FLEET } from './names.ts';
 import { OddCloud } from './odd-cloud.ts';

@@ -30,7 +30,7 @@ import {
   running,
   story,
   succeeded,
-} from '../../services/control-plane/src/for-specs.ts';
+} from '../../services/control-plane/spec/for-specs.ts';
 import { MasterKey } from '../../services/control-plane/src/keys/master-key.ts';
 import { StatusKeys } from '../../services/control-plane/src/keys/status-keys.ts';
 import { ClusterCommands } from '../../services/control-plane/src/publish/cluster-commands.ts';

@@ -10,7 +10,7 @@ import { AsideItems, Metrics, silentLogger, type AsideItem } from '#libs/observa
 import { SystemIds, SystemRandom } from '#libs/runtime';
 import { ClusterDirectory } from '../../services/control-plane/src/clusters/cluster-directory.ts';
 import { effectsRole } from '../../services/control-plane/src/roles/effects-role.ts';
-import { voiceOf } from '../../services/control-plane/src/for-specs.ts';
+import { voiceOf } from '../../services/control-plane/spec/for-specs.ts';
 import { PostgresHeldStops } from '../../services/control-plane/src/holds/postgres-held-stops.ts';
 import { PostgresStopGuard } from '../../services/control-plane/src/holds/postgres-stop-guard.ts';
 import { PostgresDeferrals } from '../../services/control-plane/src/intake/postgres-deferrals.ts';

@@ -1,6 +1,6 @@
 /** `npm run fuzz:api`: requests that nobody would make, for every route of the API, against a control plane of its own. docs/developers/testing.md. */
 import { runProgram, wholeNumber } from '#libs/runtime';
-import { fuzz } from '../../services/control-plane/src/http/fuzz.ts';
+import { fuzz } from '../../services/control-plane/spec/http/fuzz.ts';
 import { percentile } from '../bench/figures.ts';
 import { startRig, Undo } from '../bench/rig.ts';
 

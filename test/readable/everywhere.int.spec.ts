@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withPodSealed } from '../../services/agent/src/publish/seal-pod.ts';
 import { splitPod } from '../../services/agent/src/resolve/split.ts';
 import { startControlPlane, type ControlPlane } from '../../services/control-plane/src/control-plane.ts';
-import { call, newTokenKey, TestAgent, testConfig } from '../../services/control-plane/src/for-specs.ts';
+import { call, newTokenKey, TestAgent, testConfig } from '../../services/control-plane/spec/for-specs.ts';
 import { DEMO_CREDENTIAL, startSimulator, type Simulator } from '../../services/eci-simulator/src/simulator.ts';
 import { QUICK, runPodBody, sealedHalf } from '../control-plane/loops-rig.ts';
 import { TalkativeCloud } from './talkative-cloud.ts';

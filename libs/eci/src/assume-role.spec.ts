@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { assumeRole, CredentialMissing, parseEndpoint } from './index.ts';
-import { json, localCloud } from './local-cloud.ts';
+import { json, localCloud } from '../spec/local-cloud.ts';
 
 const KEY = { accessKeyId: 'LTAI-base-canary', accessKeySecret: 'secret-canary', securityToken: 'token-canary' };
 const ARN = 'acs:ram::123:role/fleet';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { AlibabaEciClient, endpointOf, IDENTITY_TAGS } from './index.ts';
-import { identity, maximalSpec, placement } from './maximal-spec.ts';
+import { identity, maximalSpec, placement } from '../spec/maximal-spec.ts';
 import { identityOf, tagsOf } from './tags.ts';
 
 const client = (fileModes?: 'number' | 'octal-digits') =>

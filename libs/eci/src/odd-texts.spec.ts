@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { unstorablePlace } from '#libs/contracts';
 import { AlibabaEciClient } from './alibaba-eci-client.ts';
-import { identity, maximalSpec, placement } from './maximal-spec.ts';
+import { identity, maximalSpec, placement } from '../spec/maximal-spec.ts';
 import type { SdkClient } from './sdk.ts';
 
 /** Whatever JSON carries, with what PostgreSQL refuses in most of it. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AlibabaEciClients, type AccessKey, type EciClient } from './index.ts';
-import { json, localCloud } from './local-cloud.ts';
-import { identity, maximalSpec, placement } from './maximal-spec.ts';
+import { json, localCloud } from '../spec/local-cloud.ts';
+import { identity, maximalSpec, placement } from '../spec/maximal-spec.ts';
 
 let cloud: Awaited<ReturnType<typeof localCloud>>;
 let key: AccessKey;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AlibabaEciClient, AlibabaEciClients, CredentialMissing, type AccessKey, type EciClient } from './index.ts';
-import { json, localCloud, type Reply } from './local-cloud.ts';
-import { identity, maximalSpec, placement } from './maximal-spec.ts';
+import { json, localCloud, type Reply } from '../spec/local-cloud.ts';
+import { identity, maximalSpec, placement } from '../spec/maximal-spec.ts';
 
 const CANARIES = [
   'env-canary',

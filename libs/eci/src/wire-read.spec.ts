@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AlibabaEciClients, type AccessKey, type EciClient } from './index.ts';
-import { json, localCloud } from './local-cloud.ts';
+import { json, localCloud } from '../spec/local-cloud.ts';
 
 const empty = { RequestId: 'R', ContainerGroups: [], TotalCount: 0, NextToken: '' };
 const group = (id: string, more: object = {}) => ({ ContainerGroupId: id, Status: 'Running', ...more });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '#libs/testing';
-import { postgresUnderTest, type PostgresUnderTest } from './contract/postgres.ts';
-import { event } from './contract/under-test.ts';
+import { postgresUnderTest, type PostgresUnderTest } from '../spec/contract/postgres.ts';
+import { event } from '../spec/contract/under-test.ts';
 import { digestOf } from './digest.ts';
 import type { JsonObject } from './event-store.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '#libs/testing';
-import { postgresUnderTest, type PostgresUnderTest } from './contract/postgres.ts';
-import { event, put, readAll } from './contract/under-test.ts';
+import { postgresUnderTest, type PostgresUnderTest } from '../spec/contract/postgres.ts';
+import { event, put, readAll } from '../spec/contract/under-test.ts';
 import { CursorOfAnotherLog } from './cursor.ts';
 import { digestOf } from './digest.ts';
 import { createPool } from './pool.ts';

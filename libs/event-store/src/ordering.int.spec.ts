@@ -3,8 +3,8 @@ import type { PoolClient } from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, eventually } from '#libs/testing';
 import { appendRequest } from './append-request.ts';
-import { postgresUnderTest, type PostgresUnderTest } from './contract/postgres.ts';
-import { event, readAll } from './contract/under-test.ts';
+import { postgresUnderTest, type PostgresUnderTest } from '../spec/contract/postgres.ts';
+import { event, readAll } from '../spec/contract/under-test.ts';
 import { BEGINNING, compareCursors } from './cursor.ts';
 import type { RecordedEvent, StreamAppend } from './event-store.ts';
 

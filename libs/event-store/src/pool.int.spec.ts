@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { createTestDatabase } from '#libs/testing';
-import { postgresUnderTest } from './contract/postgres.ts';
+import { postgresUnderTest } from '../spec/contract/postgres.ts';
 import { createPool } from './pool.ts';
 
 it('outlives a connection that dies between two statements, whoever uses it', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createTestDatabase } from '#libs/testing';
-import { postgresUnderTest, type PostgresUnderTest } from './contract/postgres.ts';
-import { event } from './contract/under-test.ts';
+import { postgresUnderTest, type PostgresUnderTest } from '../spec/contract/postgres.ts';
+import { event } from '../spec/contract/under-test.ts';
 import { PostgresCatalogue } from './postgres-catalogue.ts';
 import { PostgresTransactions } from './sql-client.ts';
 

@@ -1,5 +1,5 @@
 import { createTestDatabase } from '#libs/testing';
-import { eventStoreContract } from './contract/contract.ts';
-import { postgresUnderTest } from './contract/postgres.ts';
+import { eventStoreContract } from '../spec/contract/contract.ts';
+import { postgresUnderTest } from '../spec/contract/postgres.ts';
 
 eventStoreContract('PostgreSQL', async () => postgresUnderTest(await createTestDatabase()));

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, eventually } from '#libs/testing';
-import { postgresUnderTest, type PostgresUnderTest } from './contract/postgres.ts';
+import { postgresUnderTest, type PostgresUnderTest } from '../spec/contract/postgres.ts';
 import { PostgresTransactions } from './sql-client.ts';
 
 let under: PostgresUnderTest;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SeededRandom, SystemClock, VirtualClock, type Clock } from '#libs/runtime';
 import { createTestDatabase, eventually } from '#libs/testing';
-import { postgresUnderTest, type PostgresUnderTest } from './contract/postgres.ts';
-import { event } from './contract/under-test.ts';
+import { postgresUnderTest, type PostgresUnderTest } from '../spec/contract/postgres.ts';
+import { event } from '../spec/contract/under-test.ts';
 import type { RecordedEvent } from './event-store.ts';
 import { Nudge } from './nudge.ts';
 import { PostgresCheckpoints } from './postgres-checkpoints.ts';

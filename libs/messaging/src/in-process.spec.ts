@@ -1,8 +1,8 @@
 import { SystemClock, VirtualClock } from '#libs/runtime';
 import { describe, expect, it, vi } from 'vitest';
 import { InProcessLog, InProcessMessaging } from './index.ts';
-import { MemoryOffsets } from './contract-reader.ts';
-import { messagingContract } from './contract.ts';
+import { MemoryOffsets } from '../spec/contract-reader.ts';
+import { messagingContract } from '../spec/contract.ts';
 
 messagingContract('in process', () => {
   const log = new InProcessLog(new SystemClock());

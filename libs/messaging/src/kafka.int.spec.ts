@@ -1,8 +1,8 @@
 import { sharedKafka, startKafka, topicPrefix, type KafkaRig } from '#libs/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { KafkaMessaging, type MessagingEvent } from './index.ts';
-import { MemoryOffsets } from './contract-reader.ts';
-import { messagingContract } from './contract.ts';
+import { MemoryOffsets } from '../spec/contract-reader.ts';
+import { messagingContract } from '../spec/contract.ts';
 import { quietIdleTimer } from './kafka/idle-timer.ts';
 
 const within = { timeout: 20_000, interval: 50 };

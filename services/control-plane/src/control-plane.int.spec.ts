@@ -9,8 +9,8 @@ import {
   type EciSimulatorRig,
   type TemporaryFolder,
 } from '#libs/testing';
-import { startFleet as startPlayedFleet } from './for-fleet-specs.ts';
-import { call, newTokenKey } from './for-specs.ts';
+import { startFleet as startPlayedFleet } from '../spec/for-fleet-specs.ts';
+import { call, newTokenKey } from '../spec/for-specs.ts';
 
 /** All roles together, on a real database and the simulated cloud; only the agent is played. */
 

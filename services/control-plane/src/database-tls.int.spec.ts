@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createDatabase, eventually, newTls, startPostgres, type PostgresRig } from '#libs/testing';
 import { startControlPlane } from './control-plane.ts';
-import { newMessaging, testConfig } from './for-specs.ts';
+import { newMessaging, testConfig } from '../spec/for-specs.ts';
 import { PROVEN_SPEAKER } from './keys/status-keys.ts';
 
 let server: PostgresRig;

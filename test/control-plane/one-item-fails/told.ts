@@ -7,7 +7,7 @@ import { AsideItems } from '#libs/observability';
 import { ClusterDirectory } from '../../../services/control-plane/src/clusters/cluster-directory.ts';
 import { Standings } from '../../../services/control-plane/src/clusters/standings.ts';
 import { principalOf } from '../../../services/control-plane/src/clusters/principal.ts';
-import { voiceOf } from '../../../services/control-plane/src/for-specs.ts';
+import { voiceOf } from '../../../services/control-plane/spec/for-specs.ts';
 import { PostgresDeferrals } from '../../../services/control-plane/src/intake/postgres-deferrals.ts';
 import { MasterKey } from '../../../services/control-plane/src/keys/master-key.ts';
 import { StatusKeys } from '../../../services/control-plane/src/keys/status-keys.ts';

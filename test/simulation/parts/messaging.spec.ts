@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { SeededRandom } from '#libs/runtime';
 import { describe, expect, it } from 'vitest';
-import { MemoryOffsets } from '../../../libs/messaging/src/contract-reader.ts';
+import { MemoryOffsets } from '../../../libs/messaging/spec/contract-reader.ts';
 import { Process } from '../engine/process.ts';
 import { Scheduler } from '../engine/scheduler.ts';
 import { SimulatedLog } from './log.ts';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '#libs/domain';
 import { CONTAINER_GROUP_EVENTS } from './container-group.ts';
 import { ORPHAN_EVENTS } from './orphan.ts';
-import { CONTAINER_GROUP_SAMPLES, ORPHAN_SAMPLES } from './samples.ts';
+import { CONTAINER_GROUP_SAMPLES, ORPHAN_SAMPLES } from '../../spec/event-samples.ts';
 import { eventTypes, newestVersion, readEvent, type EventTypes, type ReadEvent } from './versions.ts';
 
 interface Sample {

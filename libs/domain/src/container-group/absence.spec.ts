@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AbsenceEvidence } from './commands.ts';
 import { containerGroupDecider } from './decider.ts';
 import { wantsPlacement } from './questions.ts';
-import { accepted, chosen } from './samples.ts';
+import { accepted, chosen } from '../../spec/samples.ts';
 import { AT, specificationOf } from '../../spec/decider-specification.ts';
 
 const given = specificationOf(containerGroupDecider);

@@ -16,7 +16,7 @@ import {
   openGroupIds,
   wantsPlacement,
 } from './questions.ts';
-import { NEWEST, placement, runPod, stopPod } from './samples.ts';
+import { NEWEST, placement, runPod, stopPod } from '../../spec/samples.ts';
 import { initialState, type ContainerGroupState } from './state.ts';
 
 const MINUTE = 60_000;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { containerGroupDecider } from './decider.ts';
 import { isClosed, lifeOf, wantsPlacement } from './questions.ts';
-import { NEWEST, accepted, chosen, created, need, refused } from './samples.ts';
+import { NEWEST, accepted, chosen, created, need, refused } from '../../spec/samples.ts';
 import { specificationOf } from '../../spec/decider-specification.ts';
 
 const given = specificationOf(containerGroupDecider);

@@ -4,7 +4,7 @@ import { containerGroupDecider } from './decider.ts';
 import type { NewContainerGroupEvent } from './events.ts';
 import { finalize, isClosed, lifeOf, placeOfGroup, wantsPlacement } from './questions.ts';
 import { AT, specificationOf } from '../../spec/decider-specification.ts';
-import { NEWEST, accepted, chosen, created, need, refused, runPod, seen, stopPod } from './samples.ts';
+import { NEWEST, accepted, chosen, created, need, refused, runPod, seen, stopPod } from '../../spec/samples.ts';
 
 const given = specificationOf(containerGroupDecider);
 

@@ -3,7 +3,7 @@ import { decide } from './decide.ts';
 import { containerGroupDecider } from './decider.ts';
 import type { NewContainerGroupEvent } from './events.ts';
 import { lifeOf, wantsPlacement } from './questions.ts';
-import { accepted, chosen, created, need, runPod, seen, stopPod } from './samples.ts';
+import { accepted, chosen, created, need, runPod, seen, stopPod } from '../../spec/samples.ts';
 import { AT, specificationOf } from '../../spec/decider-specification.ts';
 
 const at = (minutes: number): string => new Date(Date.parse(AT) + minutes * 60_000).toISOString();

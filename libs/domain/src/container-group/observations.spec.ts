@@ -4,7 +4,7 @@ import type { ContainerGroupCommand, GroupSnapshot } from './commands.ts';
 import { containerGroupDecider } from './decider.ts';
 import type { ContainerState, ContainerStatus, NewContainerGroupEvent } from './events.ts';
 import { finalize, lastSight, wantsPlacement } from './questions.ts';
-import { NEWEST, accepted, chosen, created, seen } from './samples.ts';
+import { NEWEST, accepted, chosen, created, seen } from '../../spec/samples.ts';
 import { AT, specificationOf } from '../../spec/decider-specification.ts';
 
 const at = (minutes: number): string => new Date(Date.parse(AT) + minutes * 60_000).toISOString();

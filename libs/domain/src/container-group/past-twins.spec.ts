@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { containerGroupDecider } from './decider.ts';
 import { finalize, isClosed, wantsPlacement } from './questions.ts';
-import { accepted, chosen, created, seen } from './samples.ts';
+import { accepted, chosen, created, seen } from '../../spec/samples.ts';
 import { specificationOf } from '../../spec/decider-specification.ts';
 
 const given = specificationOf(containerGroupDecider);

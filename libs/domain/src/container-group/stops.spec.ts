@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decide } from './decide.ts';
 import { containerGroupDecider } from './decider.ts';
 import { finalize, isClosed, lifeOf } from './questions.ts';
-import { accepted, chosen, created, runPod, seen, stopPod } from './samples.ts';
+import { accepted, chosen, created, runPod, seen, stopPod } from '../../spec/samples.ts';
 import { AT, specificationOf } from '../../spec/decider-specification.ts';
 
 const given = specificationOf(containerGroupDecider);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CloudEvent, ContainerStatus, EventData, PodCondition } from './events.ts';
 import { fold } from './evolve.ts';
-import { accepted, chosen, created } from './samples.ts';
+import { accepted, chosen, created } from '../../spec/samples.ts';
 import type { ContainerGroupState } from './state.ts';
 import { whyExpired, whyFailed } from './why-ended.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fold } from '../container-group/evolve.ts';
 import type { NewContainerGroupEvent, RefusalClass } from '../container-group/events.ts';
-import { accepted, need, placement } from '../container-group/samples.ts';
+import { accepted, need, placement } from '../../spec/samples.ts';
 import { choosePlacement, gateKey, specFamilyOf, type FleetView } from './choose-placement.ts';
 import type { PlacementNeed } from './need.ts';
 

@@ -1,4 +1,4 @@
-import { eventStoreContract } from '../contract/contract.ts';
-import { inMemoryUnderTest } from '../contract/in-memory.ts';
+import { eventStoreContract } from '../../spec/contract/contract.ts';
+import { inMemoryUnderTest } from '../../spec/contract/in-memory.ts';
 
 eventStoreContract('memory', () => Promise.resolve(inMemoryUnderTest()));

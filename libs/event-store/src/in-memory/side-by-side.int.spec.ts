@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createTestDatabase } from '#libs/testing';
-import { inMemoryUnderTest } from '../contract/in-memory.ts';
-import { postgresUnderTest } from '../contract/postgres.ts';
-import type { StoreUnderTest } from '../contract/under-test.ts';
+import { inMemoryUnderTest } from '../../spec/contract/in-memory.ts';
+import { postgresUnderTest } from '../../spec/contract/postgres.ts';
+import type { StoreUnderTest } from '../../spec/contract/under-test.ts';
 import { InvalidAppend } from '../append-checks.ts';
 import { CheckpointMoved } from '../checkpoints.ts';
 import { BEGINNING, CursorOfAnotherLog } from '../cursor.ts';
 import { InboxMoved } from '../event-store.ts';
-import { comparable } from './side-by-side/comparable.ts';
-import { operation, perform, rememberingOf, type Operation } from './side-by-side/operations.ts';
+import { comparable } from '../../spec/side-by-side/comparable.ts';
+import { operation, perform, rememberingOf, type Operation } from '../../spec/side-by-side/operations.ts';
 
 const START = Date.UTC(2026, 10, 23);
 

@@ -6,7 +6,7 @@ import type { PodObject } from './objects.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { Reflector, type Change } from './reflector.ts';
 import { pathOf, resources } from './resources.ts';
-import { json, ScriptedApiServer, type ScriptedRequest } from './scripted-api-server.ts';
+import { json, ScriptedApiServer, type ScriptedRequest } from '../../spec/scripted-api-server.ts';
 import { requestPodToken } from './token-request.ts';
 
 let server: ScriptedApiServer | undefined;

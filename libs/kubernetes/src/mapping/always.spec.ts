@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { immutableSpecOf, podFactsOf } from './immutable-spec.ts';
 import { mapPod } from './map-pod.ts';
-import { inputOf, nginxContainer, tokenVolume } from './samples.ts';
+import { inputOf, nginxContainer, tokenVolume } from '../../spec/pod-samples.ts';
 
 const CANARY = 'canary-7f3a';
 

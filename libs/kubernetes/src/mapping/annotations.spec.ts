@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { mapPod } from './map-pod.ts';
-import { inputOf, mapped, nginxContainer } from './samples.ts';
+import { inputOf, mapped, nginxContainer } from '../../spec/pod-samples.ts';
 
 describe('annotations', () => {
   const steer = (annotations: Record<string, string>) =>

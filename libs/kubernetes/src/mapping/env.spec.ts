@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { mapPod } from './map-pod.ts';
-import { inputOf, nginxContainer } from './samples.ts';
+import { inputOf, nginxContainer } from '../../spec/pod-samples.ts';
 
 const sealed = {
   configMaps: {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { mapPod } from './map-pod.ts';
-import { base64, inputOf, mapped, nginxContainer, refusalOf, tokenVolume } from './samples.ts';
+import { base64, inputOf, mapped, nginxContainer, refusalOf, tokenVolume } from '../../spec/pod-samples.ts';
 
 describe('volumes', () => {
   const volumes = (list: object[], mounts: object[] = [], spec: object = {}) =>

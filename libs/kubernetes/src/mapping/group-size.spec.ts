@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { mapPod } from './map-pod.ts';
-import { inputOf, mapped, nginxContainer, refusalOf } from './samples.ts';
+import { inputOf, mapped, nginxContainer, refusalOf } from '../../spec/pod-samples.ts';
 
 describe('size', () => {
   const resources = (limits: object | undefined, requests?: object) => ({

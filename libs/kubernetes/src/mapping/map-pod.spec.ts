@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { mapPod } from './map-pod.ts';
-import { base64, inputOf, mapped, nginxContainer, refusalOf } from './samples.ts';
+import { base64, inputOf, mapped, nginxContainer, refusalOf } from '../../spec/pod-samples.ts';
 
 describe('a plain pod', () => {
   it('becomes a container group, with token, CA and namespace as files, and cluster DNS', () => {

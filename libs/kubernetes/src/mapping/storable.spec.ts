@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isStorable, unstorablePlace } from '#libs/contracts';
 import { mapPod, type MapPodInput } from './map-pod.ts';
-import { inputOf, mapped, nginxContainer, refusalOf } from './samples.ts';
+import { inputOf, mapped, nginxContainer, refusalOf } from '../../spec/pod-samples.ts';
 
 const base64 = (bytes: Uint8Array | string): string => Buffer.from(bytes).toString('base64');
 const bad = fc.constantFrom('a\0b', '\0', '\ud83d', 'x\udc00');

@@ -17,7 +17,7 @@ import {
 import { podEventsOf } from './pod-events.ts';
 import { podStatusOf } from './pod-status.ts';
 import type { PodStatus } from './pod-status-shape.ts';
-import { accepted, chosen, need } from './samples.ts';
+import { accepted, chosen, need } from '../../spec/status-samples.ts';
 
 const STATUSES: readonly GroupStatus[] = [
   'Scheduling',

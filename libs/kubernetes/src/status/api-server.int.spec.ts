@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fold, type JsonObject, type NewContainerGroupEvent } from '#libs/domain';
 import { PodsWithoutKubelet, sharedKubernetes } from '#libs/testing';
 import { mapPod, podFactsOf } from '../mapping/index.ts';
-import { base64, resolvedOf, sealedOf } from '../mapping/samples.ts';
+import { base64, resolvedOf, sealedOf } from '../../spec/pod-samples.ts';
 import type { RunPod } from '#libs/contracts';
 import { podStatusOf } from './pod-status.ts';
 import type { PodStatus } from './pod-status-shape.ts';
@@ -18,7 +18,7 @@ import {
   seen,
   stopRequested,
   stream,
-} from './samples.ts';
+} from '../../spec/status-samples.ts';
 
 let pods: PodsWithoutKubelet;
 

@@ -13,7 +13,7 @@ import {
   seen,
   stateOf,
   stopRequested as stop,
-} from './samples.ts';
+} from '../../spec/status-samples.ts';
 
 type Event = NewContainerGroupEvent;
 

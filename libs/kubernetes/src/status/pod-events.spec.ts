@@ -12,7 +12,7 @@ import {
   seen,
   stopRequested,
   stream,
-} from './samples.ts';
+} from '../../spec/status-samples.ts';
 
 const cloud = (reason: string, over: Partial<CloudEvent> = {}): CloudEvent => ({
   type: 'Normal',

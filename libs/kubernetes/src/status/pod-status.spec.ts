@@ -14,7 +14,7 @@ import {
   seen,
   stateOf,
   stopRequested,
-} from './samples.ts';
+} from '../../spec/status-samples.ts';
 
 const statusOf = (...events: NewContainerGroupEvent[]): PodStatus =>
   podStatusOf(stateOf(...events)) as unknown as PodStatus;

@@ -18,8 +18,8 @@ import { migrate } from '#migrations';
 import { COMMANDS } from '../command-line/commands.ts';
 import { runCommand } from '../command-line/run-command.ts';
 import type { Environment } from '#libs/configuration';
-import { startFleet, type Fleet } from '../for-fleet-specs.ts';
-import { call, MASTER_KEY, newTokenKey, type Answer } from '../for-specs.ts';
+import { startFleet, type Fleet } from '../../spec/for-fleet-specs.ts';
+import { call, MASTER_KEY, newTokenKey, type Answer } from '../../spec/for-specs.ts';
 
 /** Accounts against whoever may call the API: on real PostgreSQL, with a host that waits for what it should never be sent. */
 

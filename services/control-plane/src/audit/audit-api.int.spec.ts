@@ -8,7 +8,7 @@ import type { Messaging } from '#libs/messaging';
 import { createTestDatabase, eventually, type TestDatabase } from '#libs/testing';
 import type { EventsPage } from '../container-groups/read-events.ts';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { accepted, call, created, newMessaging, placed, record, story, testConfig } from '../for-specs.ts';
+import { accepted, call, created, newMessaging, placed, record, story, testConfig } from '../../spec/for-specs.ts';
 import { AuditKeyRing, type NamedAuditKey } from './audit-key.ts';
 import { leafHash, rootFromProof } from './merkle.ts';
 import type { InclusionProof, SealsPage } from './read-seals.ts';

@@ -17,7 +17,7 @@ import {
 import { COMMANDS } from '../command-line/commands.ts';
 import { runCommand } from '../command-line/run-command.ts';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { accepted, call, created, placed, record, story, testConfig } from '../for-specs.ts';
+import { accepted, call, created, placed, record, story, testConfig } from '../../spec/for-specs.ts';
 
 /** An auditor has a token for the feed and no key: tried on a broker that checks tokens and ACLs. */
 

@@ -17,7 +17,7 @@ import {
   type TestDatabase,
 } from '#libs/testing';
 import { startControlPlane } from '../control-plane.ts';
-import { accepted, created, newMessaging, placed, record, story, testConfig } from '../for-specs.ts';
+import { accepted, created, newMessaging, placed, record, story, testConfig } from '../../spec/for-specs.ts';
 import { Sealer } from './sealer.ts';
 import { SealPublisher } from './seal-publisher.ts';
 import { PostgresSealStore } from './seal-store.ts';

@@ -6,15 +6,15 @@ import { BEGINNING, createPool, PostgresEventStore, type RecordedEvent } from '#
 import { Metrics, silentLogger } from '#libs/observability';
 import { SeededRandom } from '#libs/runtime';
 import { createDatabase, createTestDatabase, untilSettled, type TestDatabase } from '#libs/testing';
-import { accepted, created, landed, placed, record, running, story, succeeded } from '../for-specs.ts';
+import { accepted, created, landed, placed, record, running, story, succeeded } from '../../spec/for-specs.ts';
 import { AuditKey, AuditKeyRing, AuditSigner } from './audit-key.ts';
-import { tamperings, type Draw, type Tampering } from './for-random-sql-specs.ts';
+import { tamperings, type Draw, type Tampering } from '../../spec/audit/random-sql.ts';
 import { readOnlyPool } from './read-only-pool.ts';
 import type { FullSeal } from './seal.ts';
 import { PostgresSealStore } from './seal-store.ts';
 import { Sealer } from './sealer.ts';
 import type { Finding } from './verify/finding.ts';
-import { publishedSeals } from './verify/for-specs.ts';
+import { publishedSeals } from '../../spec/audit/sealed-log.ts';
 import { keysInPostgres, PostgresHistory } from './verify/postgres-history.ts';
 import { verify } from './verify/verify.ts';
 

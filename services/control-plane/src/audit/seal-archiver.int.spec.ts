@@ -18,9 +18,9 @@ import {
 import { readConfig } from '../config.ts';
 import { startControlPlane } from '../control-plane.ts';
 import { verifyChain } from '../doctor/verify-chain.ts';
-import { accepted, call, newMessaging, placed, record, story, testConfig } from '../for-specs.ts';
+import { accepted, call, newMessaging, placed, record, story, testConfig } from '../../spec/for-specs.ts';
 import { AuditKey, AuditSigner } from './audit-key.ts';
-import { recomputeDigests } from './for-tampering-specs.ts';
+import { recomputeDigests } from '../../spec/audit/tampering.ts';
 import type { SealArchive } from './seal-archive.ts';
 import { SealArchiver } from './seal-archiver.ts';
 import { SealFolder } from './seal-folder.ts';

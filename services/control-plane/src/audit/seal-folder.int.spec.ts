@@ -6,7 +6,7 @@ import { ArchiveDiffers } from './seal-archive.ts';
 import { SealFolder } from './seal-folder.ts';
 import type { FullSeal } from './seal.ts';
 import { FolderCopy } from './verify/folder-copy.ts';
-import { logOf, sealsOf } from './verify/for-specs.ts';
+import { logOf, sealsOf } from '../../spec/audit/sealed-log.ts';
 
 const events = logOf(20);
 const seals = sealsOf(events, [5, 5, 5, 5], undefined);

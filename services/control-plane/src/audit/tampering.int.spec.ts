@@ -26,9 +26,9 @@ import {
   story,
   succeeded,
   testConfig,
-} from '../for-specs.ts';
+} from '../../spec/for-specs.ts';
 import { AuditKey, AuditSigner } from './audit-key.ts';
-import { recomputeDigests, recomputeSeals } from './for-tampering-specs.ts';
+import { recomputeDigests, recomputeSeals } from '../../spec/audit/tampering.ts';
 import { auditKeysCommand } from './keys-command.ts';
 import { auditVerifyCommand } from './verify-command.ts';
 

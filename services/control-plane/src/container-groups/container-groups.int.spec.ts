@@ -22,7 +22,7 @@ import {
   story,
   succeeded,
   testConfig,
-} from '../for-specs.ts';
+} from '../../spec/for-specs.ts';
 import { projectionOf } from '../project/read-model-subscription.ts';
 import type { ContainerGroupPage } from './list-container-groups.ts';
 

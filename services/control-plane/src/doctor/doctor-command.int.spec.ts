@@ -20,7 +20,7 @@ import {
   running,
   story,
   testConfig,
-} from '../for-specs.ts';
+} from '../../spec/for-specs.ts';
 import type { Examination } from './examine.ts';
 
 let database: TestDatabase;

@@ -5,7 +5,7 @@ import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock, type Clock } from '#libs/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NEWEST, placement, runPod, stopPod } from '../../../../libs/domain/src/container-group/samples.ts';
+import { NEWEST, placement, runPod, stopPod } from '../../../../libs/domain/spec/samples.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';
 import { ConfirmEffects } from './confirm-effects.ts';
 import { DeleteEffects } from './delete-effects.ts';

@@ -3,7 +3,7 @@ import type { EciClient, FoundGroup } from '#libs/eci';
 import { InMemoryDatabase, InMemoryEventStore } from '#libs/event-store';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { placement, runPod } from '../../../../libs/domain/src/container-group/samples.ts';
+import { placement, runPod } from '../../../../libs/domain/spec/samples.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';
 import { WitnessedReads } from './witnessed-reads.ts';
 

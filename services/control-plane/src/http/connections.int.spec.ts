@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Messaging } from '#libs/messaging';
 import { createTestDatabase, eventually, type TestDatabase, newTls } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { ADMIN_TOKEN, call, newMessaging, testConfig } from '../for-specs.ts';
+import { ADMIN_TOKEN, call, newMessaging, testConfig } from '../../spec/for-specs.ts';
 
 let database: TestDatabase;
 let messaging: Messaging;

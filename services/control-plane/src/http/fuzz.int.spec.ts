@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Messaging } from '#libs/messaging';
 import { createTestDatabase, type TestDatabase } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { call, newMessaging, testConfig } from '../for-specs.ts';
-import { fuzz } from './fuzz.ts';
+import { call, newMessaging, testConfig } from '../../spec/for-specs.ts';
+import { fuzz } from '../../spec/http/fuzz.ts';
 
 let database: TestDatabase;
 let messaging: Messaging;

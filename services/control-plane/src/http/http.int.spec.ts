@@ -16,7 +16,7 @@ import {
   newTls,
 } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { ADMIN_TOKEN, call, newMessaging, TestAgent, testConfig, unregister } from '../for-specs.ts';
+import { ADMIN_TOKEN, call, newMessaging, TestAgent, testConfig, unregister } from '../../spec/for-specs.ts';
 import { INVENTORY } from '../intake/ports.ts';
 import { PostgresDeferrals } from '../intake/postgres-deferrals.ts';
 import { Quarantine } from '../quarantine/quarantine.ts';

@@ -5,10 +5,10 @@ import type { Messaging } from '#libs/messaging';
 import { createTestDatabase, type TestDatabase } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
 import { MasterKey } from '../keys/master-key.ts';
-import { call, newMessaging, TestAgent, testConfig } from '../for-specs.ts';
-import { documentedRoutes, type DocumentedRoute } from './api-document.ts';
-import { send as sendTo } from './fuzz.ts';
-import { bareCursor, type OddRequest } from './odd-requests.ts';
+import { call, newMessaging, TestAgent, testConfig } from '../../spec/for-specs.ts';
+import { documentedRoutes, type DocumentedRoute } from '../../spec/http/api-document.ts';
+import { send as sendTo } from '../../spec/http/fuzz.ts';
+import { bareCursor, type OddRequest } from '../../spec/http/odd-requests.ts';
 import { cursorKey, signCursor } from './signed-cursors.ts';
 
 /** Whatever is sent, on whatever route, is answered by what is wrong with it: never 5xx, and never with what lies behind. */

@@ -4,7 +4,7 @@ import type { Messaging } from '#libs/messaging';
 import { createLogger } from '#libs/observability';
 import { createTestDatabase, type TestDatabase } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { ADMIN_TOKEN, call, newMessaging, StandingClock, testConfig } from '../for-specs.ts';
+import { ADMIN_TOKEN, call, newMessaging, StandingClock, testConfig } from '../../spec/for-specs.ts';
 
 let database: TestDatabase;
 let messaging: Messaging;

@@ -7,9 +7,9 @@ import { SystemClock, SystemIds } from '#libs/runtime';
 import { createTestDatabase, type TestDatabase } from '#libs/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { newMessaging, testConfig } from '../for-specs.ts';
+import { newMessaging, testConfig } from '../../spec/for-specs.ts';
 import { OrphanStreams } from '../orphans/orphan-streams.ts';
-import { documentedRoutes, pathWith, type DocumentedRoute } from './api-document.ts';
+import { documentedRoutes, pathWith, type DocumentedRoute } from '../../spec/http/api-document.ts';
 
 /** A request is carried out as it was sent, or refused; never as an emptier one. Held for every route of the document. */
 let database: TestDatabase;

@@ -3,8 +3,8 @@ import { request } from 'node:https';
 import type { Messaging } from '#libs/messaging';
 import { createTestDatabase, type TestDatabase, newTls } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { ADMIN_TOKEN, newMessaging, testConfig } from '../for-specs.ts';
-import { documentedRoutes, pathWith } from './api-document.ts';
+import { ADMIN_TOKEN, newMessaging, testConfig } from '../../spec/for-specs.ts';
+import { documentedRoutes, pathWith } from '../../spec/http/api-document.ts';
 
 let database: TestDatabase;
 let messaging: Messaging;

@@ -19,7 +19,7 @@ import {
   stopRequested,
   story,
   voiceOf,
-} from '../for-specs.ts';
+} from '../../spec/for-specs.ts';
 import { PostgresStopGuard } from '../holds/postgres-stop-guard.ts';
 import { ClusterCommands } from '../publish/cluster-commands.ts';
 import { PodStatusPublisher } from '../publish/pod-status.ts';

@@ -4,7 +4,7 @@ import { InMemoryDatabase, InMemoryEventStore } from '#libs/event-store';
 import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { NEWEST, placement, runPod } from '../../../../libs/domain/src/container-group/samples.ts';
+import { NEWEST, placement, runPod } from '../../../../libs/domain/spec/samples.ts';
 import { Asking } from '../accounts/ordered-eci.ts';
 import { groupTimes } from '../container-groups/group-times.ts';
 import { OrphanStreams } from '../orphans/orphan-streams.ts';

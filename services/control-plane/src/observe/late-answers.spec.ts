@@ -5,7 +5,7 @@ import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { placement, runPod } from '../../../../libs/domain/src/container-group/samples.ts';
+import { placement, runPod } from '../../../../libs/domain/spec/samples.ts';
 import { Asking, OrderedEciClient } from '../accounts/ordered-eci.ts';
 import { SetAside } from '../streams/set-aside.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';

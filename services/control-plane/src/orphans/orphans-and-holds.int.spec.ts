@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../command-line/commands.ts';
 import { runCommand } from '../command-line/run-command.ts';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { call, callOnState, newMessaging, MASTER_KEY, newTokenKey, testConfig } from '../for-specs.ts';
+import { call, callOnState, newMessaging, MASTER_KEY, newTokenKey, testConfig } from '../../spec/for-specs.ts';
 import { PostgresOrphans } from '../observe/postgres-orphans.ts';
 import { PostgresHeldStops } from '../holds/postgres-held-stops.ts';
 import { OrphanStreams } from './orphan-streams.ts';

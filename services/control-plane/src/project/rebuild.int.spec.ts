@@ -20,7 +20,7 @@ import {
   running,
   story,
   testConfig,
-} from '../for-specs.ts';
+} from '../../spec/for-specs.ts';
 import { rebuild, RebuildRunning, RebuildStopped, type RebuildOptions } from './rebuild.ts';
 import { RebuildReplaced, ShadowTables } from './shadow-tables.ts';
 import { LIVE, writeRows } from './write-rows.ts';

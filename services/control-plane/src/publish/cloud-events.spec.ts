@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeCursor, digestOf, type RecordedEvent } from '#libs/event-store';
 import { sealFromEvent, sealMessage } from '../audit/seal-message.ts';
 import { makeSeal, type SealEntry } from '../audit/seal.ts';
-import { accepted, story } from '../for-specs.ts';
+import { accepted, story } from '../../spec/for-specs.ts';
 import { cloudEvent } from './cloud-events.ts';
 
 const recorded: RecordedEvent = {

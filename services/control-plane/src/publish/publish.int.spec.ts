@@ -31,7 +31,7 @@ import {
   TestAgent,
   testConfig,
   voiceOf,
-} from '../for-specs.ts';
+} from '../../spec/for-specs.ts';
 import { ClusterCommands } from './cluster-commands.ts';
 
 let database: TestDatabase;

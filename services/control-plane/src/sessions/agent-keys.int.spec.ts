@@ -13,7 +13,7 @@ import { agentOf } from '../clusters/principal.ts';
 import { ClusterRegistration } from '../clusters/registration.ts';
 import { Standings } from '../clusters/standings.ts';
 import { sweepRights } from '../clusters/sweep-rights.ts';
-import { testConfig } from '../for-specs.ts';
+import { testConfig } from '../../spec/for-specs.ts';
 import { Problem } from '../http/problem.ts';
 import { EnvelopeKeys } from '../keys/envelope-keys.ts';
 import { MasterKey } from '../keys/master-key.ts';

@@ -11,7 +11,7 @@ import {
   type TestDatabase,
 } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { call, TestAgent, testConfig, unregister } from '../for-specs.ts';
+import { call, TestAgent, testConfig, unregister } from '../../spec/for-specs.ts';
 
 /** What a session says of Kafka must let an agent do its work there, and nothing else: tried on a broker that checks tokens and ACLs. */
 

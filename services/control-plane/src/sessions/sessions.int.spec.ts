@@ -5,7 +5,7 @@ import { SESSION_PROBLEMS, topics } from '#libs/contracts';
 import type { Messaging } from '#libs/messaging';
 import { createTestDatabase, type TestDatabase } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { call, newMessaging, TestAgent, testConfig, unregister } from '../for-specs.ts';
+import { call, newMessaging, TestAgent, testConfig, unregister } from '../../spec/for-specs.ts';
 import { publicJwks } from './access-tokens.ts';
 import type { ControlPlaneConfig } from '../config.ts';
 

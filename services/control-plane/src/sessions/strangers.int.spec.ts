@@ -5,7 +5,15 @@ import { SESSION_PROBLEMS } from '#libs/contracts';
 import type { Messaging } from '#libs/messaging';
 import { createTestDatabase, eventually, type TestDatabase } from '#libs/testing';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { call, newMessaging, StandingClock, TestAgent, testConfig, unregister, type Answer } from '../for-specs.ts';
+import {
+  call,
+  newMessaging,
+  StandingClock,
+  TestAgent,
+  testConfig,
+  unregister,
+  type Answer,
+} from '../../spec/for-specs.ts';
 
 /** Whoever is not known is told nothing, costs nobody else anything, and comes in with nobody's old answer. */
 let database: TestDatabase;

@@ -1,7 +1,7 @@
 import { InMemoryDatabase, InMemoryEventStore, type EventStore, type NewEvent } from '#libs/event-store';
 import { Clock } from '#libs/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { accepted, created, landed, placed, record, running, story } from '../for-specs.ts';
+import { accepted, created, landed, placed, record, running, story } from '../../spec/for-specs.ts';
 import { DisplayKeys } from '../keys/display-keys.ts';
 import { MasterKey } from '../keys/master-key.ts';
 import { StreamVault } from '../keys/stream-vault.ts';

@@ -1,6 +1,6 @@
 import { format, resolveConfig } from 'prettier';
 import { expect, it } from 'vitest';
-import { podFieldRows, podFieldsPage } from './describe.ts';
+import { podFieldRows, podFieldsPage } from '../../../spec/field-rows.ts';
 
 const PAGE = new URL('../../../../../docs/operators/pod-fields.md', import.meta.url);
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder, type TemporaryFolder } from '#libs/testing';
 import { cloudEvent } from '../../publish/cloud-events.ts';
 import { sealMessage } from '../seal-message.ts';
-import { logOf, sealsOf } from './for-specs.ts';
+import { logOf, sealsOf } from '../../../spec/audit/sealed-log.ts';
 import { PublishedCopy, type PublishedEvent } from './published-copy.ts';
 
 let folder: TemporaryFolder;

@@ -5,7 +5,15 @@ import { digestOf } from '#libs/event-store';
 import { AuditKey, AuditKeyRing, AuditSigner } from '../audit-key.ts';
 import { makeSeal, type FullSeal } from '../seal.ts';
 import type { Finding } from './finding.ts';
-import { headsOf, logOf, MemoryHistory, publishedSeals, sealsOf, storedEvent, type StoredEvent } from './for-specs.ts';
+import {
+  headsOf,
+  logOf,
+  MemoryHistory,
+  publishedSeals,
+  sealsOf,
+  storedEvent,
+  type StoredEvent,
+} from '../../../spec/audit/sealed-log.ts';
 import type { SignedSince } from './signature-check.ts';
 import { verify, type VerifyOptions } from './verify.ts';
 

@@ -10,10 +10,10 @@ import {
   stopRequested,
   story,
   succeeded,
-} from '../../for-specs.ts';
+} from '../../../spec/for-specs.ts';
 import type { CloudGroup, CloudList, OurGroup } from '../facts.ts';
 import type { Finding } from '../finding.ts';
-import { factsOf, STREAM, stored } from '../for-doctor-specs.ts';
+import { factsOf, STREAM, stored } from '../../../spec/doctor.ts';
 import { intentsAreAccountedFor, workIsNotOverdue } from './o1-intents.ts';
 import { cloudKnowsTheLifetimes, ledgerEqualsLifetimes, lifetimesOf } from './o10-cost.ts';
 import { cloudAndStreamsAgree, whyNoEvidence, type CloudFacts } from './o2-cloud.ts';

@@ -1,8 +1,8 @@
 /** For specs: what a superuser does who knows every format and has no key. */
 import type pg from 'pg';
 import { digestOf, type EventMetadata, type JsonObject } from '#libs/event-store';
-import { makeSeal, type FullSeal, type SealSigner } from './seal.ts';
-import { entriesText, RECORDED_AT } from './seal-store.ts';
+import { makeSeal, type FullSeal, type SealSigner } from '../../src/audit/seal.ts';
+import { entriesText, RECORDED_AT } from '../../src/audit/seal-store.ts';
 
 /** Every digest as an honest appender would have computed it for what is stored now. */
 export async function recomputeDigests(db: pg.Client): Promise<void> {

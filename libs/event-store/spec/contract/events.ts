@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BEGINNING } from '../cursor.ts';
-import { InboxMoved, type EventStore, type StreamAppend } from '../event-store.ts';
+import { BEGINNING } from '../../src/cursor.ts';
+import { InboxMoved, type EventStore, type StreamAppend } from '../../src/event-store.ts';
 import { event, put, readAll, spoil, type StoreUnderTest } from './under-test.ts';
 
 export function eventContract(name: string, make: () => Promise<StoreUnderTest>): void {

@@ -1,7 +1,7 @@
 /** The field table for people: docs/operators/pod-fields.md is written by this, and a test keeps the two equal. */
-import { ANNOTATIONS } from '../annotation-table.ts';
-import type { Field, FieldUse } from './field.ts';
-import { podSpec } from './pod-fields.ts';
+import { ANNOTATIONS } from '../src/mapping/annotation-table.ts';
+import type { Field, FieldUse } from '../src/mapping/fields/field.ts';
+import { podSpec } from '../src/mapping/fields/pod-fields.ts';
 
 export interface FieldRow {
   readonly path: string;

@@ -1,9 +1,9 @@
 /** For specs of the doctor: facts of one stream, as PostgreSQL would tell them. */
 import { parseStreamId, streamIdOf } from '#libs/domain';
 import { digestOf, type NewEvent } from '#libs/event-store';
-import { containerGroupRow } from '../container-groups/container-group-row.ts';
-import { stateOf } from '../streams/stored-events.ts';
-import type { StoredEvent, StreamFacts } from './facts.ts';
+import { containerGroupRow } from '../src/container-groups/container-group-row.ts';
+import { stateOf } from '../src/streams/stored-events.ts';
+import type { StoredEvent, StreamFacts } from '../src/doctor/facts.ts';
 
 export const STREAM = streamIdOf('c1', 'u1');
 

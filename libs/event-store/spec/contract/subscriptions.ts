@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SeededRandom, VirtualClock } from '#libs/runtime';
-import { CheckpointMoved } from '../checkpoints.ts';
-import type { RecordedEvent } from '../event-store.ts';
-import { Subscription, type SubscriptionOptions } from '../subscription.ts';
-import { TryLater } from '../trouble.ts';
+import { CheckpointMoved } from '../../src/checkpoints.ts';
+import type { RecordedEvent } from '../../src/event-store.ts';
+import { Subscription, type SubscriptionOptions } from '../../src/subscription.ts';
+import { TryLater } from '../../src/trouble.ts';
 import { event, readAll, type StoreUnderTest } from './under-test.ts';
 
 /** Sleeps pass at once: what is tested is not how long it waits. */

@@ -1,6 +1,6 @@
 /** Pods for tests, as an API server (1.37) returns them: defaulted fields, injected token volume and all. */
 import type { RunPod, SealedRunPod } from '#libs/contracts';
-import { mapPod, type MapPodInput, type MapPodResult } from './map-pod.ts';
+import { mapPod, type MapPodInput, type MapPodResult } from '../src/mapping/map-pod.ts';
 
 type Json = Record<string, unknown>;
 

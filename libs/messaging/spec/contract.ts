@@ -11,7 +11,7 @@ import {
   type ReaderOptions,
   type Rig,
 } from './contract-reader.ts';
-import type { Batch, Messaging, MessagingEvent } from './messaging.ts';
+import type { Batch, Messaging, MessagingEvent } from '../src/messaging.ts';
 
 let topicCount = 0;
 

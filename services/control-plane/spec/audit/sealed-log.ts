@@ -1,9 +1,16 @@
 /** For specs: a log in memory with its seals, as a superuser sees it: everything can be changed. */
 import { compareCursors, digestOf, type Cursor, type NewEvent } from '#libs/event-store';
 import { BEGINNING } from '#libs/event-store';
-import { makeSeal, type FullSeal, type SealEntry, type SealSigner } from '../seal.ts';
-import type { Bound, HistoricEvent, History, StreamFace, TwoFacedTable, UnsettledEvent } from './history.ts';
-import type { PublishedSeals } from './published-copy.ts';
+import { makeSeal, type FullSeal, type SealEntry, type SealSigner } from '../../src/audit/seal.ts';
+import type {
+  Bound,
+  HistoricEvent,
+  History,
+  StreamFace,
+  TwoFacedTable,
+  UnsettledEvent,
+} from '../../src/audit/verify/history.ts';
+import type { PublishedSeals } from '../../src/audit/verify/published-copy.ts';
 
 export interface StoredEvent {
   streamId: string;

@@ -1,6 +1,6 @@
 /** For tests: a spec in which every field is set, each with a value of its own, and what goes with it. */
 import type { ContainerGroupSpec, ContainerSpec, InitContainerSpec } from '#libs/contracts';
-import type { GroupIdentity, Placement } from './eci.ts';
+import type { GroupIdentity, Placement } from '../src/eci.ts';
 
 const init: InitContainerSpec = {
   name: 'init',

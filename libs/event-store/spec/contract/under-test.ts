@@ -1,6 +1,6 @@
-import { BEGINNING } from '../cursor.ts';
-import type { Catalogue } from '../catalogue.ts';
-import type { Checkpoints } from '../checkpoints.ts';
+import { BEGINNING } from '../../src/cursor.ts';
+import type { Catalogue } from '../../src/catalogue.ts';
+import type { Checkpoints } from '../../src/checkpoints.ts';
 import type {
   Cursor,
   EffectChange,
@@ -10,8 +10,8 @@ import type {
   NewEvent,
   RecordedEvent,
   TimerQueue,
-} from '../event-store.ts';
-import type { LaneDepth } from '../postgres-effect-queue.ts';
+} from '../../src/event-store.ts';
+import type { LaneDepth } from '../../src/postgres-effect-queue.ts';
 
 /** An empty store with its queues, and a clock that stands still until a test moves it. */
 export interface StoreUnderTest {

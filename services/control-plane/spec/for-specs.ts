@@ -8,10 +8,10 @@ import type { EventData, EventType } from '#libs/domain';
 import type { EventStore, NewEvent } from '#libs/event-store';
 import { InProcessLog, InProcessMessaging, type Messaging } from '#libs/messaging';
 import { SystemClock } from '#libs/runtime';
-import { readConfig, type ControlPlaneConfig } from './config.ts';
-import { MasterKey } from './keys/master-key.ts';
-import { StatusKeys } from './keys/status-keys.ts';
-import { ClusterVoice } from './publish/cluster-voice.ts';
+import { readConfig, type ControlPlaneConfig } from '../src/config.ts';
+import { MasterKey } from '../src/keys/master-key.ts';
+import { StatusKeys } from '../src/keys/status-keys.ts';
+import { ClusterVoice } from '../src/publish/cluster-voice.ts';
 
 /** A private EC P-256 JWK, as an operator would configure it. */
 export async function newTokenKey(): Promise<string> {

@@ -8,7 +8,7 @@ import {
   type Messaging,
   type MessagingEvent,
   type OutgoingMessage,
-} from './messaging.ts';
+} from '../src/messaging.ts';
 
 export interface Rig {
   /** Another participant on the same log, as another process would be. */

@@ -6,7 +6,7 @@ import {
   fold,
   type NewContainerGroupEvent,
 } from '#libs/domain';
-import type { StoredEvent } from './pod-events.ts';
+import type { StoredEvent } from '../src/status/pod-events.ts';
 
 type Data<T extends keyof EventData> = EventData[T];
 

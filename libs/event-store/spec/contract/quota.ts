@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { EffectRow } from '../event-store.ts';
+import type { EffectRow } from '../../src/event-store.ts';
 import { event, put, type StoreUnderTest } from './under-test.ts';
 
 export function quotaContract(name: string, make: () => Promise<StoreUnderTest>): void {

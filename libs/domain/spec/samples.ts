@@ -1,7 +1,7 @@
 /** Samples of commands and events for tests; each may be overridden. */
-import type { ContainerGroupCommand } from './commands.ts';
-import type { EventData, GroupStatus, NewContainerGroupEvent, RefusalClass } from './events.ts';
-import type { PlacementNeed } from '../placement/need.ts';
+import type { ContainerGroupCommand } from '../src/container-group/commands.ts';
+import type { EventData, GroupStatus, NewContainerGroupEvent, RefusalClass } from '../src/container-group/events.ts';
+import type { PlacementNeed } from '../src/placement/need.ts';
 
 type Event<T extends keyof EventData> = Extract<NewContainerGroupEvent, { type: T }>;
 type Command<T extends ContainerGroupCommand['type']> = Extract<ContainerGroupCommand, { type: T }>;

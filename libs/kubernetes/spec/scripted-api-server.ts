@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SystemClock } from '#libs/runtime';
-import { Connection } from './connection.ts';
-import { KubernetesApi } from './kubernetes-api.ts';
-import { plainAccess } from './plain-access.ts';
+import { Connection } from '../src/api/connection.ts';
+import { KubernetesApi } from '../src/api/kubernetes-api.ts';
+import { plainAccess } from '../src/api/plain-access.ts';
 
 export interface ScriptedRequest {
   readonly method: string;

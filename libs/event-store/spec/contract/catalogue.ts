@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Catalogue } from '../catalogue.ts';
-import { BEGINNING } from '../cursor.ts';
-import type { StreamAppend } from '../event-store.ts';
+import type { Catalogue } from '../../src/catalogue.ts';
+import { BEGINNING } from '../../src/cursor.ts';
+import type { StreamAppend } from '../../src/event-store.ts';
 import { event, readAll, type StoreUnderTest } from './under-test.ts';
 
 export function catalogueContract(name: string, make: () => Promise<StoreUnderTest>): void {

@@ -10,7 +10,7 @@ import {
 import { sealEnvelope, type Messaging } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
 import type { Environment } from '#libs/configuration';
-import { startControlPlane, type ControlPlane } from './control-plane.ts';
+import { startControlPlane, type ControlPlane } from '../src/control-plane.ts';
 import { call, newMessaging, TestAgent, testConfig } from './for-specs.ts';
 
 const names = topics('eci-fleet');

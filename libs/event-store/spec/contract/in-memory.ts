@@ -7,7 +7,7 @@ import {
   InMemoryEventStore,
   InMemoryGateQueue,
   InMemoryTimerQueue,
-} from '../in-memory/index.ts';
+} from '../../src/in-memory/index.ts';
 import type { StoreUnderTest } from './under-test.ts';
 
 export interface InMemoryUnderTest extends StoreUnderTest {

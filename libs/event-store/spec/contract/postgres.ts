@@ -1,12 +1,12 @@
 import pg from 'pg';
-import { createPool } from '../pool.ts';
-import { PostgresCatalogue } from '../postgres-catalogue.ts';
-import { PostgresCheckpoints } from '../postgres-checkpoints.ts';
-import { PostgresEffectQueue } from '../postgres-effect-queue.ts';
-import { PostgresEventStore } from '../postgres-event-store.ts';
-import { PostgresGateQueue } from '../postgres-gate-queue.ts';
-import { PostgresTimerQueue } from '../postgres-timer-queue.ts';
-import { PostgresTransactions, asSqlClient } from '../sql-client.ts';
+import { createPool } from '../../src/pool.ts';
+import { PostgresCatalogue } from '../../src/postgres-catalogue.ts';
+import { PostgresCheckpoints } from '../../src/postgres-checkpoints.ts';
+import { PostgresEffectQueue } from '../../src/postgres-effect-queue.ts';
+import { PostgresEventStore } from '../../src/postgres-event-store.ts';
+import { PostgresGateQueue } from '../../src/postgres-gate-queue.ts';
+import { PostgresTimerQueue } from '../../src/postgres-timer-queue.ts';
+import { PostgresTransactions, asSqlClient } from '../../src/sql-client.ts';
 import type { StoreUnderTest } from './under-test.ts';
 
 export interface PostgresUnderTest extends StoreUnderTest {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { InvalidAppend } from '../append-checks.ts';
-import type { EventMetadata, JsonObject, StreamAppend } from '../event-store.ts';
+import { InvalidAppend } from '../../src/append-checks.ts';
+import type { EventMetadata, JsonObject, StreamAppend } from '../../src/event-store.ts';
 import { event, put, type StoreUnderTest } from './under-test.ts';
 
 /** Texts that PostgreSQL keeps neither as `text` nor in `jsonb`. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AppendResult, StreamAppend } from '../event-store.ts';
+import type { AppendResult, StreamAppend } from '../../src/event-store.ts';
 import { event, put, spoil, type StoreUnderTest } from './under-test.ts';
 
 export function effectContract(name: string, make: () => Promise<StoreUnderTest>): void {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { event, put, readAll, type StoreUnderTest } from '../../contract/under-test.ts';
-import { BEGINNING } from '../../cursor.ts';
-import type { Cursor, EffectChange, StreamAppend } from '../../event-store.ts';
+import { event, put, readAll, type StoreUnderTest } from '../contract/under-test.ts';
+import { BEGINNING } from '../../src/cursor.ts';
+import type { Cursor, EffectChange, StreamAppend } from '../../src/event-store.ts';
 import { inAnyOrder } from './comparable.ts';
 
 // Few names, so that operations meet.

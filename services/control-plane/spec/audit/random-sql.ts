@@ -1,7 +1,7 @@
 /** For specs: statements that a superuser may come upon, drawn by seed. */
 import type pg from 'pg';
-import { recomputeDigests, recomputeSeals } from './for-tampering-specs.ts';
-import type { SealSigner } from './seal.ts';
+import { recomputeDigests, recomputeSeals } from './tampering.ts';
+import type { SealSigner } from '../../src/audit/seal.ts';
 
 export interface Draw {
   /** 0 to `below` - 1. */
