@@ -316,8 +316,8 @@ describe('a process that dies while it removes an orphan', () => {
 
     // when those who watch the place see that, long before anybody goes on with the removal
     const idle: Tap = (port, name, loop) =>
-      name === 'queue' && loop === 'orphans'
-        ? new Proxy(port, { get: (on, key) => (key === 'claim' ? () => [] : Reflect.get(on, key)) })
+      name === 'queue' && loop === 'effects'
+        ? new Proxy(port, { get: (on, key) => (key === 'dueLanes' ? () => [] : Reflect.get(on, key)) })
         : port;
     const second = rig.start(idle);
     const before = await lists();

@@ -124,7 +124,7 @@ export const CLOUD: readonly Row[] = [
     },
   },
   {
-    loop: 'orphans',
+    loop: 'effects',
     item: 'an orphan that is to be removed',
     stepMs: 5_000,
     scene: async (stage) => {
@@ -135,7 +135,7 @@ export const CLOUD: readonly Row[] = [
     },
   },
   {
-    loop: 'orphans places',
+    loop: 'effects lanes',
     item: 'a place in which no removal can be begun',
     stepMs: 5_000,
     scene: async (stage) => {

@@ -82,8 +82,8 @@ export interface ReplicaParts {
   readonly logger: Logger;
 }
 
-/** Sleeps of loops that find nothing to do here: nobody asks for the removal of an orphan, and no stop is held. */
-const SELDOM = { orphans: 60_000, holds: 60_000, 'orphan-policy': 60_000 };
+/** Sleeps of loops that find nothing to do here: no orphan is removed by a policy, and no stop is held. */
+const SELDOM = { holds: 60_000, 'orphan-policy': 60_000 };
 /** Longest sleeps of loops that nothing wakes, milliseconds; the observer's lease ends after 10 s. */
 const LONGEST = {
   effects: 5_000,
@@ -230,7 +230,7 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
     gates,
     clients,
     scopes,
-    cases: process.port('orphans', tables.cases, ['open', 'overdue', 'placesAtWork']),
+    cases: process.port('orphans', tables.cases, ['open', 'overdue']),
     configureLanes,
     random,
     ids,
@@ -250,7 +250,6 @@ export async function startReplica(parts: ReplicaParts): Promise<void> {
   const clockOfEffects: Readonly<Record<EffectsLoop, Clock>> = {
     effects: idle('effects', () => nextEffect(database), 30),
     gates: idle('gates', () => nextGate(database)),
-    orphans: idle('orphans', () => undefined),
     holds: idle('holds', () => undefined),
     timers: idle('timers', () => nextTimer(database)),
   };

@@ -295,12 +295,6 @@ export class CasesOfStreams extends OrphanCases {
     return Promise.resolve([]);
   }
 
-  placesAtWork(): Promise<readonly Scope[]> {
-    const removing = this.all().filter(({ phase }) => phase === 'removing');
-    const places = new Map(removing.map(({ accountId, region }) => [`${accountId}/${region}`, { accountId, region }]));
-    return Promise.resolve([...places.values()]);
-  }
-
   private all(): readonly OrphanCase[] {
     const cases: OrphanCase[] = [];
     for (const [streamId, { events }] of this.database.tables.streams) {

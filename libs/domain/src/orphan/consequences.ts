@@ -2,8 +2,10 @@ import type { Consequences, EffectChange } from '../decider.ts';
 import type { OrphanEvent } from './events.ts';
 import { evolveOrphan, type OrphanState } from './state.ts';
 
-/** Removing an orphan; the key of its row is the container group id. Lane: delete. */
+/** Removing an orphan; the key of its row is the container group id. */
 export const REMOVE_ORPHAN = 'RemoveOrphan';
+/** The action of the cloud whose quota such a row takes a token of. */
+export const REMOVE_ORPHAN_ACTION = 'delete';
 
 /** First look after the cloud accepted the delete. */
 const CONFIRM_AFTER_MS = 1_000;

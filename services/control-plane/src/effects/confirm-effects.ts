@@ -1,4 +1,5 @@
 import {
+  EFFECT_ACTIONS,
   lastSight,
   placeOfGroup,
   provesGone,
@@ -13,7 +14,7 @@ import type { EciClient } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { laneOfEffect } from '../streams/lanes.ts';
 import type { EachRow } from './each-row.ts';
-import { claimOf, EffectHandler, waitedMs, type Releases } from './held-effect.ts';
+import { claimOf, EffectHandler, LEASE_MS, waitedMs, type Releases } from './held-effect.ts';
 import { loadStates, type LoadedRow } from './loaded-row.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { deleteOnceMore, evidenceOf, missedOf } from '../evidence/missed-group.ts';
@@ -35,6 +36,9 @@ const DELETE_AGAIN_MS = 120_000;
  */
 export class ConfirmEffects extends EffectHandler {
   readonly kind = 'Confirm';
+  readonly action = EFFECT_ACTIONS.Confirm;
+  readonly concurrency = 40;
+  readonly leaseMs = LEASE_MS;
   private readonly parts: EffectParts;
   private readonly releases: Releases;
   private readonly metrics: EffectMetrics;

@@ -1,4 +1,4 @@
-import { attemptInDoubt, type ContainerGroupState } from '#libs/domain';
+import { attemptInDoubt, EFFECT_ACTIONS, type ContainerGroupState } from '#libs/domain';
 import type { FrozenCreate } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { createPurpose, type WrappedKey } from '../keys/stream-vault.ts';
@@ -17,6 +17,9 @@ const TOKEN_LIVES_MS = 30 * 60_000;
  */
 export class CreateEffects extends EffectHandler {
   readonly kind = 'Create';
+  readonly action = EFFECT_ACTIONS.Create;
+  readonly concurrency = 100;
+  readonly leaseMs = UNSENT_LEASE_MS;
   private readonly parts: EffectParts;
   private readonly sender: CreateSender;
   private readonly rows: EachRow;

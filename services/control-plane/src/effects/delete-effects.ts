@@ -1,10 +1,10 @@
-import { notFoundProvesGone, placeOfGroup, wasShown, type ContainerGroupState } from '#libs/domain';
+import { EFFECT_ACTIONS, notFoundProvesGone, placeOfGroup, wasShown, type ContainerGroupState } from '#libs/domain';
 import type { DeleteAnswer } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
 import type { EachRow } from './each-row.ts';
 import { FirstSights } from './first-sights.ts';
-import { claimOf, EffectHandler, waitedMs, type Releases } from './held-effect.ts';
+import { claimOf, EffectHandler, UNSENT_LEASE_MS, waitedMs, type Releases } from './held-effect.ts';
 import { loadStates } from './loaded-row.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
@@ -18,6 +18,9 @@ const TRY_AGAIN_MS = 3_000;
 /** Delete rows: ends groups of stopped pods, and late twins. `data.force` asks for ECI's force delete; it is set on request only. */
 export class DeleteEffects extends EffectHandler {
   readonly kind = 'Delete';
+  readonly action = EFFECT_ACTIONS.Delete;
+  readonly concurrency = 100;
+  readonly leaseMs = UNSENT_LEASE_MS;
   private readonly parts: EffectParts;
   private readonly releases: Releases;
   private readonly metrics: EffectMetrics;

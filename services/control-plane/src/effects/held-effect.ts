@@ -1,4 +1,3 @@
-import type { EffectKind } from '#libs/domain';
 import type { EffectQueue, EffectRow, JsonObject } from '#libs/event-store';
 import { backoffMs, type Backoff, type Random } from '#libs/runtime';
 
@@ -68,9 +67,18 @@ export class Releases {
   }
 }
 
-/** Works on rows of one kind and one lane. */
+/**
+ * Works on rows of one kind; `kind` is its alone. Kinds of one lane are claimed together, so that tenants take turns in it whatever their rows ask
+ * for: their handlers say the same `concurrency` and `leaseMs`.
+ */
 export abstract class EffectHandler {
-  abstract readonly kind: EffectKind;
+  abstract readonly kind: string;
+  /** Of the lanes where its rows wait: the action of the cloud whose quota they share, or the name of a lane without quota. */
+  abstract readonly action: string;
+  /** Rows of one lane in work at the same time. */
+  abstract readonly concurrency: number;
+  /** How long a claim holds, milliseconds: {@link LEASE_MS}, or {@link UNSENT_LEASE_MS} if it is confirmed before anything is sent. */
+  abstract readonly leaseMs: number;
   /**
    * Ends every row: settled with an append, or given back. Throwing gives back those that are still held, after a back-off. `settled` is told
    * each row that is done with, so that its place can be used.

@@ -1,5 +1,6 @@
 import {
   attemptInDoubt,
+  EFFECT_ACTIONS,
   isFinalStatus,
   LISTS_APART_MS,
   placeOf,
@@ -9,7 +10,7 @@ import {
 import type { EciClient, FoundGroup, TagFilter } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { parseStreamId } from '#libs/domain';
-import { CALL_DEADLINE_MS, claimOf, EffectHandler, waitedMs, type Releases } from './held-effect.ts';
+import { CALL_DEADLINE_MS, claimOf, EffectHandler, LEASE_MS, waitedMs, type Releases } from './held-effect.ts';
 import type { EachRow } from './each-row.ts';
 import { listAll } from './list-all.ts';
 import { loadStates } from './loaded-row.ts';
@@ -30,6 +31,9 @@ const APART_MS = LISTS_APART_MS + STEP_MS;
  */
 export class LookUpEffects extends EffectHandler {
   readonly kind = 'LookUp';
+  readonly action = EFFECT_ACTIONS.LookUp;
+  readonly concurrency = 40;
+  readonly leaseMs = LEASE_MS;
   private readonly parts: EffectParts;
   private readonly releases: Releases;
   private readonly metrics: EffectMetrics;

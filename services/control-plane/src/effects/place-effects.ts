@@ -1,5 +1,6 @@
 import {
   choosePlacement,
+  EFFECT_ACTIONS,
   parseStreamId,
   wantsPlacement,
   type ContainerGroupCommand,
@@ -48,6 +49,9 @@ interface ClientOrTrouble {
  */
 export class PlaceEffects extends EffectHandler {
   readonly kind = 'Place';
+  readonly action = EFFECT_ACTIONS.Place;
+  readonly concurrency = 100;
+  readonly leaseMs = UNSENT_LEASE_MS;
   private readonly parts: EffectParts;
   private readonly releases: Releases;
   private readonly views: FleetViews;

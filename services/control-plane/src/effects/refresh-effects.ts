@@ -1,7 +1,7 @@
-import { parseStreamId, wantsPlacement, type ContainerGroupState } from '#libs/domain';
+import { EFFECT_ACTIONS, parseStreamId, wantsPlacement, type ContainerGroupState } from '#libs/domain';
 import type { EffectRow } from '#libs/event-store';
 import type { EachRow } from './each-row.ts';
-import { claimOf, EffectHandler, type Releases } from './held-effect.ts';
+import { claimOf, EffectHandler, LEASE_MS, type Releases } from './held-effect.ts';
 import { loadStates } from './loaded-row.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
@@ -11,6 +11,9 @@ const ASK_AGAIN_MS = 60_000;
 /** Refresh rows: asks agents for the intents of pods whose tokens are too old, or whose secrets are not there. One command for each cluster. */
 export class RefreshEffects extends EffectHandler {
   readonly kind = 'Refresh';
+  readonly action = EFFECT_ACTIONS.Refresh;
+  readonly concurrency = 200;
+  readonly leaseMs = LEASE_MS;
   private readonly parts: EffectParts;
   private readonly releases: Releases;
   private readonly rows: EachRow;

@@ -54,7 +54,6 @@ class NotedOrphans extends Orphans {
 class NoCases extends OrphanCases {
   open = () => Promise.resolve([]);
   overdue = () => Promise.resolve([]);
-  placesAtWork = () => Promise.resolve([]);
 }
 
 /** An inventory of a cloud that lists and reads these groups; `known`: group → stream. */

@@ -78,7 +78,6 @@ class NoOrphans extends Orphans {
 class NoCases extends OrphanCases {
   open = () => Promise.resolve([]);
   overdue = () => Promise.resolve([]);
-  placesAtWork = () => Promise.resolve([]);
 }
 
 /** Somebody sets it. */

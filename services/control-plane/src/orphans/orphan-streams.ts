@@ -1,5 +1,6 @@
 import {
   orphanDecider,
+  REMOVE_ORPHAN_ACTION,
   type OrphanCommand,
   type OrphanEvent,
   type OrphanState,
@@ -13,7 +14,7 @@ import type { StreamKind } from '../streams/stream-kind.ts';
 const orphans: StreamKind<OrphanState, OrphanCommand, OrphanEvent, typeof REMOVE_ORPHAN> = {
   decider: orphanDecider,
   read: orphanEvent,
-  laneOf: (_kind, _key, { facts }) => laneName({ accountId: '', region: '', ...facts, action: 'delete' }),
+  laneOf: (_kind, _key, { facts }) => laneName({ accountId: '', region: '', ...facts, action: REMOVE_ORPHAN_ACTION }),
   // Orphans of a lane share one turn among its clusters, so that removing many keeps no pod's delete waiting.
   tenantOf: () => 'orphans',
 };

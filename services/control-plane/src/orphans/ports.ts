@@ -12,6 +12,4 @@ export abstract class OrphanCases {
   abstract open(place: { readonly accountId: string; readonly region: string }): Promise<readonly OrphanCase[]>;
   /** Those in quarantine, which nobody kept, for longer than this by the database's time; the longest first. */
   abstract overdue(afterMs: number, limit: number): Promise<readonly OrphanId[]>;
-  /** Places with orphans that are being removed. */
-  abstract placesAtWork(): Promise<readonly { readonly accountId: string; readonly region: string }[]>;
 }

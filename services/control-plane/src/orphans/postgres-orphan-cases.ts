@@ -2,12 +2,9 @@ import type { Pool } from 'pg';
 import type { OrphanFacts, OrphanId, OrphanPhase } from '#libs/domain';
 import { OrphanCases, type OrphanCase } from './ports.ts';
 
-interface PlaceRow {
+interface IdRow {
   readonly account_id: string;
   readonly region: string;
-}
-
-interface IdRow extends PlaceRow {
   readonly container_group_id: string;
 }
 
@@ -42,12 +39,5 @@ export class PostgresOrphanCases extends OrphanCases {
       [afterMs, limit],
     );
     return rows.map(idOf);
-  }
-
-  async placesAtWork(): Promise<readonly { accountId: string; region: string }[]> {
-    const { rows } = await this.pool.query<PlaceRow>(
-      `select distinct account_id, region from fleet.orphan_case where ended_at is null and phase = 'removing'`,
-    );
-    return rows.map((row) => ({ accountId: row.account_id, region: row.region }));
   }
 }

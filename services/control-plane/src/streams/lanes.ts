@@ -1,4 +1,4 @@
-import { placeOf, placeOfGroup, type ContainerGroupState, type EffectKind } from '#libs/domain';
+import { EFFECT_ACTIONS, placeOf, placeOfGroup, type ContainerGroupState, type EffectKind } from '#libs/domain';
 
 export type LaneAction = 'create' | 'delete' | 'describe';
 
@@ -22,18 +22,10 @@ export function parseLane(name: string): CloudLane | undefined {
     : undefined;
 }
 
-const ACTIONS: Readonly<Record<Exclude<EffectKind, 'Refresh'>, LaneAction>> = {
-  Place: 'create',
-  Create: 'create',
-  Delete: 'delete',
-  LookUp: 'describe',
-  Confirm: 'describe',
-};
-
-/** The lane of an effect, from the state that it follows from; `key` as the effect's row has it. */
+/** The lane of a container group's effect, from the state that it follows from; `key` as the effect's row has it. */
 export function laneOfEffect(kind: EffectKind, key: string, state: ContainerGroupState): string {
-  if (kind === 'Refresh') return LOCAL_LANE;
-  return laneName({ ...placeOfEffect(kind, key, state), action: ACTIONS[kind] });
+  const action = EFFECT_ACTIONS[kind];
+  return action === LOCAL_LANE ? LOCAL_LANE : laneName({ ...placeOfEffect(kind, key, state), action });
 }
 
 function placeOfEffect(kind: EffectKind, key: string, state: ContainerGroupState) {

@@ -4,50 +4,30 @@ import {
   provesGone,
   READS_APART_MS,
   REMOVE_ORPHAN,
+  REMOVE_ORPHAN_ACTION,
   type OrphanCommand,
   type OrphanId,
   type OrphanState,
   type Vouched,
 } from '#libs/domain';
-import type { DeleteAnswer, EciClient, EciClients, FoundGroup } from '#libs/eci';
-import { isTrouble, type EffectQueue, type EffectRow, type EventStore } from '#libs/event-store';
-import { AsideItems, errorMessage, type AsideItem, type Logger, type Metrics } from '#libs/observability';
-import type { Clock, Ids, LoopStep, Random } from '#libs/runtime';
-import { claimOf, LEASE_MS, Releases, waitedMs } from '../effects/held-effect.ts';
-import type { KnownGroups } from '../evidence/may-see.ts';
+import type { DeleteAnswer, EciClient, FoundGroup } from '#libs/eci';
+import type { EffectRow } from '#libs/event-store';
+import { errorMessage } from '#libs/observability';
+import type { EachRow } from '../effects/each-row.ts';
+import { claimOf, EffectHandler, LEASE_MS, UNSENT_LEASE_MS, waitedMs, type Releases } from '../effects/held-effect.ts';
+import { ACTOR, type EffectParts } from '../effects/ports.ts';
 import { deleteOnceMore, evidenceOf, missedOf } from '../evidence/missed-group.ts';
 import { WitnessedReads } from '../evidence/witnessed-reads.ts';
-import { laneName } from '../streams/lanes.ts';
-import { SetAside } from '../streams/set-aside.ts';
-import type { StreamCommands } from '../streams/stream-commands.ts';
-import { SupervisedLoop } from '../supervised-loop.ts';
 import { streamsOf } from './known-streams.ts';
 import type { OrphanStreams } from './orphan-streams.ts';
-import type { OrphanCases } from './ports.ts';
 
-export interface OrphanWorkerParts {
-  readonly fleet: string;
-  readonly store: EventStore;
-  readonly streams: Pick<StreamCommands, 'loadEach'>;
-  readonly scopes: KnownGroups;
-  readonly queue: EffectQueue;
-  readonly cases: OrphanCases;
+export interface RemoveOrphanParts extends Pick<
+  EffectParts,
+  'fleet' | 'store' | 'streams' | 'scopes' | 'queue' | 'clients' | 'clock' | 'logger' | 'metrics'
+> {
   readonly orphanStreams: OrphanStreams;
-  readonly clients: EciClients;
-  /** Gives the lanes of a place their quota. */
-  readonly configureLanes?: (accountId: string, region: string) => Promise<void>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly ids: Ids;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
 }
 
-type Place = { readonly accountId: string; readonly region: string };
-
-const ACTOR = 'control-plane:effects';
-const POLL_MS = 1_000;
-const AT_ONCE = 20;
 /** A group that still runs so long after its delete was accepted is deleted once more. */
 const DELETE_AGAIN_MS = 120_000;
 /** A group that a direct read does not show is looked at again. */
@@ -55,88 +35,48 @@ const NOT_SEEN_MS = 30_000;
 const BUSY = { baseMs: 1_000, capMs: 30_000 };
 
 /**
- * Removes orphans whose removal was asked for: rows of work beside their streams, claimed with a token of the lane's quota. Just before the call
- * it is checked once more that the group has our tag, is open, and that no stream knows it; a repeat after an unknown outcome is a second delete
- * of the same id, which is harmless. Ends with proof of absence. Any number of replicas may run.
+ * RemoveOrphan rows: remove orphans whose removal was asked for. Just before the call it is checked once more that the group has our tag, is open,
+ * and that no stream knows it; a repeat after an unknown outcome is a second delete of the same id, which is harmless. Ends with proof of absence.
  */
-export class OrphanWorker {
-  private readonly parts: OrphanWorkerParts;
+export class RemoveOrphan extends EffectHandler {
+  readonly kind = REMOVE_ORPHAN;
+  readonly action = REMOVE_ORPHAN_ACTION;
+  readonly concurrency = 100;
+  readonly leaseMs = UNSENT_LEASE_MS;
+  private readonly parts: RemoveOrphanParts;
   private readonly releases: Releases;
-  private readonly loop: SupervisedLoop;
-  private readonly aside: AsideItems;
-  private readonly placesAside: SetAside<Place>;
+  private readonly rows: EachRow;
   private readonly reads: WitnessedReads;
   private readonly removed;
 
-  constructor(parts: OrphanWorkerParts) {
+  constructor(parts: RemoveOrphanParts, tools: { releases: Releases; rows: EachRow }) {
+    super();
     this.parts = parts;
-    this.releases = new Releases(parts.queue, parts.random);
+    this.releases = tools.releases;
+    this.rows = tools.rows;
     this.reads = new WitnessedReads(parts);
     this.removed = parts.metrics.counter('eci_fleet_orphans_removed_total', 'Orphans that were removed on request', [
       'account',
       'region',
     ]);
-    this.aside = new AsideItems({ ...parts, loop: 'orphans' });
-    this.placesAside = new SetAside({ ...parts, loop: 'orphans places' });
-    this.loop = new SupervisedLoop({ ...parts, name: 'orphans', idleMs: POLL_MS, step: () => this.step() });
   }
 
-  start(): void {
-    this.loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.loop.stop();
-  }
-
-  trouble(): string | undefined {
-    return this.loop.trouble();
-  }
-
-  setAside(): readonly AsideItem[] {
-    return [...this.aside.list(), ...this.placesAside.list()];
-  }
-
-  private async step(): Promise<LoopStep> {
-    const { cases, queue, ids, configureLanes } = this.parts;
-    const nameOf = ({ accountId, region }: Place): string => `${accountId}/${region}`;
-    await this.placesAside.each(await cases.placesAtWork(), nameOf, async ({ accountId, region }) => {
-      await configureLanes?.(accountId, region);
-      const lane = laneName({ accountId, region, action: 'delete' });
-      const rows = await queue.claim({
-        lane,
-        kinds: [REMOVE_ORPHAN],
-        max: AT_ONCE,
-        claimId: ids.uuid(),
-        leaseMs: LEASE_MS,
-      });
-      await Promise.all(rows.map((row) => this.work(row)));
+  async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {
+    const loaded = await this.rows.load(rows, settled, async (some) => {
+      const states = await this.parts.orphanStreams.loadMany(some.map(({ streamId }) => streamId));
+      return some.map((row) => [row, states.get(row.streamId) as OrphanState] as const);
     });
-    return 'idle';
+    const states = new Map(loaded);
+    await this.rows.all([...states.keys()], settled, (row) => this.advance(row, states.get(row) as OrphanState));
   }
 
-  private async work(row: EffectRow): Promise<void> {
-    try {
-      await this.advance(row);
-      this.aside.done(row.streamId);
-    } catch (error) {
-      const afterMs = this.releases.pause(row.attempts, BUSY);
-      if (isTrouble(error)) this.parts.logger.warn('could not remove an orphan; trying again', { error });
-      else this.aside.put(row.streamId, error, afterMs);
-      // The call may have gone out: whoever claims the row next is told.
-      await this.later(row, afterMs, false).catch(() => undefined);
-    }
-  }
-
-  private async advance(row: EffectRow): Promise<void> {
-    const { orphanStreams, clients } = this.parts;
+  private async advance(row: EffectRow, state: OrphanState): Promise<void> {
     const id = parseOrphanStreamId(row.streamId);
     if (!id) throw new Error(`${row.streamId} is no stream of an orphan`);
-    const state = await orphanStreams.load(row.streamId);
-    if (state.phase !== 'removing') return await this.settle(row);
-    const client = await clients.for(id.accountId, id.region);
-    if (state.removal?.deleteAcceptedAt === undefined) await this.remove(row, id, state, client);
-    else await this.confirm(row, id, client);
+    if (state.phase !== 'removing') return this.settle(row);
+    const client = await this.parts.clients.for(id.accountId, id.region);
+    if (state.removal?.deleteAcceptedAt === undefined) return this.remove(row, id, state, client);
+    if (await this.isHeld(row)) await this.confirm(row, id, client);
   }
 
   private async remove(row: EffectRow, id: OrphanId, state: OrphanState, client: EciClient): Promise<void> {
@@ -149,8 +89,7 @@ export class OrphanWorker {
     if (seen && isFinalStatus(seen.snapshot.status)) return this.ended(row, id, seen.snapshot.status);
     const closed = seen && (await this.noOrphanAnyMore(id, state, seen));
     if (closed) return this.settle(row, closed);
-    const held = await queue.confirmClaims([row], LEASE_MS);
-    if (held.length === 0) return;
+    if (!(await this.isHeld(row))) return;
     const answer = await this.delete(client, id);
     switch (answer.kind) {
       case 'done':
@@ -253,6 +192,11 @@ export class OrphanWorker {
       return { seen: answer.value.seen.get(id.containerGroupId), vouched: answer.value.vouched };
     await this.later(row, this.releases.pause(row.attempts, BUSY), true);
     return undefined;
+  }
+
+  /** Checks the claim once more before something is sent; from then on it holds for as long as calls take. */
+  private async isHeld(row: EffectRow): Promise<boolean> {
+    return (await this.parts.queue.confirmClaims([row], LEASE_MS)).length > 0;
   }
 
   private delete(client: EciClient, { containerGroupId }: OrphanId): Promise<DeleteAnswer> {
