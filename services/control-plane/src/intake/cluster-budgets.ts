@@ -8,8 +8,12 @@ export interface ClusterBudget {
 export const DEFAULT_CLUSTER_BUDGET: ClusterBudget = { messagesPerSecond: 300, bytesPerSecond: 4 * 1024 * 1024 };
 
 const SAVED_UP_SECONDS = 60;
-/** Share of a cluster's bytes that its inventories may take: with the default, one of 100,000 pods a minute. Agents send one every five minutes. */
-const OF_INVENTORIES = 1 / 16;
+/**
+ * Share of a cluster's bytes that its inventories may take, and how long it is saved up: with the default, one of 150,000 pods, as many as a cluster
+ * of Kubernetes has, in three minutes. Agents send one every five. To read a large part of one keeps everybody else waiting for tens of milliseconds.
+ */
+const OF_INVENTORIES = 1 / 48;
+const INVENTORIES_SAVED_UP_SECONDS = 180;
 /** What a part of an inventory counts beside its bytes: it costs statements, however small it is. */
 const INVENTORY_PART_BYTES = 16_384;
 /** What is older counts as of then: where the broker takes the sender's word for its time, that is all that a made up time gains. */
@@ -65,7 +69,7 @@ export class ClusterBudgets {
     this.buckets = {
       messages: new TokenBuckets(budget.messagesPerSecond),
       bytes: new TokenBuckets(budget.bytesPerSecond),
-      inventories: new TokenBuckets(budget.bytesPerSecond * OF_INVENTORIES),
+      inventories: new TokenBuckets(budget.bytesPerSecond * OF_INVENTORIES, INVENTORIES_SAVED_UP_SECONDS),
     };
   }
 
