@@ -4,7 +4,8 @@ import pg from 'pg';
 import { createPool, PostgresEventStore, BEGINNING } from '#libs/event-store';
 import { SystemClock, SystemRandom } from '#libs/runtime';
 import { createDatabase, migrate, startPostgres } from '#libs/testing';
-import { rebuild as rebuildReadModel } from '../../services/control-plane/src/project/rebuild.ts';
+import { containerGroupTables } from '../../services/control-plane/src/container-groups/container-group-tables.ts';
+import { rebuildBeside } from '../../services/control-plane/src/rebuild/rebuild-beside.ts';
 import { atLeast, rate, ratio, seconds, type Figure } from './figures.ts';
 import { ProcessorTime } from './processor-time.ts';
 import type { Undo } from './rig.ts';
@@ -40,7 +41,7 @@ export async function rebuild(undo: Undo, events: number): Promise<readonly Figu
   let began = performance.now();
   let foldedMs = 0;
   const beforeMs = ownMs();
-  const first = await rebuildReadModel(parts, {
+  const first = await rebuildBeside(containerGroupTables, parts, {
     most: 0,
     progress: (line) => {
       if (line.includes('folded in')) foldedMs = ownMs() - beforeMs + sessionsMs(postgres.process.pid);
@@ -49,9 +50,13 @@ export async function rebuild(undo: Undo, events: number): Promise<readonly Figu
   const whole = performance.now() - began;
   const used = processors.end();
   // The second one meets what the first one made: both must be equal, row by row.
-  const second = await rebuildReadModel(parts, { compareOnly: true });
-  if (second.serving !== second.rebuilt || second.differences.length > 0 || second.rows !== first.streams)
-    throw new Error(`rebuilt twice, and not equal: ${second.serving} and ${second.rebuilt}`);
+  const second = await rebuildBeside(containerGroupTables, parts, { compareOnly: true });
+  if (
+    second.beside?.serving !== second.beside?.rebuilt ||
+    second.differences.length > 0 ||
+    second.rows !== first.streams
+  )
+    throw new Error(`rebuilt twice, and not equal: ${second.beside?.serving} and ${second.beside?.rebuilt}`);
 
   began = performance.now();
   const read = await readAll(new PostgresEventStore(pool));

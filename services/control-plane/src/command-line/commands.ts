@@ -4,7 +4,8 @@ import { auditVerifyCommand } from '../audit/verify-command.ts';
 import { doctorCommand } from '../doctor/doctor-command.ts';
 import { holdCommands } from '../holds/hold-commands.ts';
 import { orphanCommands } from '../orphans/orphan-commands.ts';
-import { rebuildCommand } from '../project/rebuild-command.ts';
+import { PROJECTIONS } from '../projections.ts';
+import { rebuildCommand } from '../rebuild/rebuild-command.ts';
 import type { FleetCommand } from './command.ts';
 
 /** Every command of `npm run fleet`, in the order of its help. */
@@ -12,7 +13,7 @@ export const COMMANDS: readonly FleetCommand[] = [
   doctorCommand,
   ...orphanCommands,
   ...holdCommands,
-  rebuildCommand,
+  rebuildCommand(PROJECTIONS),
   auditVerifyCommand,
   auditKeysCommand,
   auditTokenCommand,

@@ -23,7 +23,8 @@ import {
   succeeded,
   testConfig,
 } from '../../spec/for-specs.ts';
-import { projectionOf } from '../project/read-model-subscription.ts';
+import { PROJECTIONS } from '../projections.ts';
+import { subscriptionOf } from '../project/read-model-subscription.ts';
 import type { ContainerGroupPage } from './list-container-groups.ts';
 
 let database: TestDatabase;
@@ -334,7 +335,8 @@ describe('rebuild', () => {
     const dataSource = await readModelDataSource(database.url, 2).initialize();
     const clock = new SystemClock();
     // A second subscription under the same handler reads from the first event, as a rebuild does.
-    const rebuild = projectionOf(
+    const rebuild = subscriptionOf(
+      PROJECTIONS,
       { pool: admin, dataSource, store, clock, random: new SystemRandom(), ids: new SystemIds() },
       new AsideItems({ loop: 'rebuild', clock, logger: silentLogger, metrics: new Metrics() }),
       'rebuild',

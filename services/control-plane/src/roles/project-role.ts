@@ -1,6 +1,7 @@
 import { AsideItems } from '#libs/observability';
 import type { Parts } from '../parts.ts';
-import { projectionOf } from '../project/read-model-subscription.ts';
+import { subscriptionOf } from '../project/read-model-subscription.ts';
+import { PROJECTIONS } from '../projections.ts';
 import type { RunningRole } from '../running-role.ts';
 import { SupervisedLoop } from '../supervised-loop.ts';
 
@@ -15,11 +16,11 @@ export type ProjectPorts = Pick<
   'pool' | 'dataSource' | 'stored' | 'clock' | 'random' | 'ids' | 'logger' | 'metrics'
 >;
 
-/** Role `project`: from events, as they are stored, to the read model. */
+/** Role `project`: from events, as they are stored, to the rows of every projection. */
 export function projectRole(ports: ProjectPorts): RunningRole {
   const name = 'project';
   const aside = new AsideItems({ ...ports, loop: name });
-  const subscription = projectionOf({ ...ports, store: ports.stored }, aside);
+  const subscription = subscriptionOf(PROJECTIONS, { ...ports, store: ports.stored }, aside);
   const loop = new SupervisedLoop({
     ...ports,
     name,

@@ -8,7 +8,7 @@ import { lifetimesOf } from '../doctor/oracles/o10-cost.ts';
 import { attemptsFollowEachOther } from '../doctor/oracles/o3-one-open.ts';
 import { factsOf, stored } from '../../spec/doctor.ts';
 import { accepted, created, landed, placed, running, story } from '../../spec/for-specs.ts';
-import { shown } from '../project/fold-streams.ts';
+import { shown } from '../container-groups/fold-streams.ts';
 import { podStatusRecord } from '../publish/pod-status.ts';
 import { canHide, HIDING_SCHEMA_VERSION } from './hidden-texts.ts';
 import { domainEvent, EVENT_SCHEMA_VERSION, orphanEvent, stateOf, UnreadableEvent } from './stored-events.ts';

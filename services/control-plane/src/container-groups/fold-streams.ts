@@ -1,21 +1,8 @@
 import { PostgresCatalogue, type JsonObject, type SqlClient } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
-import type { ContainerGroupRecord } from '../container-groups/container-group.entity.ts';
-import { containerGroupRow } from '../container-groups/container-group-row.ts';
-
-/** Rows of streams, and those whose events cannot be folded. */
-export interface Folded {
-  readonly rows: readonly ContainerGroupRecord[];
-  readonly failed: readonly FailedStream[];
-  readonly events: number;
-}
-
-export interface FailedStream {
-  readonly streamId: string;
-  /** Its last event. */
-  readonly version: number;
-  readonly error: string;
-}
+import type { FailedStream, Folded } from '../rebuild/tables-beside.ts';
+import type { ContainerGroupRecord } from './container-group.entity.ts';
+import { containerGroupRow } from './container-group-row.ts';
 
 /** Parts of an accepted intent that no row shows, and that make up most of its bytes; and what is read in their place. */
 const UNSHOWN: JsonObject = { clearPod: {}, spec: {}, digests: {}, tokens: [], ignored: [], hidden: '' };
@@ -24,7 +11,10 @@ const UNSHOWN: JsonObject = { clearPod: {}, spec: {}, digests: {}, tokens: [], i
 export const shown = (data: JsonObject): JsonObject => ({ ...data, ...UNSHOWN });
 
 /** Rows of these streams as of their newest events, with `containerGroupRow`, the one function that makes rows. */
-export async function foldStreams(client: SqlClient, streamIds: readonly string[]): Promise<Folded> {
+export async function foldStreams(
+  client: SqlClient,
+  streamIds: readonly string[],
+): Promise<Folded<ContainerGroupRecord>> {
   const streams = await new PostgresCatalogue(client).abridged(streamIds, {
     type: 'PodIntentAccepted',
     ofType: Object.keys(UNSHOWN),

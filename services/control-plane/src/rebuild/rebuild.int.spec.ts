@@ -21,9 +21,12 @@ import {
   story,
   testConfig,
 } from '../../spec/for-specs.ts';
-import { rebuild, RebuildRunning, RebuildStopped, type RebuildOptions } from './rebuild.ts';
+import { containerGroupProjection } from '../container-groups/container-group-projection.ts';
+import { containerGroupTables } from '../container-groups/container-group-tables.ts';
+import { LIVE, writeRows } from '../container-groups/write-rows.ts';
+import { RebuildStopped, type RebuildOptions } from '../streams/projection.ts';
+import { rebuild, RebuildRunning } from './rebuild.ts';
 import { RebuildReplaced, ShadowTables } from './shadow-tables.ts';
-import { LIVE, writeRows } from './write-rows.ts';
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -52,8 +55,11 @@ afterEach(async () => {
   await database?.drop();
 });
 
-const run = (options: RebuildOptions = {}) =>
-  rebuild({ pool, clock: new SystemClock(), random: new SystemRandom() }, options);
+async function run(options: RebuildOptions = {}) {
+  const parts = { pool, clock: new SystemClock(), random: new SystemRandom() };
+  const [result] = await rebuild([containerGroupProjection], parts, options);
+  return { ...result!, ...result!.beside! };
+}
 
 const idOf = (i: number): string => streamIdOf('c1', `u${i}`);
 const LIFE = (i: number) => [
@@ -229,8 +235,8 @@ describe('a rebuild of the read model', () => {
   it('writes nothing more once a later one has begun', async () => {
     await livesOf(0, 3);
     await projected(3);
-    const paused = await ShadowTables.begin(pool);
-    const later = await ShadowTables.begin(pool);
+    const paused = await ShadowTables.begin(containerGroupTables, pool);
+    const later = await ShadowTables.begin(containerGroupTables, pool);
     await expect(paused.fill([idOf(0)])).rejects.toBeInstanceOf(RebuildReplaced);
     await expect(paused.catchUp()).rejects.toBeInstanceOf(RebuildReplaced);
     await paused.drop();

@@ -1,11 +1,16 @@
 import { parseArgs } from 'node:util';
+import { Given, readSections } from '#libs/configuration';
 import { createPool } from '#libs/event-store';
 import { notGiven, SystemClock, SystemRandom, WrongUsage } from '#libs/runtime';
 import type { FleetCommand } from '../command-line/command.ts';
-import { readConfig } from '../config.ts';
-import { rebuild, type Rebuilt } from './rebuild.ts';
+import { database } from '../config/database.ts';
+import type { Projection, Rebuilt } from '../streams/projection.ts';
+import { rebuild } from './rebuild.ts';
 
-const HELP = `Makes the read model of container groups anew from the events, beside the one that serves, and swaps them.
+const helpOf = (
+  projections: readonly Projection[],
+): string => `Makes the tables anew that are kept of events and of nothing else, while they serve, and says what differed:
+${projections.map(({ name }) => name).join(', ')}.
 
   npm run fleet -- rebuild [--compare-only] [--workers N] [--differences N]
 
@@ -17,44 +22,53 @@ Readers and writers go on meanwhile. Ctrl-C leaves everything as it is; so does 
 
 Exit code: 0 = both were equal (and the new one serves), 1 = they differed (the new one serves, unless --compare-only) or it failed, 2 = wrong usage.`;
 
-export const rebuildCommand: FleetCommand = {
+const TAKEN = {
+  beside: 'The rebuilt tables serve now.',
+  inPlace: 'Rows that differed were written anew.',
+} as const;
+const COMPARED = {
+  beside: 'Compared only: the tables that served before serve on, the rebuilt ones are dropped.',
+  inPlace: 'Compared only: the rows are as they were.',
+} as const;
+
+export const rebuildCommand = (projections: readonly Projection[]): FleetCommand => ({
   name: 'rebuild',
-  summary: 'make the read model anew from the events while it serves, and say what differed',
-  help: HELP,
+  summary: 'make the read models anew from the events while they serve, and say what differed',
+  help: helpOf(projections),
   async run(args, { environment, print, complain, signal }) {
     const { compareOnly, workers, most } = readArguments(args);
-    const config = readConfig(environment, { needsKafka: false });
-    const pool = createPool(config.databaseUrl, { max: workers + 4, applicationName: 'eci-fleet rebuild' });
+    const { databaseUrl } = readSections([database], new Given(environment));
+    const pool = createPool(databaseUrl, { max: workers + 4, applicationName: 'eci-fleet rebuild' });
     try {
-      const result = await rebuild(
+      const results = await rebuild(
+        projections,
         { pool, clock: new SystemClock(), random: new SystemRandom() },
         { compareOnly, workers, most, progress: complain, signal },
       );
-      report(result, print);
-      return result.differences.length + result.failed.length === 0 ? 0 : 1;
+      results.forEach((result, index) => report(projections[index]!.name, result, print));
+      return results.every(({ differences, failed }) => differences.length + failed.length === 0) ? 0 : 1;
     } finally {
       await pool.end();
     }
   },
-};
+});
 
-function report(result: Rebuilt, print: (line: string) => void): void {
-  const { transactionId, position } = result.place;
-  for (const { streamId, what } of result.differences) print(streamId === undefined ? what : `${streamId}: ${what}`);
-  if (result.more) print('… and more');
-  for (const streamId of result.failed)
+function report(name: string, result: Rebuilt, print: (line: string) => void): void {
+  const { differences, more, failed, rows, moving, beside } = result;
+  for (const { streamId, what } of differences) print(streamId === undefined ? what : `${streamId}: ${what}`);
+  if (more) print('… and more');
+  for (const streamId of failed)
     print(
       `${streamId}: its events cannot be folded; it keeps the row it had and is parked for the subscription project`,
     );
+  const where = beside
+    ? ` at transaction ${beside.place.transactionId}, position ${beside.place.position}: serving ${beside.serving}, rebuilt ${beside.rebuilt}`
+    : ', each compared with the events of its stream';
   print(
-    `${result.rows} rows at transaction ${transactionId}, position ${position}: serving ${result.serving}, rebuilt ${result.rebuilt}` +
-      (result.moving > 0 ? ` (${result.moving} rows that moved on meanwhile compared one by one)` : ''),
+    `${name}: ${rows} rows${where}` +
+      (moving > 0 ? ` (${moving} rows that moved on meanwhile compared one by one)` : ''),
   );
-  print(
-    result.taken
-      ? 'The rebuilt tables serve now.'
-      : 'Compared only: the tables that served before serve on, the rebuilt ones are dropped.',
-  );
+  print(result.taken ? TAKEN[beside ? 'beside' : 'inPlace'] : COMPARED[beside ? 'beside' : 'inPlace']);
 }
 
 function readArguments(args: readonly string[]): {

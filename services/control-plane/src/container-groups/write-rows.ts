@@ -1,6 +1,6 @@
 import type { SqlClient } from '#libs/event-store';
-import type { ContainerGroupRecord } from '../container-groups/container-group.entity.ts';
-import { ROW_COLUMNS } from '../container-groups/row-columns.ts';
+import type { ContainerGroupRecord } from './container-group.entity.ts';
+import { ROW_COLUMNS } from './row-columns.ts';
 
 /** The tables of the read model, or those that are filled to take their place. */
 export interface RowTables {

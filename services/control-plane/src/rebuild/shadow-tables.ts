@@ -2,9 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
 import { asSqlClient, PostgresCatalogue, type Cursor } from '#libs/event-store';
 import { inTransaction } from '../transaction.ts';
-import { containerGroupStreams } from '../streams/stored-events.ts';
-import { foldStreams, type FailedStream } from './fold-streams.ts';
-import { fillRows, SHADOW, writeRows } from './write-rows.ts';
+import type { FailedStream, TablesBeside } from './tables-beside.ts';
 
 /** Another rebuild has begun: this one writes nothing more. */
 export class RebuildReplaced extends Error {
@@ -37,22 +35,24 @@ export class ShadowTables {
   /** Streams that could not be folded: their rows are taken over as they serve now. */
   readonly failed = new Map<string, FailedStream>();
   place: Cursor;
+  private readonly tables: TablesBeside;
   private readonly pool: Pool;
 
-  private constructor(pool: Pool, id: string, place: Cursor) {
+  private constructor(tables: TablesBeside, pool: Pool, id: string, place: Cursor) {
+    this.tables = tables;
     this.pool = pool;
     this.id = id;
     this.place = place;
   }
 
   /** Empty tables, standing where the reader of the read model stands; whatever an earlier rebuild left is dropped. */
-  static async begin(pool: Pool): Promise<ShadowTables> {
+  static async begin(tables: TablesBeside, pool: Pool): Promise<ShadowTables> {
     const id = randomUUID();
     const { rows } = await pool.query<CursorRow>(
       `select generation, last_transaction_id::text as transaction_id, last_position::text as position from fleet.begin_rebuild($1)`,
       [id],
     );
-    return new ShadowTables(pool, id, cursorOf(rows[0]!));
+    return new ShadowTables(tables, pool, id, cursorOf(rows[0]!));
   }
 
   /** Streams opened after `after` and not after `until`, in the order of their opening: rows written in this order grow lists at their end. */
@@ -62,19 +62,18 @@ export class ShadowTables {
     limit: number,
   ): Promise<{ readonly streamIds: readonly string[]; readonly last: Cursor | undefined }> {
     const opened = await new PostgresCatalogue(asSqlClient(this.pool)).between(after, until, limit, 'opening');
-    return { streamIds: containerGroupStreams(opened), last: opened.at(-1)?.cursor };
+    return { streamIds: this.tables.ownOf(opened), last: opened.at(-1)?.cursor };
   }
 
   /** Writes the rows of streams that have none here yet; one transaction. Returns how many events they have. */
   async fill(streamIds: readonly string[]): Promise<number> {
-    const client = { query: async (text: string, values?: unknown[]) => (await this.pool.query(text, values)).rows };
-    const { rows, failed, events } = await foldStreams(client, streamIds);
+    const { rows, failed, events } = await this.tables.fold(asSqlClient(this.pool), streamIds);
     for (const stream of failed) this.failed.set(stream.streamId, stream);
-    await this.write((connection) => fillRows(asSqlClient(connection), SHADOW, rows));
+    await this.write((connection) => this.tables.fill(asSqlClient(connection), rows));
     return events;
   }
 
-  /** Brings the shadow to where the reader of the read model stands now; answers the events that were between. */
+  /** Brings the shadow to where the reader of the read model stands now; returns the events that were between. */
   async catchUp(): Promise<number> {
     const until = await new PostgresCatalogue(asSqlClient(this.pool)).progressOf('project');
     if (!until) return 0;
@@ -115,28 +114,10 @@ export class ShadowTables {
     await this.pool.query('select fleet.analyze_shadow()');
   }
 
-  /** Counts what was filled; nobody else writes here, so that reading and writing may be two steps and the second a short one. */
+  /** Counts what was filled, anew; nobody else writes here, so that reading and writing may be two steps and the second a short one. */
   async count(): Promise<void> {
-    const { rows } = await this.pool.query<{ cluster_id: string; life: string; zone: string; groups: string }>(
-      `select cluster_id, life, coalesce(zone, '') as zone, count(*) as groups from ${SHADOW.groups} group by 1, 2, 3`,
-    );
-    await this.write((connection) =>
-      connection.query(
-        `insert into ${SHADOW.counts} (cluster_id, life, zone, groups) select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])`,
-        [
-          rows.map((row) => row.cluster_id),
-          rows.map((row) => row.life),
-          rows.map((row) => row.zone),
-          rows.map((row) => row.groups),
-        ],
-      ),
-    );
-  }
-
-  /** Counts anew, after rows were put in by other means. */
-  async recount(): Promise<void> {
-    await this.write((connection) => connection.query(`delete from ${SHADOW.counts}`));
-    await this.count();
+    const writeCounts = await this.tables.count(asSqlClient(this.pool));
+    await this.write((connection) => writeCounts(asSqlClient(connection)));
   }
 
   async drop(): Promise<void> {
@@ -146,7 +127,7 @@ export class ShadowTables {
   private async step(connection: PoolClient, until: Cursor): Promise<number> {
     const events = await new PostgresCatalogue(asSqlClient(connection)).between(this.place, until, CATCH_UP_EVENTS);
     const to = events.length < CATCH_UP_EVENTS ? until : events.at(-1)!.cursor;
-    const streamIds = containerGroupStreams(events);
+    const streamIds = this.tables.ownOf(events);
     for (let start = 0; start < streamIds.length; start += STREAMS)
       await this.fold(connection, streamIds.slice(start, start + STREAMS));
     await connection.query('select fleet.move_rebuild($1, $2::text::xid8, $3)', [
@@ -160,10 +141,10 @@ export class ShadowTables {
 
   private async fold(connection: PoolClient, streamIds: readonly string[]): Promise<void> {
     const client = asSqlClient(connection);
-    const { rows, failed } = await foldStreams(client, streamIds);
-    for (const row of rows) this.failed.delete(row.streamId);
+    const { rows, failed } = await this.tables.fold(client, streamIds);
+    for (const streamId of streamIds) this.failed.delete(streamId);
     for (const stream of failed) this.failed.set(stream.streamId, stream);
-    await writeRows(client, SHADOW, rows);
+    await this.tables.write(client, rows);
   }
 
   /** One transaction; the place goes back when it is undone. */

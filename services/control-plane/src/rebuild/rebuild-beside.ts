@@ -1,12 +1,12 @@
 import type { Pool, PoolClient } from 'pg';
 import { asSqlClient, checkpointTransaction, PostgresCatalogue, type Cursor } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
-import type { Clock, Random } from '#libs/runtime';
+import type { Clock } from '#libs/runtime';
+import { refuseStopped, type RebuildOptions, type RebuildParts, type Rebuilt } from '../streams/projection.ts';
 import { compareTables, type Comparison } from './compare-tables.ts';
 import { RebuildReplaced, ShadowTables } from './shadow-tables.ts';
+import type { TablesBeside } from './tables-beside.ts';
 
-/** Any number that no other program uses as an advisory lock in this database. */
-const LOCK = 727_340_150;
 /** Streams of one transaction: a few tenths of a second. */
 const STREAMS = 1_000;
 /** Events that may be caught up while the tables are locked. */
@@ -17,74 +17,20 @@ const SWAP_TRIES = 400;
 /** Smaller tables are indexed after they were filled; a large one grows with its indexes, for making one of them would stall readers of the log. */
 const INDEX_FIRST_FROM = 250_000;
 
-/** A rebuild runs already; its holder is named. */
-export class RebuildRunning extends Error {
-  override readonly name = 'RebuildRunning';
-}
-
-export interface RebuildOptions {
-  /** Leave the tables that serve as they are; default false. */
-  readonly compareOnly?: boolean;
-  /** Connections that fill at once; default 2. */
-  readonly workers?: number;
-  /** Streams from which the new table grows with its indexes instead of getting them afterwards; default 250,000. */
-  readonly indexFirstFrom?: number;
-  /** Differences listed at most; default 100. */
-  readonly most?: number;
-  readonly progress?: (line: string) => void;
-  readonly signal?: AbortSignal;
-}
-
-export interface RebuildParts {
-  readonly pool: Pool;
-  readonly clock: Clock;
-  readonly random: Random;
-}
-
-export interface Rebuilt extends Comparison {
-  readonly streams: number;
-  readonly events: number;
-  readonly seconds: number;
-  /** Where both stood when they were compared. */
-  readonly place: Cursor;
-  /** The rebuilt tables serve now. */
-  readonly taken: boolean;
-  /** Streams that could not be folded: their old rows, if any, were kept, and they are parked for the reader of the read model. */
-  readonly failed: readonly string[];
-}
-
-/** Stopped by the operator; nothing was changed. */
-export class RebuildStopped extends Error {
-  override readonly name = 'RebuildStopped';
-
-  constructor() {
-    super('stopped; the tables that serve are as they were');
-  }
-}
-
 /**
- * Makes the read model anew from the events beside the one that serves, compares both at one place of the log, and swaps them in one short
- * transaction. Readers and the role `project` of other processes go on throughout. A crash leaves the tables that serve; what is left of the
- * shadow is dropped by the next run. Throws {@link RebuildRunning} when one runs, {@link RebuildReplaced} when another took over.
+ * Makes tables anew from the events beside those that serve, compares both at one place of the log, and swaps them in one short transaction.
+ * Readers and the role `project` of other processes go on throughout. A crash leaves the tables that serve; what is left of the shadow is
+ * dropped by the next run. Throws {@link RebuildReplaced} when another took over, {@link RebuildStopped}.
  */
-export async function rebuild(parts: RebuildParts, options: RebuildOptions = {}): Promise<Rebuilt> {
-  const { pool } = parts;
-  const turn = await pool.connect();
-  try {
-    await takeTurn(turn);
-    return await run(parts, options);
-  } finally {
-    // The server notices the end of a session a moment later: given back here, the next rebuild may begin at once.
-    await turn.query('select pg_advisory_unlock_all()').catch(() => undefined);
-    turn.release(true);
-  }
-}
-
-async function run(parts: RebuildParts, options: RebuildOptions): Promise<Rebuilt> {
+export async function rebuildBeside(
+  tables: TablesBeside,
+  parts: RebuildParts,
+  options: RebuildOptions,
+): Promise<Rebuilt> {
   const { pool, clock } = parts;
   const { progress = () => undefined, compareOnly = false, most = 100, signal } = options;
   const beganAt = clock.now();
-  const shadow = await ShadowTables.begin(pool);
+  const shadow = await ShadowTables.begin(tables, pool);
   try {
     const large =
       (await new PostgresCatalogue(asSqlClient(pool)).estimateStreams()) >=
@@ -101,33 +47,22 @@ async function run(parts: RebuildParts, options: RebuildOptions): Promise<Rebuil
     await shadow.catchUp();
     refuseStopped(signal);
 
-    const { comparison, place } = await compareAtOnePlace(parts, shadow, most);
+    const { comparison, place } = await compareAtOnePlace(tables, parts, shadow, most);
     await shadow.refold(comparison.behind);
     const failed = [...shadow.failed.keys()];
-    const result = { ...comparison, streams, events, seconds, place, failed };
+    const { serving, rebuilt, behind: _, ...compared } = comparison;
+    const result = { ...compared, streams, events, seconds, failed, beside: { place, serving, rebuilt } };
     if (compareOnly) {
       await shadow.drop();
       return { ...result, taken: false };
     }
-    await keepFailed(pool, shadow);
-    await swap(parts, shadow, signal);
+    await keepFailed(tables, pool, shadow);
+    await swap(parts, shadow, options);
     return { ...result, taken: true };
   } catch (error) {
     if (!(error instanceof RebuildReplaced)) await shadow.drop().catch(() => undefined);
     throw error;
   }
-}
-
-async function takeTurn(turn: PoolClient): Promise<void> {
-  const { rows } = await turn.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [LOCK]);
-  if (rows[0]?.mine === true) return;
-  const { rows: holders } = await turn.query<{ pid: number }>(
-    `select pid from pg_locks where locktype = 'advisory' and classid = 0 and objid = $1 and granted and database = (select oid from pg_database where datname = current_database())`,
-    [LOCK],
-  );
-  throw new RebuildRunning(
-    `a rebuild runs already${holders[0] ? ` (PostgreSQL session ${holders[0].pid})` : ''}: wait for it, or end that session with select pg_terminate_backend(pid)`,
-  );
 }
 
 /** Reads streams in the order of their opening and writes their rows, several transactions at a time; progress once in five seconds. */
@@ -172,6 +107,7 @@ async function fill(
 
 /** Holds the reader of the read model for the moment in which the shadow reaches it and a snapshot is taken of both; compares in the snapshot. */
 async function compareAtOnePlace(
+  tables: TablesBeside,
   { pool }: RebuildParts,
   shadow: ShadowTables,
   most: number,
@@ -190,7 +126,7 @@ async function compareAtOnePlace(
     const waiting = await checkpointTransaction('project', asSqlClient(reader)).parked();
     await holder.query('rollback');
     const parked = new Set([...waiting, ...shadow.failed.keys()]);
-    const comparison = await compareTables(reader, { parked, most });
+    const comparison = await compareTables(tables, reader, { parked, most });
     await reader.query('rollback');
     await reader.query('reset transaction_timeout');
     broken = false;
@@ -202,23 +138,27 @@ async function compareAtOnePlace(
 }
 
 /** What cannot be folded keeps the row it has, and is parked where people see it. */
-async function keepFailed(pool: Pool, shadow: ShadowTables): Promise<void> {
+async function keepFailed(tables: TablesBeside, pool: Pool, shadow: ShadowTables): Promise<void> {
   for (const { streamId, version, error } of shadow.failed.values()) {
     await pool.query(
-      `insert into fleet.container_group_shadow select * from fleet.container_group where stream_id = $1 on conflict do nothing`,
+      `insert into ${tables.made} select * from ${tables.serving} where stream_id = $1 on conflict do nothing`,
       [streamId],
     );
     await checkpointTransaction('project', asSqlClient(pool)).park({ streamId, version }, error);
   }
-  if (shadow.failed.size > 0) await shadow.recount();
+  if (shadow.failed.size > 0) await shadow.count();
 }
 
 /** The shadow takes over once it can have both locks within a moment and little is left to catch up; else it lets everybody go on and tries again. */
-async function swap({ pool, clock, random }: RebuildParts, shadow: ShadowTables, signal?: AbortSignal): Promise<void> {
+async function swap(
+  { pool, clock, random }: RebuildParts,
+  shadow: ShadowTables,
+  { signal, parked = new Set() }: RebuildOptions,
+): Promise<void> {
   for (let tries = 1; ; tries++) {
     refuseStopped(signal);
     await shadow.catchUp();
-    if (await trySwap(pool, shadow)) return;
+    if (await trySwap(pool, shadow, parked)) return;
     if (tries === SWAP_TRIES)
       throw new Error(
         `the tables were never free for ${LOCK_WAIT_MS} ms in ${tries} tries: look for long transactions`,
@@ -227,7 +167,7 @@ async function swap({ pool, clock, random }: RebuildParts, shadow: ShadowTables,
   }
 }
 
-async function trySwap(pool: Pool, shadow: ShadowTables): Promise<boolean> {
+async function trySwap(pool: Pool, shadow: ShadowTables, parked: ReadonlySet<string>): Promise<boolean> {
   const connection = await pool.connect();
   const before = shadow.place;
   let broken: Error | undefined;
@@ -248,7 +188,8 @@ async function trySwap(pool: Pool, shadow: ShadowTables): Promise<boolean> {
     }
     // Whatever waited for a replay has been folded with its stream; what cannot be folded waits on.
     const reader = checkpointTransaction('project', asSqlClient(connection));
-    await reader.endReplay([...(await reader.parked())].filter((streamId) => !shadow.failed.has(streamId)));
+    const waiting = [...(await reader.parked())];
+    await reader.endReplay(waiting.filter((streamId) => !shadow.failed.has(streamId) && !parked.has(streamId)));
     await connection.query('select fleet.take_rebuild($1)', [shadow.id]);
     await connection.query('commit');
     return true;
@@ -265,8 +206,4 @@ async function trySwap(pool: Pool, shadow: ShadowTables): Promise<boolean> {
   } finally {
     connection.release(broken);
   }
-}
-
-function refuseStopped(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new RebuildStopped();
 }
