@@ -5,6 +5,7 @@ import { SeededRandom } from '#libs/runtime';
 import { eventually } from '#libs/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { examine, type Examination } from '../../services/control-plane/src/doctor/examine.ts';
+import { PROJECTIONS } from '../../services/control-plane/src/projections.ts';
 import type { OracleId } from '../../services/control-plane/src/doctor/finding.ts';
 import { DEMO_CREDENTIAL } from '../../services/eci-simulator/src/simulator.ts';
 import { LoopsRig } from './loops-rig.ts';
@@ -27,6 +28,7 @@ const look = (only = ONLY, pool = rig.pool): Promise<Examination> =>
       clock: rig.clock,
       random: new SeededRandom(1),
       canaries: { values: [{ name: 'the AccessKey secret', value: DEMO_CREDENTIAL.accessKeySecret }] },
+      projections: PROJECTIONS,
     },
     { only, quietMs: 100 },
   );

@@ -24,6 +24,8 @@ export { PostgresGateQueue, type GateState } from './postgres-gate-queue.ts';
 export { PostgresTimerQueue } from './postgres-timer-queue.ts';
 export { Catalogue, type AbridgedEvent, type EventPlace, type LeftOut } from './catalogue.ts';
 export { PostgresCatalogue } from './postgres-catalogue.ts';
+export { eventsOfTypes, holdStreams, type TimedEvent } from './held-streams.ts';
+export { EventStoreAround } from './store-around.ts';
 export { CheckpointMoved, Checkpoints, type CheckpointTransaction, type ParkedStream } from './checkpoints.ts';
 export { checkpointTransaction, PostgresCheckpoints } from './postgres-checkpoints.ts';
 export { Subscription, type SubscriptionOptions } from './subscription.ts';

@@ -6,6 +6,7 @@ import {
   PostgresEventStore,
   PostgresGateQueue,
   PostgresTimerQueue,
+  PostgresTransactions,
   WakeUp,
 } from '#libs/event-store';
 import { AlibabaEciClients, type EciClients } from '#libs/eci';
@@ -72,6 +73,8 @@ import { AccessTokens } from './sessions/access-tokens.ts';
 import { AgentJoin } from './sessions/join.ts';
 import { AgentSessions } from './sessions/session.ts';
 import { StrangersLimit } from './sessions/strangers-limit.ts';
+import { PROJECTIONS } from './projections.ts';
+import { PromptEventStore } from './streams/prompt-store.ts';
 import { HidingEventStore } from './streams/hiding-store.ts';
 import { StreamCommands } from './streams/stream-commands.ts';
 import { databaseMayCome, waitFor } from './wait-for.ts';
@@ -164,7 +167,12 @@ export async function startControlPlane(
 
     const masterKey = new MasterKey(config.masterKey);
     const hides = await hidesTexts(config.displayKeys.setting, pool);
-    const stored = new MeasuredEventStore(postgresStore, metrics);
+    const stored = new PromptEventStore({
+      inner: new MeasuredEventStore(postgresStore, metrics),
+      projections: PROJECTIONS,
+      transactions: new PostgresTransactions(pool),
+      logger,
+    });
     const store = new HidingEventStore({
       inner: stored,
       vault: new StreamVault(masterKey, 'display-key'),

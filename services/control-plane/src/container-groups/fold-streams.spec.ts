@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { containerGroupRow } from './container-group-row.ts';
-import { accepted, created, gone, landed, placed, running, stopRequested, story, succeeded } from '../../spec/for-specs.ts';
+import {
+  accepted,
+  created,
+  gone,
+  landed,
+  placed,
+  running,
+  stopRequested,
+  story,
+  succeeded,
+} from '../../spec/for-specs.ts';
 import { shown } from './fold-streams.ts';
 
 const LIVES = {

@@ -8,6 +8,7 @@ import { AccountEndpoints } from '../accounts/account-endpoints.ts';
 import { Credentials } from '../accounts/credentials.ts';
 import type { CommandContext, FleetCommand } from '../command-line/command.ts';
 import { readConfig, type ControlPlaneConfig } from '../config.ts';
+import { PROJECTIONS } from '../projections.ts';
 import { canariesOf } from './canaries.ts';
 import { accountsOf } from './gather-accounts.ts';
 import { examine, type Examination } from './examine.ts';
@@ -75,6 +76,7 @@ async function examineFleet(
       clock,
       random,
       canaries: canariesOf(config),
+      projections: PROJECTIONS,
       accounts: () => accountsOf(accounts),
       chain: (stopping?: AbortSignal) => verifyChain(config, clock.now(), stopping),
       quotas: (clusters: Parameters<typeof quotasAtKafka>[1]) => quotasAtKafka(config, clusters, { clock, random }),

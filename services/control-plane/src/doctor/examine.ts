@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { EciClients } from '#libs/eci';
-import { isTrouble } from '#libs/event-store';
+import { asSqlClient, isTrouble } from '#libs/event-store';
 import type { Clock, Random } from '#libs/runtime';
 import type { AccountFacts, CloudList, ClusterFacts, StreamFacts } from './facts.ts';
 import { failedCheck, keyOf, ORACLE_IDS, type Finding, type OracleId, type Where } from './finding.ts';
@@ -22,13 +22,15 @@ import { cloudKnowsTheLifetimes, ledgerEqualsLifetimes } from './oracles/o10-cos
 import { cloudAndStreamsAgree, isOpen, streamOfTags, whyNoEvidence, type CloudFacts } from './oracles/o2-cloud.ts';
 import { attemptsFollowEachOther, oneOpenGroupEach } from './oracles/o3-one-open.ts';
 import { streamIsDenseAndUnchanged } from './oracles/o4-streams.ts';
-import { readModelIsWhole, rowEqualsItsEvents } from './oracles/o5-read-models.ts';
+import { readModelIsWhole, rowEqualsItsEvents, rowsEqualTheirEvents } from './oracles/o5-read-models.ts';
 import { callsStayWithinQuota, slowedLanes } from './oracles/o6-quota.ts';
 import { streamHoldsNoSecret, type Canaries } from './oracles/o7-secrets.ts';
 import { causesComeFirst } from './oracles/o8-causes.ts';
 import { inventoriesAndStreamsAgree, readersKeepUp, whySilent } from './oracles/o9-inventories.ts';
 import { clustersStayWithinBudget } from './oracles/o14-senders.ts';
 import type { QuotaReport } from './quotas-at-kafka.ts';
+import { inSnapshot } from './snapshot.ts';
+import type { Projection } from '../streams/projection.ts';
 import { Survey } from './survey.ts';
 import type { ChainReport } from './verify-chain.ts';
 
@@ -42,6 +44,8 @@ export interface Patient {
   readonly random: Random;
   /** Secrets of this fleet's own configuration, looked for where they should not be. */
   readonly canaries: Canaries;
+  /** What is kept of events in tables. */
+  readonly projections: readonly Projection[];
   /** Verifies the chain of seals over the log; absent: only digests are checked. */
   readonly chain?: (signal?: AbortSignal) => Promise<ChainReport>;
   /** What Kafka lets the agents of these clusters write; absent: only the budgets of intake are looked at. */
@@ -195,6 +199,12 @@ async function look(
     await check('O5', async () => {
       findings.push(...readModelIsWhole(await readModelFacts(pool)));
       looked.push({ oracle: 'O5', at: 'rows without streams, and the counts of the live view' });
+      for (const { name, differences } of patient.projections) {
+        if (!differences) continue;
+        const found = await inSnapshot(pool, (client) => differences(asSqlClient(client)));
+        findings.push(...rowsEqualTheirEvents(name, found));
+        looked.push({ oracle: 'O5', at: `rows of ${name}` });
+      }
     });
   if (has('O6'))
     await check('O6', async () => {

@@ -1,8 +1,9 @@
+import { Given, readSections } from '#libs/configuration';
 import { createPool } from '#libs/event-store';
 import { notGiven, SystemClock, WrongUsage } from '#libs/runtime';
 import { agoText, argumentsOf, operatorOf, table } from '../command-line/arguments.ts';
 import type { CommandContext, FleetCommand } from '../command-line/command.ts';
-import { readConfig } from '../config.ts';
+import { database } from '../config/database.ts';
 import { HoldDesk } from './hold-desk.ts';
 import { HoldReader } from './hold-reader.ts';
 
@@ -39,8 +40,8 @@ interface Desk {
 }
 
 async function withDesk<T>({ environment }: CommandContext, work: (desk: Desk) => Promise<T>): Promise<T> {
-  const config = readConfig(environment, { needsKafka: false });
-  const pool = createPool(config.databaseUrl, { max: 2, applicationName: 'eci-fleet holds' });
+  const { databaseUrl } = readSections([database], new Given(environment));
+  const pool = createPool(databaseUrl, { max: 2, applicationName: 'eci-fleet holds' });
   try {
     return await work({ reader: new HoldReader(pool), desk: new HoldDesk(pool) });
   } finally {

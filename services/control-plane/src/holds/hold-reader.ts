@@ -36,7 +36,7 @@ interface StopRow {
   readonly wanted: 'release' | 'deny' | null;
 }
 
-/** Reads holds for people. The rows are kept with the events, so nothing lags. */
+/** Reads holds for people. Rows of held stops are written beside each append, so that who decided reads his decision. */
 export class HoldReader {
   private readonly pool: Pool;
 

@@ -1,15 +1,18 @@
-import { durationMs } from '#libs/configuration';
+import { durationMs, Given, readSections } from '#libs/configuration';
 import { sumOfCosts } from '#libs/domain';
-import { createPool, PostgresEventStore } from '#libs/event-store';
+import { createPool, PostgresEventStore, PostgresTransactions } from '#libs/event-store';
 import { notGiven, SystemClock, SystemIds, WrongUsage } from '#libs/runtime';
 import { agoText, argumentsOf, operatorOf, table } from '../command-line/arguments.ts';
 import type { CommandContext, FleetCommand } from '../command-line/command.ts';
-import { readConfig } from '../config.ts';
+import { database } from '../config/database.ts';
 import { entityTag } from '../http/etag.ts';
 import { Problem } from '../http/problem.ts';
 import { OrphanDecisions } from './decide-orphan.ts';
+import { PromptEventStore } from '../streams/prompt-store.ts';
+import { orphanCaseProjection } from './orphan-case-projection.ts';
 import { OrphanReader } from './orphan-reader.ts';
 import { OrphanStreams } from './orphan-streams.ts';
+import { orphans } from './variables.ts';
 import { ORPHAN_STATES, type OrphanFilter, type OrphanView, type OrphanViewState } from './orphan-view.ts';
 
 const LIST_HELP = `Lists container groups in the cloud that carry this fleet's tag and belong to no stream, with what they cost in an hour.
@@ -48,12 +51,16 @@ interface Desk {
 
 /** What the commands work with, on the control plane's own database. */
 async function withDesk<T>({ environment }: CommandContext, work: (desk: Desk) => Promise<T>): Promise<T> {
-  const config = readConfig(environment, { needsKafka: false });
-  const pool = createPool(config.databaseUrl, { max: 2, applicationName: 'eci-fleet orphans' });
+  const { databaseUrl, prices } = readSections([database, orphans], new Given(environment));
+  const pool = createPool(databaseUrl, { max: 2, applicationName: 'eci-fleet orphans' });
   try {
-    const reader = new OrphanReader({ pool, prices: config.prices });
+    const reader = new OrphanReader({ pool, prices });
     const streams = new OrphanStreams({
-      store: new PostgresEventStore(pool),
+      store: new PromptEventStore({
+        inner: new PostgresEventStore(pool),
+        projections: [orphanCaseProjection],
+        transactions: new PostgresTransactions(pool),
+      }),
       clock: new SystemClock(),
       ids: new SystemIds(),
     });

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../command-line/commands.ts';
 import { runCommand } from '../command-line/run-command.ts';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
-import { call, callOnState, newMessaging, MASTER_KEY, newTokenKey, testConfig } from '../../spec/for-specs.ts';
+import { call, callOnState, newMessaging, testConfig } from '../../spec/for-specs.ts';
 import { PostgresOrphans } from '../observe/postgres-orphans.ts';
 import { PostgresHeldStops } from '../holds/postgres-held-stops.ts';
 import { OrphanStreams } from './orphan-streams.ts';
@@ -76,12 +76,8 @@ beforeAll(async () => {
   store = new PostgresEventStore(pool);
   messaging = newMessaging();
   plane = await startControlPlane(await testConfig(database.url, { FLEET_ROLES: 'api' }), { messaging });
-  environment = {
-    DATABASE_URL: database.url,
-    FLEET_MASTER_KEY: MASTER_KEY,
-    FLEET_TOKEN_KEY: await newTokenKey(),
-    USER: 'jo',
-  };
+  // Nothing but where the database is: no keys of the fleet.
+  environment = { DATABASE_URL: database.url, USER: 'jo' };
 });
 
 afterAll(async () => {

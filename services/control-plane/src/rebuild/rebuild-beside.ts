@@ -1,4 +1,4 @@
-import type { Pool, PoolClient } from 'pg';
+import type { Pool } from 'pg';
 import { asSqlClient, checkpointTransaction, PostgresCatalogue, type Cursor } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
@@ -153,12 +153,12 @@ async function keepFailed(tables: TablesBeside, pool: Pool, shadow: ShadowTables
 async function swap(
   { pool, clock, random }: RebuildParts,
   shadow: ShadowTables,
-  { signal, parked = new Set() }: RebuildOptions,
+  { signal }: RebuildOptions,
 ): Promise<void> {
   for (let tries = 1; ; tries++) {
     refuseStopped(signal);
     await shadow.catchUp();
-    if (await trySwap(pool, shadow, parked)) return;
+    if (await trySwap(pool, shadow)) return;
     if (tries === SWAP_TRIES)
       throw new Error(
         `the tables were never free for ${LOCK_WAIT_MS} ms in ${tries} tries: look for long transactions`,
@@ -167,7 +167,7 @@ async function swap(
   }
 }
 
-async function trySwap(pool: Pool, shadow: ShadowTables, parked: ReadonlySet<string>): Promise<boolean> {
+async function trySwap(pool: Pool, shadow: ShadowTables): Promise<boolean> {
   const connection = await pool.connect();
   const before = shadow.place;
   let broken: Error | undefined;
@@ -188,8 +188,7 @@ async function trySwap(pool: Pool, shadow: ShadowTables, parked: ReadonlySet<str
     }
     // Whatever waited for a replay has been folded with its stream; what cannot be folded waits on.
     const reader = checkpointTransaction('project', asSqlClient(connection));
-    const waiting = [...(await reader.parked())];
-    await reader.endReplay(waiting.filter((streamId) => !shadow.failed.has(streamId) && !parked.has(streamId)));
+    await reader.endReplay([...(await reader.parked())].filter((streamId) => !shadow.failed.has(streamId)));
     await connection.query('select fleet.take_rebuild($1)', [shadow.id]);
     await connection.query('commit');
     return true;

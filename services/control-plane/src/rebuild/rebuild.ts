@@ -22,10 +22,7 @@ export async function rebuild(
   try {
     await takeTurn(turn);
     const all: Rebuilt[] = [];
-    for (const projection of projections) {
-      const parked = new Set(all.flatMap(({ failed }) => failed));
-      all.push(await projection.rebuild(parts, { ...options, parked }));
-    }
+    for (const projection of projections) all.push(await projection.rebuild(parts, options));
     return all;
   } finally {
     // The server notices the end of a session a moment later: given back here, the next rebuild may begin at once.

@@ -1,9 +1,8 @@
 import {
-  EventStore,
+  EventStoreAround,
   type AppendResult,
-  type Cursor,
+  type EventStore,
   type InboxMove,
-  type KeptEventKey,
   type NewEvent,
   type RecordedEvent,
   type StreamAppend,
@@ -38,17 +37,17 @@ export interface HidingStoreParts {
  * display key. What was erased is missing, or an empty text. Whoever passes events on, keeps rows of them or proves them reads the store inside:
  * so does {@link readAll}, which opens nothing.
  */
-export class HidingEventStore extends EventStore {
+export class HidingEventStore extends EventStoreAround {
   private readonly parts: HidingStoreParts;
   private readonly known = new Map<string, Known>();
 
   constructor(parts: HidingStoreParts) {
-    super();
+    super(parts.inner);
     this.parts = parts;
   }
 
-  async loadMany(streamIds: readonly string[]): Promise<ReadonlyMap<string, readonly RecordedEvent[]>> {
-    const loaded = await this.parts.inner.loadMany(streamIds);
+  override async loadMany(streamIds: readonly string[]): Promise<ReadonlyMap<string, readonly RecordedEvent[]>> {
+    const loaded = await this.inner.loadMany(streamIds);
     const hiding = [...loaded].filter(([, events]) => events.some(isSealed)).map(([streamId]) => streamId);
     if (hiding.length === 0) return loaded;
     const known = await this.keysOf(hiding);
@@ -64,8 +63,9 @@ export class HidingEventStore extends EventStore {
     return opened;
   }
 
-  async append(streams: readonly StreamAppend[], inbox?: InboxMove): Promise<readonly AppendResult[]> {
-    const { inner, vault } = this.parts;
+  override async append(streams: readonly StreamAppend[], inbox?: InboxMove): Promise<readonly AppendResult[]> {
+    const { inner } = this;
+    const { vault } = this.parts;
     if (!this.parts.hides) return inner.append(streams, inbox);
     const parted = streams.map(({ events }) => events.map(hideTexts));
     const hides = parted.map((events) => events.some(({ hidden }) => hidden.length > 0));
@@ -91,35 +91,6 @@ export class HidingEventStore extends EventStore {
     return results;
   }
 
-  /** As stored: for those who pass them on. */
-  readAll(after: Cursor, limit: number): Promise<{ readonly events: readonly RecordedEvent[]; readonly next: Cursor }> {
-    return this.parts.inner.readAll(after, limit);
-  }
-
-  findByAlias(aliases: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    return this.parts.inner.findByAlias(aliases);
-  }
-
-  readSealed(streamIds: readonly string[]): ReturnType<EventStore['readSealed']> {
-    return this.parts.inner.readSealed(streamIds);
-  }
-
-  readEventKeys(streamIds: readonly string[]): Promise<ReadonlyMap<string, KeptEventKey>> {
-    return this.parts.inner.readEventKeys(streamIds);
-  }
-
-  forgetEventKeys(closedBefore: number, most: number): Promise<number> {
-    return this.parts.inner.forgetEventKeys(closedBefore, most);
-  }
-
-  inboxOffset(group: string, topic: string, partition: number): Promise<{ epoch: number; offset: string } | undefined> {
-    return this.parts.inner.inboxOffset(group, topic, partition);
-  }
-
-  beginInboxEpoch(group: string, topic: string, partition: number, offset: string): Promise<number> {
-    return this.parts.inner.beginInboxEpoch(group, topic, partition, offset);
-  }
-
   /** Those that have or had one; undefined for one that was forgotten. Asks the store only for what is not known. */
   private async keysOf(streamIds: readonly string[]): Promise<ReadonlyMap<string, Known | undefined>> {
     const found = new Map<string, Known | undefined>();
@@ -130,7 +101,7 @@ export class HidingEventStore extends EventStore {
       else unknown.push(streamId);
     }
     if (unknown.length === 0) return found;
-    for (const [streamId, { key }] of await this.parts.inner.readEventKeys(unknown))
+    for (const [streamId, { key }] of await this.inner.readEventKeys(unknown))
       found.set(streamId, key && this.remember(streamId, this.parts.vault.unlock(streamId, key)));
     return found;
   }

@@ -23,6 +23,8 @@ export interface Projection {
    * processes may apply it to one stream at once.
    */
   readonly isPrompt: boolean;
+  /** Rows that are not what the events of their streams tell, in the snapshot of `client`; absent: the doctor looks stream by stream. */
+  readonly differences?: (client: SqlClient) => Promise<readonly Difference[]>;
   /** Makes all of its rows anew while they serve, and says in what those that served were wrong. */
   rebuild(parts: RebuildParts, options: RebuildOptions): Promise<Rebuilt>;
 }
@@ -54,8 +56,6 @@ export interface RebuildOptions {
   readonly most?: number;
   readonly progress?: (line: string) => void;
   readonly signal?: AbortSignal;
-  /** Streams that other projections could not make rows of: they stay parked for the reader; default none. */
-  readonly parked?: ReadonlySet<string>;
 }
 
 /** One row, or one count, in which the rows that serve are wrong. Never holds values: they may be long, and columns say enough. */
@@ -76,7 +76,7 @@ export interface Rebuilt {
   readonly seconds: number;
   /** The rows that were made serve now. */
   readonly taken: boolean;
-  /** Streams whose events cannot be folded: their rows, if any, stayed as they were. */
+  /** Streams whose events cannot be folded: their rows, if any, stayed as they were, and they are parked for the reader. */
   readonly failed: readonly string[];
   /** Of rows that were made beside those that served: where both stood when they were compared, and hashes over those at one version, 16 hex digits each. */
   readonly beside?: { readonly place: Cursor; readonly serving: string; readonly rebuilt: string };

@@ -1,5 +1,6 @@
 import { containerGroupRow } from '../../container-groups/container-group-row.ts';
 import { differences } from '../../container-groups/row-differences.ts';
+import type { Difference } from '../../streams/projection.ts';
 import type { StreamFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 
@@ -63,4 +64,15 @@ export function readModelIsWhole(facts: {
         next,
       })),
   ];
+}
+
+/** O5, other projections: each row is what the events of its stream tell. */
+export function rowsEqualTheirEvents(name: string, differences: readonly Difference[]): readonly Finding[] {
+  return differences.map(({ streamId, what }): Finding => ({
+    oracle: 'O5',
+    kind: `differs-${name.replaceAll(' ', '-')}`,
+    what,
+    where: streamId === undefined ? {} : { stream: streamId },
+    next: 'npm run fleet -- rebuild writes such rows anew',
+  }));
 }

@@ -1,0 +1,2 @@
+-- Rows that anybody may write of a stream at any time are written while it stands still.
+-- function es.hold_streams 01d1eb256717d9c2
