@@ -39,8 +39,8 @@ export class CreateEffects extends EffectHandler {
       if (done?.result) sends.push(done.result);
       else settled(row);
     }
-    const rowOf = new Map(rows.map((row) => [row.streamId, row]));
-    await this.sender.sendAll(sends, (row) => settled(rowOf.get(row.streamId) ?? row));
+    const rowOf = new Map(rows.map((row) => [nameOf(row), row]));
+    await this.sender.sendAll(sends, (row) => settled(rowOf.get(nameOf(row)) ?? row));
   }
 
   /** The create as it is to be sent, or undefined when the row has ended or was given up. */
@@ -110,3 +110,6 @@ export class CreateEffects extends EffectHandler {
     return { row: { ...row, claimId }, attempt, frozen, state: once.after };
   }
 }
+
+/** Of two attempts of one pod each has its own. */
+const nameOf = ({ streamId, key }: EffectRow): string => `${streamId} ${key}`;
