@@ -1,6 +1,6 @@
 import { finalize, isClosed, lifeOf } from '#libs/domain';
 import { topics } from '#libs/contracts';
-import { CredentialMissing } from '#libs/eci';
+import { CloudAccountUnusable } from '#libs/eci';
 import { eventually } from '#libs/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { LoopsRig, runPodBody, sealedHalf, type PodOver } from './loops-rig.ts';
@@ -264,7 +264,11 @@ describe('quota', () => {
 
 describe('an account that cannot be used', () => {
   it.each([
-    ['its key is not there', () => Promise.reject(new CredentialMissing('ECI_ACCESS_KEY is not set')), /no credential/],
+    [
+      'its key is not there',
+      () => Promise.reject(new CloudAccountUnusable('credential', 'ECI_ACCESS_KEY is not set')),
+      /no credential/,
+    ],
     [
       'its key is unknown',
       () => Promise.resolve({ accessKeyId: 'LTAInobody', accessKeySecret: 'x' }),

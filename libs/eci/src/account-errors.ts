@@ -1,22 +1,32 @@
-/**
- * The only errors that say something of an account. Whatever else is thrown on the way to the cloud is a mistake or a moment's trouble of ours,
- * and says nothing of it. No message holds a secret.
- */
-
-/** The account cannot be used as it is configured: it is not there, or its settings make no sense. */
-export class AccountUnusable extends Error {
-  override readonly name = 'AccountUnusable';
-}
-
-/** The account may not be used in the region that was asked for: a fault of the asker, not of the account. */
-export class RegionNotAllowed extends Error {
-  override readonly name = 'RegionNotAllowed';
-}
+export type AccountFault =
+  | 'unknown-account'
+  /** Its settings make no sense, or operators do not allow them. */
+  | 'set-up'
+  /** It may not be used in the region that was asked for: a fault of the asker. */
+  | 'region'
+  /** Its reference to its key leads nowhere. */
+  | 'credential';
 
 /**
- * The account's reference to its key leads nowhere. The message is for operators alone: it names the variable or the file, never what is in it,
- * and whoever calls the cloud answers without it.
+ * The account cannot be used as it is configured. The only error that says something of an account: whatever else is thrown on the way to the cloud is a
+ * mistake or a moment's trouble of ours. The message is for operators: with `credential` it names the variable or the file, never what is in it.
  */
-export class CredentialMissing extends Error {
-  override readonly name = 'CredentialMissing';
+export class CloudAccountUnusable extends Error {
+  override readonly name = 'CloudAccountUnusable';
+  readonly code: AccountFault;
+
+  constructor(code: AccountFault, message: string) {
+    super(message);
+    this.code = code;
+  }
+
+  /** What whoever sees a pod or an account may read: not which variables and files there are. */
+  get said(): string {
+    return this.code === 'credential' ? NO_CREDENTIAL : this.message;
+  }
 }
+
+const NO_CREDENTIAL = "no credential: the account's cannot be used; the control plane's log and the doctor say why";
+
+export const isCredentialMissing = (error: unknown): error is CloudAccountUnusable =>
+  error instanceof CloudAccountUnusable && error.code === 'credential';

@@ -2,7 +2,7 @@ import { cleanJson, type ContainerGroupSpec } from '#libs/contracts';
 import type { GroupSnapshot } from '#libs/domain';
 import { readTlsFiles } from '#libs/transport';
 import { partsOf, signedWith, type AccessKey } from './access-key.ts';
-import { CredentialMissing } from './account-errors.ts';
+import { isCredentialMissing } from './account-errors.ts';
 import { createOutcome, deleteAnswer, describeAnswer } from './answers.ts';
 import { createParameters, type FileModes } from './create-fields.ts';
 import {
@@ -202,8 +202,8 @@ export class AlibabaEciClient extends EciClient {
       ({ ca } = readTlsFiles({ caFile: this.options.caFile }));
     } catch (error) {
       // Not a word of the cloud, and nothing was sent. Answers reach whoever sees a pod or an account: they must not tell which files there are.
-      const missing = error instanceof CredentialMissing;
-      const message = missing ? NO_CREDENTIAL : 'the credential or the CA could not be read just now';
+      const missing = isCredentialMissing(error);
+      const message = missing ? error.said : 'the credential or the CA could not be read just now';
       return {
         ok: false,
         failure: { class: 'TRANSIENT', message, neverSent: true, ...(missing && { noCredential: true }) },
@@ -239,8 +239,6 @@ export class AlibabaEciClient extends EciClient {
     return new SdkClient(new SdkConfig({ ...signedWith(key, endpoint, ca), regionId: region }));
   }
 }
-
-const NO_CREDENTIAL = "no credential: the account's cannot be used; the control plane's log and the doctor say why";
 
 const notAnAnswer = (status: number): Failure => ({
   class: 'TRANSIENT',

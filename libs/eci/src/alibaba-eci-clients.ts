@@ -1,4 +1,4 @@
-import { AccountUnusable, RegionNotAllowed } from './account-errors.ts';
+import { CloudAccountUnusable } from './account-errors.ts';
 import type { AccessKey } from './access-key.ts';
 import { AlibabaEciClient } from './alibaba-eci-client.ts';
 import type { FileModes } from './create-fields.ts';
@@ -8,7 +8,7 @@ import { isKnownRegion } from './regions.ts';
 
 export interface EciAccount {
   readonly id: string;
-  /** Rejects with CredentialMissing where the reference leads nowhere; with anything else for a moment's trouble. */
+  /** Rejects with {@link CloudAccountUnusable} where the reference leads nowhere; with anything else for a moment's trouble. */
   readonly credential: () => Promise<AccessKey>;
   /** Instead of `https://eci.<region>.aliyuncs.com`, for every region of the account; `http://…` for a simulator. */
   readonly endpoint?: string;
@@ -36,17 +36,19 @@ export class AlibabaEciClients extends EciClients {
     this.caFile = options.caFile;
   }
 
-  /** Rejects with {@link AccountUnusable} for an account that is not known or whose endpoint makes no sense, and with {@link RegionNotAllowed} for a region that is not its, or that nobody knows. */
+  /** Rejects with {@link CloudAccountUnusable} for an account that is not known or whose endpoint makes no sense, and for a region that is not its, or that nobody knows. */
   async for(accountId: string, region: string): Promise<EciClient> {
     const account = await this.find(accountId);
-    if (!account) throw new AccountUnusable(`cloud account ${accountId} is not configured`);
+    if (!account) throw new CloudAccountUnusable('unknown-account', `cloud account ${accountId} is not configured`);
     if (account.regions.length > 0 && !account.regions.includes(region)) {
-      throw new RegionNotAllowed(
+      throw new CloudAccountUnusable(
+        'region',
         `cloud account ${accountId} is not for region ${region} (it has ${account.regions.join(', ')})`,
       );
     }
     if (account.regions.length === 0 && !account.endpoint && !isKnownRegion(region)) {
-      throw new RegionNotAllowed(
+      throw new CloudAccountUnusable(
+        'region',
         `ECI has no region ${region} that we know of: correct ECI_REGION or the profile's region, or name a new one in the account's regions`,
       );
     }

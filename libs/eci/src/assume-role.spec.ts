@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { assumeRole, CredentialMissing, parseEndpoint } from './index.ts';
+import { assumeRole, parseEndpoint } from './index.ts';
 import { json, localCloud } from '../spec/local-cloud.ts';
 
 const KEY = { accessKeyId: 'LTAI-base-canary', accessKeySecret: 'secret-canary', securityToken: 'token-canary' };
@@ -38,7 +38,7 @@ describe('a role', () => {
   ])('that the cloud refuses (%s) is a matter of the credential', async (code, status) => {
     cloud.will(json({ RequestId: 'R', Code: code, Message: 'not you, LTAI-base-canary' }, status));
     const failed = assume();
-    await expect(failed).rejects.toThrow(CredentialMissing);
+    await expect(failed).rejects.toMatchObject({ name: 'CloudAccountUnusable', code: 'credential' });
     await expect(failed).rejects.toThrow(`role ${ARN} cannot be assumed: ${code}: not you, [redacted]`);
   });
 
@@ -53,7 +53,7 @@ describe('a role', () => {
   ] as const)('is a moment’s trouble with %s', async (_, reply) => {
     cloud.will(reply as Parameters<typeof cloud.will>[0]);
     const failed = assume();
-    await expect(failed).rejects.not.toThrow(CredentialMissing);
+    await expect(failed).rejects.not.toMatchObject({ name: 'CloudAccountUnusable' });
     await expect(failed).rejects.toThrow(`role ${ARN} cannot be assumed`);
     await expect(failed).rejects.not.toThrow(/canary/);
   });

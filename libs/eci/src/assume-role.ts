@@ -1,6 +1,6 @@
 import { readTlsFiles } from '#libs/transport';
 import { partsOf, signedWith, type AccessKey } from './access-key.ts';
-import { CredentialMissing } from './account-errors.ts';
+import { CloudAccountUnusable } from './account-errors.ts';
 import type { Endpoint } from './endpoint.ts';
 import { failureOf } from './failure.ts';
 import { ApiClient, ApiParameters, ApiRequest, RuntimeOptions, SdkConfig } from './sdk.ts';
@@ -28,7 +28,7 @@ export interface AssumedRole {
 const DURATION = 3_600;
 
 /**
- * A key of the role for an hour (AssumeRole of STS). Rejects with {@link CredentialMissing} when the cloud refuses it, with another error for a
+ * A key of the role for an hour (AssumeRole of STS). Rejects with {@link CloudAccountUnusable} when the cloud refuses it, with another error for a
  * moment's trouble; both for operators alone, as they hold the cloud's words, and never a key.
  */
 export async function assumeRole({
@@ -67,7 +67,7 @@ export async function assumeRole({
     const failure = failureOf(error, partsOf(key));
     const said = `role ${roleArn} cannot be assumed: ${failure.code ? `${failure.code}: ` : ''}${failure.message}`;
     const refused = failure.class === 'AUTH' || failure.class === 'NOT_FOUND' || failure.class === 'INVALID_REQUEST';
-    throw refused ? new CredentialMissing(said) : new Error(said);
+    throw refused ? new CloudAccountUnusable('credential', said) : new Error(said);
   }
   const role = roleOf(answer);
   if (!role) throw new Error(`role ${roleArn} cannot be assumed: STS did not answer a key`);

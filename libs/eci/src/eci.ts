@@ -92,6 +92,6 @@ export abstract class EciClient {
 
 /** Makes clients for accounts; keeps one for each (account, region). */
 export abstract class EciClients {
-  /** Rejects with AccountUnusable or RegionNotAllowed; with anything else for a trouble of ours. */
+  /** Rejects with CloudAccountUnusable; with anything else for a trouble of ours. */
   abstract for(accountId: string, region: string): Promise<EciClient>;
 }

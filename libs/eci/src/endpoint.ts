@@ -1,4 +1,4 @@
-import { AccountUnusable } from './account-errors.ts';
+import { CloudAccountUnusable } from './account-errors.ts';
 import { isKnownRegion } from './regions.ts';
 
 export interface Endpoint {
@@ -21,11 +21,15 @@ export function parseEndpoint(text: string): Endpoint | undefined {
   return url && { host: url.host, protocol: url.protocol === 'http:' ? 'http' : 'https' };
 }
 
-/** The endpoint of a region, or an override. Throws {@link AccountUnusable} for an override that is none. */
+/** The endpoint of a region, or an override. Throws {@link CloudAccountUnusable} for an override that is none. */
 export function endpointOf(region: string, override?: string): Endpoint {
   if (override === undefined || override === '') return { host: `eci.${region}.aliyuncs.com`, protocol: 'https' };
   const endpoint = parseEndpoint(override);
-  if (!endpoint) throw new AccountUnusable(`ECI endpoint: want http://host:port or https://host, without path or user`);
+  if (!endpoint)
+    throw new CloudAccountUnusable(
+      'set-up',
+      'ECI endpoint: want http://host:port or https://host, without path or user',
+    );
   return endpoint;
 }
 

@@ -6,7 +6,7 @@
  * not: retry, pace, or decide what an answer means for a pod.
  */
 export * from './eci.ts';
-export { AccountUnusable, CredentialMissing, RegionNotAllowed } from './account-errors.ts';
+export { CloudAccountUnusable, isCredentialMissing, type AccountFault } from './account-errors.ts';
 export type { AccessKey } from './access-key.ts';
 export { AlibabaEciClient, type AlibabaEciClientOptions } from './alibaba-eci-client.ts';
 export { AlibabaEciClients, type EciAccount } from './alibaba-eci-clients.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AlibabaEciClients, RegionNotAllowed } from './index.ts';
+import { AlibabaEciClients } from './index.ts';
 import { isKnownRegion } from './regions.ts';
 
 const clients = (over: { endpoint?: string; regions?: string[] }) =>
@@ -24,7 +24,10 @@ describe('a region', () => {
   });
 
   it('that nobody knows is refused before its endpoint is looked for in vain', async () => {
-    await expect(clients({}).for('acc', 'cn-nowhere')).rejects.toThrow(RegionNotAllowed);
+    await expect(clients({}).for('acc', 'cn-nowhere')).rejects.toMatchObject({
+      name: 'CloudAccountUnusable',
+      code: 'region',
+    });
     await expect(clients({}).for('acc', 'cn-nowhere')).rejects.toThrow(
       /no region cn-nowhere .* ECI_REGION .* account's regions/,
     );

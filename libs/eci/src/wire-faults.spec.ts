@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { AlibabaEciClient, AlibabaEciClients, CredentialMissing, type AccessKey, type EciClient } from './index.ts';
+import { AlibabaEciClient, AlibabaEciClients, CloudAccountUnusable, type AccessKey, type EciClient } from './index.ts';
 import { json, localCloud, type Reply } from '../spec/local-cloud.ts';
 import { identity, maximalSpec, placement } from '../spec/maximal-spec.ts';
 
@@ -173,7 +173,7 @@ describe('when the cloud does not answer as it should', () => {
   });
 
   it.each([
-    [new CredentialMissing('file /key?Signature=canary'), true],
+    [new CloudAccountUnusable('credential', 'file /key?Signature=canary'), true],
     [new Error('sts https://sts/?Signature=canary'), undefined],
     [new TypeError('x is not a function?canary'), undefined],
     [new RangeError('no credential: ?canary'), undefined],

@@ -1,4 +1,4 @@
-import { AccountUnusable, AlibabaEciClient, EciClients, type EciClient } from '#libs/eci';
+import { AlibabaEciClient, CloudAccountUnusable, EciClients, type EciClient } from '#libs/eci';
 import { SdkClient, SdkConfig } from '../../../libs/eci/src/sdk.ts';
 import type { Process } from '../engine/process.ts';
 import type { SimulatedCloud } from './cloud.ts';
@@ -61,7 +61,9 @@ export class SimulatedEciClients extends EciClients {
   for(accountId: string, region: string): Promise<EciClient> {
     const { cloud, process, accounts, sentAt } = this.parts;
     if (!accounts.includes(accountId)) {
-      return Promise.reject(new AccountUnusable(`cloud account ${accountId} is not configured`));
+      return Promise.reject(
+        new CloudAccountUnusable('unknown-account', `cloud account ${accountId} is not configured`),
+      );
     }
     const name = `${accountId}/${region}`;
     let client = this.clients.get(name);

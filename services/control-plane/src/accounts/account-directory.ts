@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { AccountUnusable, CredentialMissing, type AccessKey, type EciAccount } from '#libs/eci';
+import { CloudAccountUnusable, isCredentialMissing, type AccessKey, type EciAccount } from '#libs/eci';
 import type { EffectQueue } from '#libs/event-store';
 import { errorMessage, type Logger } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
@@ -27,7 +27,7 @@ export class AccountDirectory {
   private readonly logger: Logger;
   private readonly cache = new Map<
     string,
-    { readonly readAt: number; readonly text: string; readonly account: EciAccount | AccountUnusable | undefined }
+    { readonly readAt: number; readonly text: string; readonly account: EciAccount | CloudAccountUnusable | undefined }
   >();
   private readonly lanes = new Set<string>();
   private readonly auth = new Map<string, { readonly state: string; readonly at: number }>();
@@ -83,7 +83,7 @@ export class AccountDirectory {
     return this.configured.has(accountId);
   }
 
-  /** The account as the cloud's client needs it; the same object for as long as nothing changed. Rejects with {@link AccountUnusable} when it must not be used as it is set up. */
+  /** The account as the cloud's client needs it; the same object for as long as nothing changed. Rejects with {@link CloudAccountUnusable} when it must not be used as it is set up. */
   async find(accountId: string): Promise<EciAccount | undefined> {
     const known = this.cache.get(accountId);
     if (known && this.clock.now() - known.readAt < CACHE_MS) return usable(known.account);
@@ -168,14 +168,17 @@ export class AccountDirectory {
     ]);
   }
 
-  private accountOf(row: AccountRow): EciAccount | AccountUnusable {
+  private accountOf(row: AccountRow): EciAccount | CloudAccountUnusable {
     const configured = this.configured.get(row.id);
     if (configured) return this.called(configured, configured.credential, configured.endpoint);
     const reference = referenceOf(row);
     const mayBeUsed = this.faultsOf(row).every((fault) => fault === 'old-reference');
     // Pods show it: which of the faults it is, operators find in the API, the log and the doctor.
     if (reference === undefined || !mayBeUsed)
-      return new AccountUnusable(`cloud account ${row.id} may not be used as it is set up; operators can change it`);
+      return new CloudAccountUnusable(
+        'set-up',
+        `cloud account ${row.id} may not be used as it is set up; operators can change it`,
+      );
     return this.called(row, reference, row.endpoint);
   }
 
@@ -184,15 +187,15 @@ export class AccountDirectory {
     try {
       return await this.credentials.read(reference);
     } catch (error) {
-      const level = error instanceof CredentialMissing ? 'error' : 'warn';
+      const level = isCredentialMissing(error) ? 'error' : 'warn';
       this.logger[level]('the key of a cloud account cannot be read', { accountId, reason: errorMessage(error) });
       throw error;
     }
   }
 }
 
-function usable(account: EciAccount | AccountUnusable | undefined): EciAccount | undefined {
-  if (account instanceof AccountUnusable) throw account;
+function usable(account: EciAccount | CloudAccountUnusable | undefined): EciAccount | undefined {
+  if (account instanceof CloudAccountUnusable) throw account;
   return account;
 }
 

@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CredentialMissing } from '#libs/eci';
 import { temporaryFolder, type TemporaryFolder } from '#libs/testing';
 import type { CredentialReference, CredentialSource } from './credential-sources.ts';
 import { Credentials } from './credentials.ts';
@@ -87,7 +86,7 @@ describe('a credential', () => {
       expect([await all.knows('batch'), await all.read('batch'), await all.read('batch')]).toEqual([true, key, key]);
       expect(seen).toEqual([expect.stringContaining(`Credential=${KEY.accessKeyId}`)]);
       expect(seen.join()).not.toContain(KEY.accessKeySecret);
-      await expect(all.read('lost')).rejects.toThrow(CredentialMissing);
+      await expect(all.read('lost')).rejects.toMatchObject({ name: 'CloudAccountUnusable', code: 'credential' });
       expect(seen).toHaveLength(1);
     } finally {
       sts.closeAllConnections();
@@ -97,7 +96,7 @@ describe('a credential', () => {
 
   it('of the list goes before one of the folder', async () => {
     const all = credentials({ payments: fromFile('not-there.json') });
-    await expect(all.read('payments')).rejects.toThrow(CredentialMissing);
+    await expect(all.read('payments')).rejects.toMatchObject({ name: 'CloudAccountUnusable', code: 'credential' });
   });
 
   it.each([
@@ -118,7 +117,7 @@ describe('a credential', () => {
   ])('that is called %j does not exist, whatever the file system has', async (name) => {
     const all = credentials();
     expect(await all.knows(name)).toBe(false);
-    await expect(all.read(name)).rejects.toThrow(CredentialMissing);
+    await expect(all.read(name)).rejects.toMatchObject({ name: 'CloudAccountUnusable', code: 'credential' });
   });
 
   it('of an account of before there were names is read where that says', async () => {
@@ -145,7 +144,7 @@ describe('a credential', () => {
     ['JSON that is no key', () => written('{"accessKeyId":"canary-id"}')],
   ])('that leads to %s is missing, and nothing of what is there is told', async (_, made) => {
     const failed = credentials().read(await made());
-    await expect(failed).rejects.toThrow(CredentialMissing);
+    await expect(failed).rejects.toMatchObject({ name: 'CloudAccountUnusable', code: 'credential' });
     await expect(failed).rejects.not.toThrow(/canary/);
   });
 });

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { parseJson } from '#libs/configuration';
-import { assumeRole, CredentialMissing, endpointOf, type AccessKey } from '#libs/eci';
+import { assumeRole, CloudAccountUnusable, endpointOf, type AccessKey } from '#libs/eci';
 import { AssumedRoles } from './assumed-roles.ts';
 import {
   CredentialName,
@@ -77,10 +77,11 @@ export class Credentials {
     return OldReference.safeParse(this.sourceOf(name)).data;
   }
 
-  /** Rejects with {@link CredentialMissing} where the reference leads nowhere; with anything else for a moment's trouble. */
+  /** Rejects with {@link CloudAccountUnusable} where the reference leads nowhere; with anything else for a moment's trouble. */
   async read(reference: CredentialReference): Promise<AccessKey> {
     const source = typeof reference === 'string' ? this.sourceOf(reference) : reference;
-    if (source === undefined) throw new CredentialMissing(`credential ${String(reference)} is not configured`);
+    if (source === undefined)
+      throw new CloudAccountUnusable('credential', `credential ${String(reference)} is not configured`);
     if (source.kind === 'environment') {
       return {
         accessKeyId: this.required(source.accessKeyIdVariable),
@@ -110,7 +111,8 @@ export class Credentials {
 
   private required(name: string): string {
     const value = this.variable(name)?.trim();
-    if (!value) throw new CredentialMissing(`environment variable ${name} is not set in the control plane`);
+    if (!value)
+      throw new CloudAccountUnusable('credential', `environment variable ${name} is not set in the control plane`);
     return value;
   }
 }
@@ -119,7 +121,10 @@ async function keyOfFile(path: string): Promise<AccessKey> {
   const text = await readText(path);
   const parsed = KeyFile.safeParse(text === undefined ? undefined : parseJson(text));
   if (!parsed.success)
-    throw new CredentialMissing(`file ${path} does not hold JSON {"accessKeyId": …, "accessKeySecret": …}`);
+    throw new CloudAccountUnusable(
+      'credential',
+      `file ${path} does not hold JSON {"accessKeyId": …, "accessKeySecret": …}`,
+    );
   return keyOf(parsed.data);
 }
 
@@ -135,7 +140,7 @@ async function keyOfFolder(path: string): Promise<AccessKey> {
     securityToken: securityToken?.trim(),
   });
   if (!parsed.success)
-    throw new CredentialMissing(`folder ${path} has no AccessKey in accessKeyId and accessKeySecret`);
+    throw new CloudAccountUnusable('credential', `folder ${path} has no AccessKey in accessKeyId and accessKeySecret`);
   return keyOf(parsed.data);
 }
 
@@ -149,14 +154,14 @@ async function readText(path: string, { mayBeAbsent = false } = {}): Promise<str
   try {
     const found = await stat(path);
     // A device or a pipe would be read for ever.
-    if (!found.isFile()) throw new CredentialMissing(`${path} is not a file`);
-    if (found.size > MOST_BYTES) throw new CredentialMissing(`file ${path} is too long for a key`);
+    if (!found.isFile()) throw new CloudAccountUnusable('credential', `${path} is not a file`);
+    if (found.size > MOST_BYTES) throw new CloudAccountUnusable('credential', `file ${path} is too long for a key`);
     return await readFile(path, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // A process that is out of files, or a disk in trouble, says nothing of the account.
     if (code === undefined || !LEADS_NOWHERE.has(code)) throw error;
     if (mayBeAbsent && code === 'ENOENT') return undefined;
-    throw new CredentialMissing(`file ${path} cannot be read (${code})`);
+    throw new CloudAccountUnusable('credential', `file ${path} cannot be read (${code})`);
   }
 }

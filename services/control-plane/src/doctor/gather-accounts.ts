@@ -1,4 +1,4 @@
-import { CredentialMissing } from '#libs/eci';
+import { isCredentialMissing } from '#libs/eci';
 import type { AccountDirectory } from '../accounts/account-directory.ts';
 import { referenceOf } from '../accounts/account-row.ts';
 import type { AccountFacts } from './facts.ts';
@@ -30,7 +30,7 @@ async function whyNoKey(accounts: Pick<AccountDirectory, 'find'>, accountId: str
     return undefined;
   } catch (error) {
     // A moment's trouble says nothing of the account.
-    if (error instanceof CredentialMissing) return error.message;
+    if (isCredentialMissing(error)) return error.message;
     throw error;
   }
 }

@@ -7,7 +7,7 @@ import {
   type ContainerGroupState,
   type FleetView,
 } from '#libs/domain';
-import { AccountUnusable, RegionNotAllowed, type EciClient, type FrozenCreate } from '#libs/eci';
+import { CloudAccountUnusable, type EciClient, type FrozenCreate } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { mapPod } from '#libs/kubernetes';
 import type { SealedIntent } from '../intake/run-pod.ts';
@@ -40,7 +40,7 @@ type Plan =
 
 interface ClientOrTrouble {
   readonly client?: EciClient;
-  readonly trouble?: AccountUnusable | RegionNotAllowed;
+  readonly trouble?: CloudAccountUnusable;
 }
 
 /**
@@ -134,7 +134,7 @@ export class PlaceEffects extends EffectHandler {
       return { client: await this.parts.clients.for(need.accountId, need.region) };
     } catch (error) {
       // Anything else is a moment's trouble, not the account's.
-      if (error instanceof AccountUnusable || error instanceof RegionNotAllowed) return { trouble: error };
+      if (error instanceof CloudAccountUnusable) return { trouble: error };
       throw error;
     }
   }
@@ -149,15 +149,15 @@ export class PlaceEffects extends EffectHandler {
     const { intent } = state;
     if (!intent || !wantsPlacement(state)) return { kind: 'settle', commands: [] };
     const { need } = intent;
-    if (trouble instanceof RegionNotAllowed) {
-      return { kind: 'settle', commands: [{ type: 'Reject', field: 'profile.region', reason: trouble.message }] };
+    if (trouble?.code === 'region') {
+      return { kind: 'settle', commands: [{ type: 'Reject', field: 'profile.region', reason: trouble.said }] };
     }
     if (!client) {
       // The account cannot be used as it is configured. It is said on the pod, and tried again as a refused account is.
       const gate = accountGate(need.accountId, 'AUTH');
       return {
         kind: 'settle',
-        commands: [{ type: 'Park', gate, reason: 'AccountUnusable', message: trouble?.message ?? '' }],
+        commands: [{ type: 'Park', gate, reason: 'AccountUnusable', message: trouble?.said ?? '' }],
       };
     }
     const shut = state.mayPassGate ? undefined : this.views.shutAccount(view, need.accountId);

@@ -1,5 +1,5 @@
 import type { GroupSnapshot } from '#libs/domain';
-import { AccountUnusable, RegionNotAllowed, type EciClient, type EciClients } from '#libs/eci';
+import { CloudAccountUnusable, type EciClient, type EciClients } from '#libs/eci';
 import type { EventStore, GateQueue } from '#libs/event-store';
 import { AsideItems, type AsideItem, type Logger, type Metrics } from '#libs/observability';
 import type { Clock, LoopStep, Random } from '#libs/runtime';
@@ -157,7 +157,7 @@ export class Observer {
     try {
       return await this.parts.clients.for(accountId, region);
     } catch (error) {
-      if (!(error instanceof AccountUnusable || error instanceof RegionNotAllowed)) throw error;
+      if (!(error instanceof CloudAccountUnusable)) throw error;
       this.parts.logger.warn('a place cannot be observed', { ...scope, reason: error.message });
       return undefined;
     }
