@@ -30,6 +30,6 @@ export { CheckpointMoved, Checkpoints, type CheckpointTransaction, type ParkedSt
 export { checkpointTransaction, PostgresCheckpoints } from './postgres-checkpoints.ts';
 export { Subscription, type SubscriptionOptions } from './subscription.ts';
 export * from './in-memory/index.ts';
-export { NETWORK_ERROR_CODES, TryLater, isTrouble } from './trouble.ts';
+export { TryLater, databaseMayCome, isBadData, isTrouble } from './trouble.ts';
 export { WakeUp, type WakeUpOptions } from './wake-up.ts';
 export { watchedDriver, WatchedPool } from './watched-pool.ts';

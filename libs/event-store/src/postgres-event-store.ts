@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { isRaised, isUndone } from '#libs/observability';
 import { appendRequest, eventKeysJson, inboxJson } from './append-request.ts';
 import { int8Array } from './binary-array.ts';
 import { CursorOfAnotherLog } from './cursor.ts';
@@ -190,13 +191,11 @@ export class PostgresEventStore extends EventStore {
         const { rows } = await this.pool.query<Outcome>(statement);
         return rows;
       } catch (error) {
-        const code = (error as { code?: unknown }).code;
-        if (code === 'ES001')
+        if (isRaised(error, 'ES001'))
           throw new InboxMoved(`${inboxName(inbox!)} was moved by another consumer; nothing was written`, {
             cause: error,
           });
-        // Deadlock or serialization failure: the server has undone it all.
-        if ((code !== '40P01' && code !== '40001') || round >= FRESH_TRANSACTIONS) throw error;
+        if (!isUndone(error) || round >= FRESH_TRANSACTIONS) throw error;
       }
     }
   }

@@ -1,4 +1,13 @@
+import {
+  isConnectionLost,
+  isDataRefused,
+  isInTheWay,
+  isServerAway,
+  isSetUpMissing,
+  isTransactionState,
+} from '#libs/observability';
 import { isTlsTrouble } from '#libs/transport';
+import { InvalidAppend } from './append-checks.ts';
 
 /** What the handler needs is away; nothing is wrong with the event. */
 export class TryLater extends Error {
@@ -6,7 +15,7 @@ export class TryLater extends Error {
 }
 
 /** Node's codes for a connection that cannot be made or was lost. */
-export const NETWORK_ERROR_CODES: ReadonlySet<string> = new Set([
+const NETWORK_CODES: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
@@ -24,18 +33,23 @@ export const NETWORK_ERROR_CODES: ReadonlySet<string> = new Set([
 export function isTrouble(error: unknown): boolean {
   if (error instanceof TryLater) return true;
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  if (typeof code === 'string') {
-    if (NETWORK_ERROR_CODES.has(code) || isTlsTrouble(code)) return true;
-    // SQLSTATE classes: connection, transaction state, rollback, resources, operator, system.
-    if (/^(08|25|40|53|55|57|58)[0-9A-Z]{3}$/.test(code)) return true;
-    // A table, column, schema, database or privilege is missing: the set-up is wrong, for every event alike.
-    if (['42P01', '42703', '42501', '3F000', '3D000'].includes(code)) return true;
-  }
   return (
-    typeof message === 'string' &&
-    /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout)/.test(message)
+    NETWORK_CODES.has(code) ||
+    (typeof code === 'string' && isTlsTrouble(code)) ||
+    [isServerAway, isTransactionState, isInTheWay, isSetUpMissing].some((says) => says(error)) ||
+    isConnectionLost(message)
   );
 }
+
+/** PostgreSQL is not there yet, starts, stops, is full or too slow; a wrong password or a missing database is another matter. */
+export function databaseMayCome(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  if (typeof code === 'string') return NETWORK_CODES.has(code) || isServerAway(error) || isTransactionState(error);
+  return isConnectionLost(message);
+}
+
+/** The data of one stream can never be stored, as opposed to a database that is away: nothing was written, and the others are fine. */
+export const isBadData = (error: unknown): boolean => error instanceof InvalidAppend || isDataRefused(error);
 
 /** For the table of parked streams: short, without what a cloud SDK puts behind the `?` of a URL. */
 export function errorText(error: unknown): string {

@@ -1,14 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import pg from 'pg';
-
-/**
- * SQLSTATEs after which a connection is good for nothing more, though it may still answer: connection (08), transaction state (25: a server that was
- * demoted answers 25006 to every write, a transaction that was left open 25P02), the server stops, starts or ended the session (57P), is out of
- * connections (53300), or has trouble with its system (58). Another connection may meet another server.
- */
-const LAST_WORDS = /^(?:08|25|57P|53300|58)/;
-
-export const endsConnection = (code: unknown): boolean => typeof code === 'string' && LAST_WORDS.test(code);
+import { endsConnection } from '#libs/observability';
 
 /** What of `pg.Client` is not in its types. */
 interface Inside {
@@ -47,8 +39,8 @@ class WatchedClient extends pg.Client {
     }
     this.ended = false;
     this.unusable = unusable;
-    (this as unknown as Inside).connection.on('errorMessage', ({ code }: { readonly code?: unknown }) => {
-      this.ended ||= endsConnection(code);
+    (this as unknown as Inside).connection.on('errorMessage', (error: unknown) => {
+      this.ended ||= endsConnection(error);
     });
   }
 

@@ -1,3 +1,5 @@
+import { isConnectionLost, isServerAway } from './sql-states.ts';
+
 /** What a process works with and may have to do without: a part, or an address that could not be reached, or no more than that a connection failed. */
 export type Cause = 'postgresql' | 'kafka' | 'kubernetes' | 'network' | `network ${string}`;
 
@@ -16,12 +18,6 @@ const NETWORK = new Set([
   'UND_ERR_HEADERS_TIMEOUT',
   'UND_ERR_BODY_TIMEOUT',
 ]);
-
-/** SQLSTATE classes that speak of the server and not of a statement: connection, resources, intervention, system; idle and transaction time-outs. */
-const SERVER_STATE = /^(08|53|57|58)[0-9A-Z]{3}$|^25P0[34]$/;
-
-/** The words of pg for what has no code. */
-const PG_WORDS = /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|timeout expired)/;
 
 /**
  * Which part is away, as far as an error (or what caused it) tells; undefined when it tells of something else. Errors of one part sound
@@ -54,7 +50,7 @@ function ownCause({ name, message, code, status, address, port }: Partial<ErrorL
     return typeof status !== 'number' || status === 0 || status >= 500 ? 'kubernetes' : undefined;
   if (typeof code === 'string') {
     if (NETWORK.has(code)) return port === undefined ? 'network' : `network ${String(address)}:${String(port)}`;
-    if (SERVER_STATE.test(code)) return 'postgresql';
+    if (isServerAway({ code })) return 'postgresql';
   }
-  return typeof message === 'string' && PG_WORDS.test(message) ? 'postgresql' : undefined;
+  return isConnectionLost(message) ? 'postgresql' : undefined;
 }

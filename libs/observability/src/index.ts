@@ -16,6 +16,19 @@ export {
 } from './logger.ts';
 export { logging } from './logging.ts';
 export { causeOf, type Cause } from './cause-of.ts';
+export {
+  endsConnection,
+  isConnectionLost,
+  isDataRefused,
+  isInTheWay,
+  isLockMissed,
+  isRaised,
+  isServerAway,
+  isSetUpMissing,
+  isStatementRefused,
+  isTransactionState,
+  isUndone,
+} from './sql-states.ts';
 export { withoutRepeats } from './repeats.ts';
 export { cutQuery, describeError, errorMessage, type ErrorDescription } from './describe-error.ts';
 export { isSecretName, redact, REDACTED } from './redact.ts';

@@ -1,6 +1,7 @@
 import {
   asSqlClient,
   createPool,
+  databaseMayCome,
   PostgresCatalogue,
   PostgresEffectQueue,
   PostgresEventStore,
@@ -77,7 +78,7 @@ import { PROJECTIONS } from './projections.ts';
 import { PromptEventStore } from './streams/prompt-store.ts';
 import { HidingEventStore } from './streams/hiding-store.ts';
 import { StreamCommands } from './streams/stream-commands.ts';
-import { databaseMayCome, waitFor } from './wait-for.ts';
+import { waitFor } from './wait-for.ts';
 
 export interface ControlPlaneOptions {
   /** Default: Kafka, as configured. One that is given is not closed by `stop`. */

@@ -1,4 +1,3 @@
-import { NETWORK_ERROR_CODES } from '#libs/event-store';
 import { errorMessage, type Logger } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 
@@ -46,11 +45,4 @@ export async function waitFor<T>(
       await clock.sleep(RETRY_MS, signal);
     }
   }
-}
-
-/** PostgreSQL is not there yet, starts, stops, is full or too slow; a wrong password or a missing database is another matter. */
-export function databaseMayCome(error: unknown): boolean {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  if (typeof code === 'string') return NETWORK_ERROR_CODES.has(code) || /^(08|25|53|57|58)/.test(code);
-  return typeof message === 'string' && /^(Connection terminated|timeout|Query read timeout)/.test(message);
 }

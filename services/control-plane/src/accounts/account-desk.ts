@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { AlibabaEciClients, type EciAccount, type EciClients } from '#libs/eci';
 import { errorMessage, type Logger } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
-import { conflict, notFound, Problem, problemType } from '../http/problem.ts';
+import { conflict, notFound, Refusal } from '../answers/refusal.ts';
 import { columnsOf, type AccountDirectory } from './account-directory.ts';
 import type { AccountEndpoints } from './account-endpoints.ts';
 import type { AccountRow } from './account-row.ts';
@@ -111,14 +111,11 @@ export class AccountDesk {
   }
 
   /** Why is for operators, in the log; the caller is told what to do. */
-  private refused(accountId: string, credential: string, reason: string): Problem {
+  private refused(accountId: string, credential: string, reason: string): Refusal {
     this.logger.warn('a cloud account was not set up as asked', { accountId, named: credential, reason });
-    return new Problem({
-      status: 400,
-      type: problemType('account-refused'),
-      title: 'The account cannot be set up so',
-      detail:
-        'nothing was done: name a credential that operators have configured, and no endpoint, one of ECI, or one that they have listed; its key must see the groups that run in the account. The log of the control plane says what it was',
-    });
+    return new Refusal(
+      'account-refused',
+      'nothing was done: name a credential that operators have configured, and no endpoint, one of ECI, or one that they have listed; its key must see the groups that run in the account. The log of the control plane says what it was',
+    );
   }
 }

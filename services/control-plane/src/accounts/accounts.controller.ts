@@ -2,9 +2,10 @@ import { Body, Controller, Get, Headers, Param, Post, Put, Query, Res } from '@n
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { entityTag, notModified } from '../http/etag.ts';
+import { entityTag } from '../answers/entity-tag.ts';
+import { notModified } from '../http/etag.ts';
 import { IDEMPOTENCY_HEADER } from '../http/idempotency.ts';
-import { PageQuery } from '../http/page.ts';
+import { PageQuery } from '../answers/page.ts';
 import { AccountSettings, ChangeCredentialBody } from './account-settings.ts';
 import { AccountPage, AccountView, AddAccount, ChangeCredential, GetAccount, ListAccounts } from './accounts.ts';
 

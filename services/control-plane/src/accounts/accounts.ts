@@ -1,7 +1,7 @@
 import { Command, CommandHandler, Query, QueryHandler, type ICommandHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { z } from 'zod';
-import { idPosition, PageCursor, pageOf, type PageQuery } from '../http/page.ts';
-import { notFound } from '../http/problem.ts';
+import { idPosition, PageCursor, pageOf, type PageQuery } from '../answers/page.ts';
+import { notFound } from '../answers/refusal.ts';
 import { AccountDesk } from './account-desk.ts';
 import { AccountDirectory } from './account-directory.ts';
 import { WHAT_TO_CHANGE, type AccountRow } from './account-row.ts';

@@ -1,8 +1,8 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import type pg from 'pg';
 import { z } from 'zod';
-import { bigintPosition, PageCursor, pageOf, PageQuery } from '../http/page.ts';
-import { notFound } from '../http/problem.ts';
+import { bigintPosition, PageCursor, pageOf, PageQuery } from '../answers/page.ts';
+import { notFound } from '../answers/refusal.ts';
 import type { NamedAuditKey } from './audit-key.ts';
 import { inclusionProof } from './merkle.ts';
 import { entryText, leavesOf } from './seal.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { entityTag } from '../http/etag.ts';
+import { entityTag } from '../answers/entity-tag.ts';
 import type { ClusterRow } from './cluster-row.ts';
 
 /** A live session renews every few minutes; one that was silent for this long is shown as silent. */

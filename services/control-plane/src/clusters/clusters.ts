@@ -2,8 +2,8 @@ import { Command, CommandHandler, Query, QueryHandler, type ICommandHandler, typ
 import type pg from 'pg';
 import { z } from 'zod';
 import type { Clock } from '#libs/runtime';
-import { idPosition, PageCursor, pageOf, PageQuery } from '../http/page.ts';
-import { notFound } from '../http/problem.ts';
+import { idPosition, PageCursor, pageOf, PageQuery } from '../answers/page.ts';
+import { notFound } from '../answers/refusal.ts';
 import { WITH_HOLDS, type ClusterRow } from './cluster-row.ts';
 import { clusterView, ClusterView, type RegisteredCluster } from './cluster-view.ts';
 import { ClusterRegistration, type JoinToken, type RegisterClusterBody } from './registration.ts';

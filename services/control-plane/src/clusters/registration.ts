@@ -4,8 +4,7 @@ import type { Pool, PoolClient } from 'pg';
 import { identifier } from '#libs/contracts';
 import type { Clock } from '#libs/runtime';
 import { AccountId } from '../accounts/account-settings.ts';
-import { stateChanged } from '../http/etag.ts';
-import { conflict, invalid, notFound } from '../http/problem.ts';
+import { conflict, invalid, notFound, stateChanged } from '../answers/refusal.ts';
 import type { EnvelopeKeys } from '../keys/envelope-keys.ts';
 import type { ClusterTopics } from '../publish/cluster-topics.ts';
 import { OWN_NAMES } from './principal.ts';
@@ -144,7 +143,7 @@ export class ClusterRegistration {
       }`,
       read: `GET /api/v1/clusters/${row.id}`,
       etag: clusterTag(now),
-      extra: { now: { registeredAt: now.registeredAt, joinedAt: now.joinedAt } },
+      details: { now: { registeredAt: now.registeredAt, joinedAt: now.joinedAt } },
     });
   }
 

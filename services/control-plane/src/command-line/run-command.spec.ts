@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '#libs/configuration';
 import { WrongUsage } from '#libs/runtime';
+import { notFound } from '../answers/refusal.ts';
 import type { FleetCommand } from './command.ts';
 import { runCommand } from './run-command.ts';
 
@@ -20,6 +21,7 @@ async function ran(words: readonly string[]) {
     }),
     command('wrong', () => Promise.reject(new WrongUsage('--since is no time'))),
     command('broken', () => Promise.reject(new Error('PostgreSQL does not answer'))),
+    command('refused', () => Promise.reject(notFound('there is no orphan x'))),
     command('unset', () => Promise.reject(new ConfigurationError(['DATABASE_URL is not set']))),
   ];
   const code = await runCommand(commands, words, {
@@ -53,6 +55,7 @@ describe('the command line of operators', () => {
     expect(await ran(['nothing'])).toMatchObject({ code: 2, err: expect.stringContaining('no command "nothing"') });
     expect(await ran(['wrong'])).toMatchObject({ code: 2, err: 'fleet wrong: --since is no time; see --help' });
     expect(await ran(['broken'])).toMatchObject({ code: 1, err: 'fleet broken: PostgreSQL does not answer' });
+    expect(await ran(['refused'])).toMatchObject({ code: 1, err: 'fleet refused: there is no orphan x' });
     expect(await ran(['unset'])).toMatchObject({ code: 2, err: expect.stringContaining('DATABASE_URL') });
   });
 });

@@ -55,11 +55,12 @@ export async function runCommand(
   try {
     return await command.run(rest, context);
   } catch (error) {
-    if (error instanceof WrongUsage) {
-      context.complain(`fleet ${command.name}: ${error.message}; see --help`);
-      return 2;
-    }
-    context.complain(`fleet ${command.name}: ${errorMessage(error)}`);
-    return error instanceof ConfigurationError ? 2 : 1;
+    const why = error instanceof WrongUsage ? `${error.message}; see --help` : errorMessage(error);
+    context.complain(`fleet ${command.name}: ${why}`);
+    return exitCodeOf(error);
   }
 }
+
+/** 2 = it was not asked rightly, or its variables are wrong; 1 = it was refused, or failed. */
+const exitCodeOf = (error: unknown): 1 | 2 =>
+  error instanceof WrongUsage || error instanceof ConfigurationError ? 2 : 1;

@@ -2,7 +2,7 @@ import { Controller, Get, Headers, Param, Query, Res } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
 import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { PageQuery } from '../http/page.ts';
+import { PageQuery } from '../answers/page.ts';
 import { notModified } from '../http/etag.ts';
 import { ContainerGroupDetail, GetContainerGroup } from './get-container-group.ts';
 import { GetHistory, HistoryPage } from './get-history.ts';

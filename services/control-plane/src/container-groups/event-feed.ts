@@ -8,7 +8,7 @@ import {
   type EventStore,
   type RecordedEvent,
 } from '#libs/event-store';
-import { invalid, Problem, problemType } from '../http/problem.ts';
+import { invalid, Refusal } from '../answers/refusal.ts';
 
 /** Whether the text is a cursor that the feed gave. */
 export function isFeedCursor(text: string): boolean {
@@ -42,14 +42,7 @@ export class EventFeed {
       return { events, next: encodeCursor(next) };
     } catch (error) {
       if (error instanceof InvalidCursor) throw invalid([{ parameter: 'after', detail: error.message }]);
-      if (error instanceof CursorOfAnotherLog) {
-        throw new Problem({
-          status: 410,
-          type: problemType('cursor-of-another-log'),
-          title: 'Log was replaced',
-          detail: error.message,
-        });
-      }
+      if (error instanceof CursorOfAnotherLog) throw new Refusal('cursor-of-another-log', error.message);
       throw error;
     }
   }

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { parseStreamId, streamIdOf } from '#libs/domain';
 import type { EventStore } from '#libs/event-store';
 import { aliasOf } from '../streams/alias.ts';
-import { notFound } from '../http/problem.ts';
+import { notFound } from '../answers/refusal.ts';
 
 /** Finds a stream by any name that people have for it. */
 export class StreamFinder {

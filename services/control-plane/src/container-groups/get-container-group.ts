@@ -2,7 +2,7 @@ import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { z } from 'zod';
 import type { ContainerGroupState } from '#libs/domain';
 import { EventStore } from '#libs/event-store';
-import { notFound } from '../http/problem.ts';
+import { notFound } from '../answers/refusal.ts';
 import { DisplayKeys, HiddenView } from '../keys/display-keys.ts';
 import { readableData } from '../streams/hidden-texts.ts';
 import { containerGroupRow, reasonOf } from './container-group-row.ts';

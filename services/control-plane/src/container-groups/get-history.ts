@@ -1,8 +1,8 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { z } from 'zod';
 import { EventStore } from '#libs/event-store';
-import { PageCursor, pageOf, PageQuery } from '../http/page.ts';
-import { notFound } from '../http/problem.ts';
+import { PageCursor, pageOf, PageQuery } from '../answers/page.ts';
+import { notFound } from '../answers/refusal.ts';
 import { DisplayKeys } from '../keys/display-keys.ts';
 import { EventView, eventView, hides, historyData } from './event-view.ts';
 import { StreamFinder } from './find-stream.ts';

@@ -1,7 +1,7 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { DataSource, type SelectQueryBuilder } from 'typeorm';
 import { z } from 'zod';
-import { idPosition, timePosition, PageCursor, pageOf, PageQuery } from '../http/page.ts';
+import { idPosition, timePosition, PageCursor, pageOf, PageQuery } from '../answers/page.ts';
 import { ContainerGroupRecord } from './container-group.entity.ts';
 import { containerGroupView, ContainerGroupView, LIVES } from './container-group-view.ts';
 import { EventFeed, isFeedCursor } from './event-feed.ts';

@@ -1,5 +1,5 @@
 import { streamIdOf } from '#libs/domain';
-import { AccountUnusable, RegionNotAllowed } from '#libs/eci';
+import { CloudAccountUnusable } from '#libs/eci';
 import { describe, expect, it } from 'vitest';
 import { need, runPod } from '../../../../libs/domain/spec/samples.ts';
 import { podsOf, sampleIntent, STREAM } from '../../spec/effects/one-pod.ts';
@@ -127,14 +127,14 @@ describe('a pod that is to be placed', () => {
 describe('a pod that cannot be placed', () => {
   it('because its account cannot be used is parked, and says so', async () => {
     const pod = await given(wanted);
-    pod.eci.trouble = new AccountUnusable('account acc is not configured');
+    pod.eci.trouble = new CloudAccountUnusable('unknown-account', 'account acc is not configured');
     await pod.when();
     pod.thenOnly({ events: [parked(ACCOUNT, 'AccountUnusable', 'account acc is not configured')] });
   });
 
   it('because its account may not be used in the region is rejected', async () => {
     const pod = await given(wanted);
-    pod.eci.trouble = new RegionNotAllowed('acc may not be used in cn-hangzhou');
+    pod.eci.trouble = new CloudAccountUnusable('region', 'acc may not be used in cn-hangzhou');
     await pod.when();
     const data = { field: 'profile.region', reason: 'acc may not be used in cn-hangzhou' };
     pod.thenOnly({ events: [{ type: 'PodRejected', data, cause }] });

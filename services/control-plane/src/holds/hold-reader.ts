@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
-import { idPosition, isoPosition, PageCursor, pageOf } from '../http/page.ts';
+import { idPosition, isoPosition, PageCursor, pageOf } from '../answers/page.ts';
 import { HELD_DIGEST, holdNumber, holdTag, NOTHING_HELD, type HoldState } from './hold-state.ts';
 import type { HeldStopFilter, HeldStopPage, HeldStopView, HoldsList, HoldView } from './hold-view.ts';
 

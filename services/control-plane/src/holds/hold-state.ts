@@ -1,5 +1,4 @@
-import { stateChanged } from '../http/etag.ts';
-import type { Problem } from '../http/problem.ts';
+import { stateChanged, type Refusal } from '../answers/refusal.ts';
 
 /** What a decision about all held stops of a cluster is a decision on. */
 export interface HoldState {
@@ -29,8 +28,8 @@ export const stateText = ({ hold, held, denied, digest }: HoldState): string => 
 
 export const holdTag = (state: HoldState): string => `"${stateText(state)}"`;
 
-/** Undefined when the state is the one that was stated; otherwise the problem that says what changed. */
-export function changedSince(stated: string, clusterId: string, now: HoldState): Problem | undefined {
+/** Undefined when the state is the one that was stated; otherwise the refusal that says what changed. */
+export function changedSince(stated: string, clusterId: string, now: HoldState): Refusal | undefined {
   if (stated === holdTag(now)) return undefined;
   const [, hold, held, denied] = /^"(\d{1,9})-(\d{1,9})-(\d{1,9})-[0-9a-f]{16}"$/.exec(stated) ?? [];
   const seen = hold === undefined ? undefined : { hold: Number(hold), held: Number(held), denied: Number(denied) };
@@ -40,7 +39,7 @@ export function changedSince(stated: string, clusterId: string, now: HoldState):
     }`,
     read: `GET /api/v1/holds/${encodeURIComponent(clusterId)}`,
     etag: holdTag(now),
-    extra: { ...(seen === undefined ? {} : { seen }), now: { hold: now.hold, held: now.held, denied: now.denied } },
+    details: { ...(seen === undefined ? {} : { seen }), now: { hold: now.hold, held: now.held, denied: now.denied } },
   });
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { identifier, text } from '#libs/contracts';
-import { PageQuery } from '../http/page.ts';
+import { PageQuery } from '../answers/page.ts';
 
 const time = z.iso.datetime();
 

@@ -3,7 +3,7 @@ import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { IF_MATCH_HEADER, stateNotStated, statedTag } from '../http/etag.ts';
 import { IDEMPOTENCY_HEADER } from '../http/idempotency.ts';
-import { notFound } from '../http/problem.ts';
+import { notFound } from '../answers/refusal.ts';
 import { HoldDesk, type Decided } from './hold-desk.ts';
 import { HoldReader } from './hold-reader.ts';
 import { HeldStopFilter, HeldStopPage, HoldDecided, HoldDecisionBody, HoldsList } from './hold-view.ts';

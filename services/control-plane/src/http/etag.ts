@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { Response } from 'express';
-import { invalid, Problem, problemType } from './problem.ts';
+import { invalid, Refusal } from '../answers/refusal.ts';
 
 /** Sets the entity tag; true when the caller has this version already, and then the answer is 304 without a body. */
 export function notModified(response: Response, etag: string, ifNoneMatch: string | undefined): boolean {
@@ -9,11 +8,6 @@ export function notModified(response: Response, etag: string, ifNoneMatch: strin
   if (!known.includes(etag) && !known.includes('*')) return false;
   response.status(304);
   return true;
-}
-
-/** Tag of an answer that has no version of its own: a digest of it. */
-export function entityTag(answer: unknown): string {
-  return `"${createHash('sha256').update(JSON.stringify(answer)).digest('base64url').slice(0, 22)}"`;
 }
 
 /** For the documentation of routes that ask for it. */
@@ -33,26 +27,8 @@ export function statedTag(ifMatch: string | undefined): string | undefined {
 }
 
 /** Nothing that cannot be undone is done to a state that the caller has not seen. `read` is where it is shown. */
-export const stateNotStated = (read: string): Problem =>
-  new Problem({
-    status: 428,
-    type: problemType('state-not-stated'),
-    title: 'Say what you decided on',
-    detail: `this cannot be undone: look with ${read}, and send its ETag as If-Match; nothing was done`,
-  });
-
-export const stateChanged = (init: {
-  /** What was seen, and what is there now. */
-  readonly what: string;
-  readonly read: string;
-  readonly etag: string;
-  readonly extra?: Readonly<Record<string, unknown>>;
-}): Problem =>
-  new Problem({
-    status: 412,
-    type: problemType('state-changed'),
-    title: 'Changed since you looked',
-    detail: `${init.what}: look again with ${init.read}; nothing was done`,
-    extra: init.extra ?? {},
-    headers: { ETag: init.etag },
-  });
+export const stateNotStated = (read: string): Refusal =>
+  new Refusal(
+    'state-not-stated',
+    `this cannot be undone: look with ${read}, and send its ETag as If-Match; nothing was done`,
+  );

@@ -4,9 +4,10 @@ import type { Request, Response } from 'express';
 import type { Pool } from 'pg';
 import { from, lastValueFrom, type Observable } from 'rxjs';
 import type { Clock } from '#libs/runtime';
+import { invalid } from '../answers/refusal.ts';
 import type { MasterKey } from '../keys/master-key.ts';
 import { authenticatesItself } from './admin.guard.ts';
-import { invalid, Problem, problemType } from './problem.ts';
+import { Problem, problemType } from './problem.ts';
 
 const DAY_MS = 86_400_000;
 /** A request whose process died answers nobody; its key is free again after this. */

@@ -2,9 +2,10 @@ import type { NextFunction, Request, Response } from 'express';
 import { basicPassword, bearerToken, isFromHere, Token } from '#libs/callers';
 import type { Logger, Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
+import { tooOften } from '../answers/refusal.ts';
 import { callerAddress } from './caller-address.ts';
 import { FailureLimit } from './failure-limit.ts';
-import { Problem, problemType, tooOften } from './problem.ts';
+import { Problem, problemType } from './problem.ts';
 import { isDocs } from './response-headers.ts';
 
 /** Wrong tokens of one address in a minute; whoever has more of them is guessing. */

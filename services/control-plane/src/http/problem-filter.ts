@@ -1,9 +1,11 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { databaseMayCome } from '#libs/event-store';
 import { MessagingError } from '#libs/messaging';
 import type { Logger } from '#libs/observability';
-import { databaseMayCome } from '../wait-for.ts';
+import { Refusal } from '../answers/refusal.ts';
 import { Problem, problemType } from './problem.ts';
+import { problemOf } from './problem-of.ts';
 import { notUtf8 } from './readable-request.ts';
 
 /** The one place where errors become answers. What nobody expected is logged and answered without its message. */
@@ -32,6 +34,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   private problemOf(thrown: unknown, request: Request): Problem {
+    if (thrown instanceof Refusal) return problemOf(thrown);
     if (thrown instanceof Problem) return thrown;
     if (thrown instanceof HttpException) return fromNest(thrown, request);
     const parser = fromBodyParser(thrown);

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
-import { invalid, Problem, problemType } from './problem.ts';
+import { invalid } from '../answers/refusal.ts';
+import { Problem, problemType } from './problem.ts';
 
 /** Names and ids of ours are far shorter; what is kept of a path must fit into an index. */
 const MAX_PATH_BYTES = 1_024;

@@ -1,8 +1,8 @@
 import { SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 import { cleanText, identifier, unstorablePlace } from '#libs/contracts';
+import { invalid, pointerOf, type FieldFault } from '../answers/refusal.ts';
 import { takesBody, takesQuery } from './declared.ts';
-import { invalid, pointerOf, type FieldFault } from './problem.ts';
 
 const ANY_QUERY = 'eci-fleet:any-query';
 /** No body of ours is deeper by far; what walks a value may then call itself. */

@@ -3,9 +3,9 @@ import type { CallHandler, ExecutionContext, NestInterceptor, Type } from '@nest
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import type { Request } from 'express';
 import { map, type Observable } from 'rxjs';
+import { invalid } from '../answers/refusal.ts';
 import type { MasterKey } from '../keys/master-key.ts';
 import { declaredArguments } from './declared.ts';
-import { invalid } from './problem.ts';
 import { memberNames } from './strict-schema.ts';
 
 /** 128 bits of the MAC. */

@@ -1,5 +1,5 @@
 import { StandardSchemaValidationPipe, type ArgumentMetadata } from '@nestjs/common';
-import { invalid, pointerOf, type FieldFault } from './problem.ts';
+import { invalid, pointerOf, type FieldFault } from '../answers/refusal.ts';
 import { memberNames, nearest } from './strict-schema.ts';
 
 interface Issue {

@@ -1,12 +1,11 @@
 import { isAlive, isCounted, streamIdOf, type ContainerGroupState } from '#libs/domain';
-import type { AppendResult, EventStore, InboxMove, StreamAppend } from '#libs/event-store';
+import { isBadData, type AppendResult, type EventStore, type InboxMove, type StreamAppend } from '#libs/event-store';
 import type { Batch, Messaging } from '#libs/messaging';
 import type { Logger, Metrics } from '#libs/observability';
 import { allEnded, type Clock } from '#libs/runtime';
 import type { StopGuard } from '../holds/ports.ts';
 import { whoseFault } from '../clusters/whose-fault.ts';
 import type { StreamVault } from '../keys/stream-vault.ts';
-import { isBadData } from '../streams/group-commit.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 import type { Allowance, ClusterBudgets } from './cluster-budgets.ts';
 import { decideStream, type PodMessage } from './decide-stream.ts';

@@ -1,7 +1,6 @@
-import { InboxMoved } from '#libs/event-store';
+import { InboxMoved, isBadData } from '#libs/event-store';
 import { MessagingError, type Batch, type IncomingMessage } from '#libs/messaging';
-import { causeOf, type Logger } from '#libs/observability';
-import { isBadData } from '../streams/group-commit.ts';
+import { causeOf, isInTheWay, isStatementRefused, isTransactionState, type Logger } from '#libs/observability';
 
 /** Tries of a whole batch: an error that nobody foresaw may pass, and while it is tried other clusters wait behind it. */
 const TRIES = 3;
@@ -61,9 +60,7 @@ export class StubbornBatches {
 /** Whether another message might fare better: nothing is away, nobody else moved on, and the database has all that it should have. */
 function isOfTheMessage(error: unknown): boolean {
   if (error instanceof InboxMoved || error instanceof MessagingError || causeOf(error) !== undefined) return false;
-  const { code } = (error ?? {}) as { code?: unknown };
-  // SQLSTATE classes: transaction state, rollback (serialization, deadlock), missing tables and functions, locks.
-  return typeof code !== 'string' || !/^(25|40|42|55)[0-9A-Z]{3}$/.test(code);
+  return ![isTransactionState, isInTheWay, isStatementRefused].some((says) => says(error));
 }
 
 /** The same span of the log in batches of one message. */

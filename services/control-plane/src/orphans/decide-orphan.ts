@@ -1,6 +1,5 @@
 import { ORPHAN_GRACE_MS, orphanStreamId, type OrphanCommand } from '#libs/domain';
-import { stateChanged } from '../http/etag.ts';
-import { conflict } from '../http/problem.ts';
+import { conflict, stateChanged } from '../answers/refusal.ts';
 import { UndecidableStream } from '../streams/plan-append.ts';
 import type { OrphanReader } from './orphan-reader.ts';
 import type { OrphanStreams } from './orphan-streams.ts';
@@ -8,7 +7,7 @@ import type { OrphanView } from './orphan-view.ts';
 
 type Decision = Extract<OrphanCommand, { type: 'Keep' | 'RequestRemoval' }>;
 
-/** What an operator decides of one orphan; returns it as it is then. Throws a problem when it cannot be decided: young, gone, or under way. */
+/** What an operator decides of one orphan; returns it as it is then. Refuses what cannot be decided: young, gone, or under way. */
 export class OrphanDecisions {
   private readonly reader: OrphanReader;
   private readonly streams: OrphanStreams;
@@ -29,7 +28,7 @@ export class OrphanDecisions {
         what: `${orphan.id} is not as you saw it: it is ${orphan.state} and ${orphan.status}`,
         read: `GET /api/v1/orphans/${encodeURIComponent(orphan.id)}`,
         etag: orphan.etag,
-        extra: { now: { state: orphan.state, status: orphan.status } },
+        details: { now: { state: orphan.state, status: orphan.status } },
       });
     }
     return this.decide(orphan, {

@@ -5,8 +5,8 @@ import { notGiven, SystemClock, SystemIds, WrongUsage } from '#libs/runtime';
 import { agoText, argumentsOf, operatorOf, table } from '../command-line/arguments.ts';
 import type { CommandContext, FleetCommand } from '../command-line/command.ts';
 import { database } from '../config/database.ts';
-import { entityTag } from '../http/etag.ts';
-import { Problem } from '../http/problem.ts';
+import { entityTag } from '../answers/entity-tag.ts';
+import { Refusal } from '../answers/refusal.ts';
 import { OrphanDecisions } from './decide-orphan.ts';
 import { PromptEventStore } from '../streams/prompt-store.ts';
 import { orphanCaseProjection } from './orphan-case-projection.ts';
@@ -159,7 +159,7 @@ async function each(
       await decide(orphan);
       print(`${orphan.id} ${done}`);
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
+      if (!(error instanceof Refusal)) throw error;
       failed += 1;
       complain(error.message);
     }

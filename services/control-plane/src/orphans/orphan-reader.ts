@@ -1,9 +1,9 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { hourlyCost, type ListPrice, type OrphanId } from '#libs/domain';
-import { idPosition, PageCursor, pageOf } from '../http/page.ts';
-import { entityTag } from '../http/etag.ts';
-import { invalid, notFound } from '../http/problem.ts';
+import { idPosition, PageCursor, pageOf } from '../answers/page.ts';
+import { entityTag } from '../answers/entity-tag.ts';
+import { invalid, notFound } from '../answers/refusal.ts';
 import type { OrphanFilter, OrphanPage, OrphanView, OrphanViewState } from './orphan-view.ts';
 
 const CURSOR = new PageCursor('orphans', z.tuple([idPosition]));

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { text } from '#libs/contracts';
-import { PageQuery } from '../http/page.ts';
+import { PageQuery } from '../answers/page.ts';
 import { OPERATOR } from '../holds/hold-view.ts';
 
 const time = z.iso.datetime();

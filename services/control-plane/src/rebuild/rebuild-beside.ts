@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { asSqlClient, checkpointTransaction, PostgresCatalogue, type Cursor } from '#libs/event-store';
-import { errorMessage } from '#libs/observability';
+import { errorMessage, isLockMissed, isRaised } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import { refuseStopped, type RebuildOptions, type RebuildParts, type Rebuilt } from '../streams/projection.ts';
 import { compareTables, type Comparison } from './compare-tables.ts';
@@ -197,10 +197,9 @@ async function trySwap(pool: Pool, shadow: ShadowTables): Promise<boolean> {
     await connection.query('rollback').catch((failure: unknown) => {
       broken = new Error(errorMessage(failure));
     });
-    const code = (error as { code?: unknown }).code;
-    // Not available within the wait, or a deadlock that was resolved against us: nothing happened.
-    if (code === '55P03' || code === '40P01') return false;
-    if (code === 'RB001') throw new RebuildReplaced(errorMessage(error));
+    // Nothing happened.
+    if (isLockMissed(error)) return false;
+    if (isRaised(error, 'RB001')) throw new RebuildReplaced(errorMessage(error));
     throw error;
   } finally {
     connection.release(broken);

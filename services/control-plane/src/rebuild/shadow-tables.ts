@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
 import { asSqlClient, PostgresCatalogue, type Cursor } from '#libs/event-store';
+import { isRaised } from '#libs/observability';
 import { inTransaction } from '../transaction.ts';
 import type { FailedStream, TablesBeside } from './tables-beside.ts';
 
@@ -27,7 +28,7 @@ const cursorOf = (row: CursorRow): Cursor => ({
 });
 
 const asReplaced = (error: unknown): unknown =>
-  (error as { code?: unknown }).code === 'RB001' ? new RebuildReplaced((error as Error).message) : error;
+  isRaised(error, 'RB001') ? new RebuildReplaced((error as Error).message) : error;
 
 /** The tables that are filled beside those that serve, and the place in the log to which they have come. Every write checks that no later rebuild began. */
 export class ShadowTables {

@@ -14,7 +14,7 @@ import { ClusterRegistration } from '../clusters/registration.ts';
 import { Standings } from '../clusters/standings.ts';
 import { sweepRights } from '../clusters/sweep-rights.ts';
 import { testConfig } from '../../spec/for-specs.ts';
-import { Problem } from '../http/problem.ts';
+import { Refusal } from '../answers/refusal.ts';
 import { EnvelopeKeys } from '../keys/envelope-keys.ts';
 import { MasterKey } from '../keys/master-key.ts';
 import { StatusKeys } from '../keys/status-keys.ts';
@@ -314,5 +314,5 @@ describe('what an agent is given', () => {
 
 /** A call that came too late is told so. */
 function mustBeSaid(error: unknown): void {
-  expect(error).toBeInstanceOf(Problem);
+  expect(error).toBeInstanceOf(Refusal);
 }

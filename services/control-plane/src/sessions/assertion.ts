@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { decodeJwt, errors, importJWK, jwtVerify, type JWK } from 'jose';
 import { identifier } from '#libs/contracts';
-import { Problem, problemType } from '../http/problem.ts';
+import { Refusal } from '../answers/refusal.ts';
 
 /** Anybody may call with anything: the database is asked for ids only. */
 const CLAIMED_ID = identifier(63);
@@ -16,14 +16,13 @@ export interface ProvenAssertion {
   readonly expiresAt: number;
 }
 
-export const notAuthenticated = (detail: string): Problem =>
-  new Problem({ status: 401, type: problemType('agent-not-authenticated'), title: 'Agent not authenticated', detail });
+export const notAuthenticated = (why: string): Refusal => new Refusal('agent-not-authenticated', why);
 
 /**
  * What strangers are told, whether the cluster is not there, has not joined, was unregistered, or joined with another key: nobody learns by asking
  * which clusters there are.
  */
-const stranger = (): Problem =>
+const stranger = (): Refusal =>
   notAuthenticated(
     'the assertion is not signed (ES256) with the key of a cluster that has joined: a cluster joins with a token of POST /api/v1/clusters/{id}/join-token',
   );
@@ -44,7 +43,7 @@ export function claimedCluster(assertion: string): string {
 }
 
 /**
- * Proves that the holder of the cluster's key made the assertion, for us, now. Throws a problem that says what is wrong with it, to that holder;
+ * Proves that the holder of the cluster's key made the assertion, for us, now. Throws a refusal that says what is wrong with it, to that holder;
  * to anybody else always the same. `publicKey` is null where no cluster of the name has one.
  */
 export async function proveAssertion(
@@ -77,7 +76,7 @@ export async function proveAssertion(
     if (jti.length === 0 || jti.length > 200) throw notAuthenticated('`jti` must have 1–200 characters');
     return { jti, expiresAt: exp * 1000 };
   } catch (error) {
-    if (error instanceof Problem) throw error;
+    if (error instanceof Refusal) throw error;
     if (error instanceof errors.JWTExpired) {
       throw notAuthenticated(
         "the assertion has expired: make a new one for each call, and set the agent's clock right",

@@ -1,13 +1,13 @@
 import { calculateJwkThumbprint, importJWK, type JWK } from 'jose';
 import type { Pool } from 'pg';
-import { SESSION_PROBLEMS, type JoinRequest, type JoinResponse } from '#libs/contracts';
+import type { JoinRequest, JoinResponse } from '#libs/contracts';
 import type { Logger } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { ClusterDirectory } from '../clusters/cluster-directory.ts';
 import type { ClusterRow } from '../clusters/cluster-row.ts';
 import { endAgentKey } from '../clusters/standings.ts';
 import { hashOfToken } from '../clusters/registration.ts';
-import { invalid, Problem } from '../http/problem.ts';
+import { invalid, Refusal } from '../answers/refusal.ts';
 import type { EnvelopeKeys } from '../keys/envelope-keys.ts';
 import type { ClusterTopics } from '../publish/cluster-topics.ts';
 import { inTransaction } from '../transaction.ts';
@@ -15,21 +15,14 @@ import { inTransaction } from '../transaction.ts';
 /** Whom an agent's assertions must be made for. */
 export const audienceOf = (fleet: string): string => `urn:eci-fleet:control-plane:${fleet}`;
 
-export const fingerprintMismatch = (clusterId: string): Problem =>
-  new Problem({
-    status: 403,
-    type: SESSION_PROBLEMS.fingerprint,
-    title: 'Another cluster',
-    detail: `cluster ${clusterId} is known by another UID of namespace kube-system: register this cluster for itself`,
-  });
+export const fingerprintMismatch = (clusterId: string): Refusal =>
+  new Refusal(
+    'cluster-fingerprint-mismatch',
+    `cluster ${clusterId} is known by another UID of namespace kube-system: register this cluster for itself`,
+  );
 
-export const revoked = (clusterId: string): Problem =>
-  new Problem({
-    status: 403,
-    type: SESSION_PROBLEMS.revoked,
-    title: 'Cluster revoked',
-    detail: `cluster ${clusterId} was unregistered: its agent may do nothing any more`,
-  });
+export const revoked = (clusterId: string): Refusal =>
+  new Refusal('cluster-revoked', `cluster ${clusterId} was unregistered: its agent may do nothing any more`);
 
 /**
  * An agent's first call: it trades the one-time token for the right to speak with the key it brings. The same key may repeat the call, so a
@@ -135,21 +128,14 @@ interface Joined {
   readonly generation: number;
 }
 
-const retiredKey = (clusterId: string): Problem =>
-  new Problem({
-    status: 403,
-    type: SESSION_PROBLEMS.retiredKey,
-    title: 'Key retired',
-    detail: `this key of cluster ${clusterId} was replaced or taken away: join with a new one (delete Secret eci-fleet-agent and start the agent); the token is not spent`,
-  });
+const retiredKey = (clusterId: string): Refusal =>
+  new Refusal(
+    'agent-key-retired',
+    `this key of cluster ${clusterId} was replaced or taken away: join with a new one (delete Secret eci-fleet-agent and start the agent); the token is not spent`,
+  );
 
-const unknownToken = (why: string): Problem =>
-  new Problem({
-    status: 401,
-    type: SESSION_PROBLEMS.unknownToken,
-    title: 'Join token refused',
-    detail: `${why}: ask for a new one with POST /api/v1/clusters/{id}/join-token`,
-  });
+const unknownToken = (why: string): Refusal =>
+  new Refusal('join-token-unknown', `${why}: ask for a new one with POST /api/v1/clusters/{id}/join-token`);
 
 async function acceptedKey(jwk: Record<string, unknown>): Promise<{ publicKey: JWK; thumbprint: string }> {
   const { kty, crv, x, y } = jwk;

@@ -1,12 +1,12 @@
 import type { Pool, PoolClient } from 'pg';
-import { SESSION_PROBLEMS, type SessionRequest, type SessionResponse } from '#libs/contracts';
+import type { SessionRequest, SessionResponse } from '#libs/contracts';
 import { errorMessage, type Logger, type Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { ClusterDirectory } from '../clusters/cluster-directory.ts';
 import type { ClusterRow } from '../clusters/cluster-row.ts';
 import { FLAPPING_MS, SESSION_SILENT_MS } from '../clusters/cluster-view.ts';
 import { hashOfToken } from '../clusters/registration.ts';
-import { Problem } from '../http/problem.ts';
+import { Refusal } from '../answers/refusal.ts';
 import type { EnvelopeKeys } from '../keys/envelope-keys.ts';
 import type { StatusKeys } from '../keys/status-keys.ts';
 import type { ClusterTopics } from '../publish/cluster-topics.ts';
@@ -41,14 +41,14 @@ export class AgentSessions {
     ]);
   }
 
-  /** Begins or renews a session; throws the problem that says why not. */
+  /** Begins or renews a session; throws the refusal that says why not. */
   async open(request: SessionRequest): Promise<SessionResponse> {
     try {
       const response = await this.answer(request);
       this.sessions.inc({ outcome: request.renewEpoch === undefined ? 'opened' : 'renewed' });
       return response;
     } catch (error) {
-      this.sessions.inc({ outcome: error instanceof Problem ? (error.type.split(':').at(-1) ?? 'refused') : 'failed' });
+      this.sessions.inc({ outcome: error instanceof Refusal ? error.code : 'failed' });
       throw error;
     }
   }
@@ -246,11 +246,9 @@ export interface SessionParts {
   readonly kafka: SessionResponse['kafka'];
 }
 
-const superseded = (clusterId: string, epoch: number, current: number): Problem =>
-  new Problem({
-    status: 409,
-    type: SESSION_PROBLEMS.superseded,
-    title: 'Session superseded',
-    detail: `session ${epoch} of cluster ${clusterId} is over: another agent holds session ${current}; stop publishing`,
-    extra: { currentEpoch: current },
-  });
+const superseded = (clusterId: string, epoch: number, current: number): Refusal =>
+  new Refusal(
+    'session-superseded',
+    `session ${epoch} of cluster ${clusterId} is over: another agent holds session ${current}; stop publishing`,
+    { details: { currentEpoch: current } },
+  );

@@ -5,13 +5,19 @@ import type { Logger, Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import { callerAddress } from '../http/caller-address.ts';
 import { FailureLimit } from '../http/failure-limit.ts';
-import { Problem, tooOften } from '../http/problem.ts';
+import { Refusal, tooOften, type RefusalCode } from '../answers/refusal.ts';
 import { claimedCluster } from './assertion.ts';
 
 /** Refusals in a minute of one address in the name of one cluster. */
 const OF_A_CLUSTER = 60;
 /** And in whatever name: many agents may come from behind one address, each with a fault of its own. */
 const OF_AN_ADDRESS = 600;
+/** Whoever was recognised is no stranger. */
+const OF_STRANGERS: ReadonlySet<RefusalCode> = new Set([
+  'invalid-request',
+  'agent-not-authenticated',
+  'join-token-unknown',
+]);
 /** Clusters that are remembered for having proven themselves from an address. */
 const MOST_PROVEN = 10_000;
 
@@ -58,8 +64,7 @@ export class StrangersLimit {
       tap({
         next: () => this.prove(name),
         error: (error: unknown) => {
-          // Whoever was recognised is no stranger, and 5xx is our own fault.
-          if (!(error instanceof Problem) || (error.status !== 400 && error.status !== 401)) return;
+          if (!(error instanceof Refusal) || !OF_STRANGERS.has(error.code)) return;
           this.ofCluster.failed(name);
           this.ofAddress.failed(address);
         },
@@ -74,7 +79,7 @@ export class StrangersLimit {
     if (this.proven.size > MOST_PROVEN && oldest !== undefined) this.proven.delete(oldest);
   }
 
-  private refusal(address: string, wait: number): Problem {
+  private refusal(address: string, wait: number): Refusal {
     this.throttled.inc();
     if (this.said.admits(address))
       this.logger.warn('agents of an address were refused too often; more of it is said once a minute', { address });

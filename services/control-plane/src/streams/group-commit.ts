@@ -1,4 +1,4 @@
-import { InvalidAppend, type AppendResult, type EventStore, type StreamAppend } from '#libs/event-store';
+import { isBadData, type AppendResult, type EventStore, type StreamAppend } from '#libs/event-store';
 import type { Clock } from '#libs/runtime';
 
 interface Waiting {
@@ -84,12 +84,4 @@ export class GroupCommit {
       }
     }
   }
-}
-
-/** The data of one stream can never be stored, as opposed to a database that is away: nothing was written, and the others are fine. */
-export function isBadData(error: unknown): boolean {
-  if (error instanceof InvalidAppend) return true;
-  const code = (error as { code?: unknown } | undefined)?.code;
-  // Classes of PostgreSQL: 22 data exception, 23 constraint, 54 limit exceeded.
-  return typeof code === 'string' && /^(22|23|54)[0-9A-Z]{3}$/.test(code);
 }
