@@ -155,7 +155,7 @@ class Agent {
         onRefused: (uid) => book.overlay(uid),
         distrust: () => book.distrust(),
       },
-      commands: { onCommand: (command) => void this.commands.push(command) },
+      onCommand: (command) => void this.commands.push(command),
       askSession: () => void this.renew(),
       onLost: () => undefined,
       clock,

@@ -13,11 +13,11 @@ import { Inventories } from './inventory/inventories.ts';
 import { Heartbeat } from './node/heartbeat.ts';
 import { nodeViewOf } from './node/node-view.ts';
 import { VirtualNode } from './node/virtual-node.ts';
-import { EventPace } from './pods/event-pace.ts';
-import { PodEvents } from './pods/pod-events.ts';
+import { EventPace } from './events/event-pace.ts';
+import { PodEvents } from './events/pod-events.ts';
 import { PodIntents } from './pods/pod-intents.ts';
 import { ProfileSource } from './profile/profile-source.ts';
-import { FleetLink } from './publish/fleet-link.ts';
+import { FleetLink } from './fleet-link.ts';
 import { IntentPublisher } from './publish/intent-publisher.ts';
 import { ClusterObjects } from './resolve/cluster-objects.ts';
 import { Resolver } from './resolve/resolver.ts';
@@ -388,7 +388,7 @@ class Agent extends AgentHealth {
           commands,
           reader: new ClusterTopicReader({
             writer,
-            commands,
+            onCommand: (command) => commands.onCommand(command),
             askSession: () => this.session.askAgain(),
             onLost: () => inventories.sendNow(),
             logger,

@@ -120,7 +120,7 @@ const ROWS: readonly Row[] = [
         },
         askSession: () => undefined,
         onLost: () => undefined,
-        commands: { onCommand: () => undefined },
+        onCommand: () => undefined,
       });
       reader.handle(batchOf([BAD, GOOD].map((uid) => [uid, status(uid)])));
     },

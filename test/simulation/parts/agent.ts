@@ -5,7 +5,7 @@ import { AsideItems, type Logger } from '#libs/observability';
 import type { Ids, Random } from '#libs/runtime';
 import { Commands } from '../../../services/agent/src/inventory/commands.ts';
 import { Inventories } from '../../../services/agent/src/inventory/inventories.ts';
-import type { PodEvents } from '../../../services/agent/src/pods/pod-events.ts';
+import type { PodEvents } from '../../../services/agent/src/events/pod-events.ts';
 import { PodIntents } from '../../../services/agent/src/pods/pod-intents.ts';
 import { IntentPublisher } from '../../../services/agent/src/publish/intent-publisher.ts';
 import type { Resolver } from '../../../services/agent/src/resolve/resolver.ts';
@@ -211,7 +211,7 @@ export class SimulatedAgent {
     });
     const reader = new ClusterTopicReader({
       writer,
-      commands,
+      onCommand: (command) => commands.onCommand(command),
       askSession: () => renewal.abort(),
       onLost: () => inventories.sendNow(),
       logger,

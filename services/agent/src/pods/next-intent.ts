@@ -1,5 +1,6 @@
 import type { StopPod } from '#libs/contracts';
 import type { PodObject, Stored } from '#libs/kubernetes';
+import { isFinal } from '../status/final-status.ts';
 
 /** What this agent has sent about one pod, and what it was asked to send again. */
 export interface PodRecord {
@@ -22,8 +23,6 @@ export interface PodRecord {
 }
 
 export type NextIntent = { readonly kind: 'run' } | { readonly kind: 'stop'; readonly body: StopPod } | undefined;
-
-export const isFinal = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';
 
 /** The one thing to say about a pod now. A pod in a final phase never runs again, whoever asks. */
 export function nextIntent(record: PodRecord, pod: Stored<PodObject> | undefined): NextIntent {

@@ -7,10 +7,11 @@ import { NotSent, type IntentPublisher } from '../publish/intent-publisher.ts';
 import type { Missing } from '../resolve/contents.ts';
 import type { Resolver } from '../resolve/resolver.ts';
 import { NO_DEBUG_CONTAINERS, wantsDebugContainers } from '../status/debug-containers.ts';
+import { isFinal } from '../status/final-status.ts';
 import { isTrouble } from '../trouble.ts';
 import { WorkQueue } from '../work-queue.ts';
-import { deletionOf, disruptionOf, isFinal, nextIntent, type PodRecord } from './next-intent.ts';
-import type { PodEvents } from './pod-events.ts';
+import { deletionOf, disruptionOf, nextIntent, type PodRecord } from './next-intent.ts';
+import type { PodEvents } from '../events/pod-events.ts';
 
 export interface PodIntentsOptions {
   readonly pods: Pick<Reflector<PodObject>, 'get' | 'size'>;

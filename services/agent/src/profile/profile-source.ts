@@ -2,7 +2,7 @@ import type { Profile } from '#libs/contracts';
 import { Reflector, resources, type ConfigMapObject, type KubernetesApi } from '#libs/kubernetes';
 import type { Logger } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
-import type { PodEvents } from '../pods/pod-events.ts';
+import type { PodEvents } from '../events/pod-events.ts';
 import { parseProfile, type EciProfile } from './profile.ts';
 
 export interface ProfileSourceOptions {

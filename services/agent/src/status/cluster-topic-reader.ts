@@ -1,15 +1,14 @@
-import { ClusterMessage } from '#libs/contracts';
+import { ClusterMessage, type ClusterCommand } from '#libs/contracts';
 import type { Batch } from '#libs/messaging';
 import type { AsideItems, Logger, Metrics } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
 import { HandOver } from '../hand-over.ts';
-import type { Commands } from '../inventory/commands.ts';
 import { ProvenMessages, type ProofTerms, type TopicMessage } from './proven-messages.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 export interface ClusterTopicReaderOptions {
   readonly writer: Pick<StatusWriter, 'onMessage' | 'onTombstone' | 'onRefused' | 'distrust'>;
-  readonly commands: Pick<Commands, 'onCommand'>;
+  readonly onCommand: (command: ClusterCommand) => void;
   /** Asks for the session again, soon. */
   readonly askSession: () => void;
   /** Something true may be missing: the control plane is to say what this agent does not have. */
@@ -90,10 +89,10 @@ export class ClusterTopicReader {
   }
 
   private take({ key, message, proven }: Taken): void {
-    const { writer, commands } = this.options;
+    const { writer, onCommand } = this.options;
     if (message === null) writer.onTombstone(key);
     else if (message.kind === 'PodStatus') writer.onMessage(message, proven);
-    else commands.onCommand(message);
+    else onCommand(message);
   }
 
   private distrust(): void {

@@ -1,10 +1,11 @@
 import type { PodStatusMessage } from '#libs/contracts';
 import { NOT_LOCATED, type Condition, type PodObject } from '#libs/kubernetes';
-import { isFinal } from '../pods/next-intent.ts';
 
 type Json = Record<string, unknown>;
 type State = { waiting?: Json; running?: { startedAt?: string }; terminated?: { exitCode: number } & Json };
 type Container = Json & { name: string; restartCount?: number; state?: State; lastState?: State };
+
+export const isFinal = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';
 
 /**
  * The message as it is to be written before the object goes. A pod that the control plane never knew has no status from there, and a control

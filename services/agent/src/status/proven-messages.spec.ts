@@ -64,7 +64,7 @@ class Agent {
         onRefused: (uid) => book.overlay(uid),
         distrust: () => book.distrust(),
       },
-      commands: { onCommand: () => void (this.commands += 1) },
+      onCommand: () => void (this.commands += 1),
       askSession: () => void (this.asked += 1),
       onLost: () => void (this.lost += 1),
       clock,

@@ -1,6 +1,6 @@
 import type { PodStatusMessage } from '#libs/contracts';
 import type { Condition, PodObject, Stored } from '#libs/kubernetes';
-import { isFinal } from '../pods/next-intent.ts';
+import { isFinal } from './final-status.ts';
 import { debugContainerStatuses, wantsDebugContainers } from './debug-containers.ts';
 
 type Json = Record<string, unknown>;

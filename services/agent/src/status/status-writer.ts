@@ -11,13 +11,12 @@ import {
 } from '#libs/kubernetes';
 import type { AsideItems, Logger, Metrics } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
-import type { EventPace } from '../pods/event-pace.ts';
+import type { EventPace } from '../events/event-pace.ts';
 import { Outage } from '../outage.ts';
 import { isTrouble } from '../trouble.ts';
 import { WorkQueue } from '../work-queue.ts';
-import { isFinal } from '../pods/next-intent.ts';
 import { owesDebugAnswer } from './debug-containers.ts';
-import { finalStatus, withEnd } from './final-status.ts';
+import { finalStatus, isFinal, withEnd } from './final-status.ts';
 import { isProgress, ProgressGate } from './progress-gate.ts';
 import type { StatusBook } from './status-book.ts';
 import { readinessLost, statusPatch } from './status-patch.ts';

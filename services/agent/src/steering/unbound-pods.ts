@@ -1,7 +1,7 @@
 import { resources, type KubernetesApi } from '#libs/kubernetes';
 import type { Logger } from '#libs/observability';
 import { Loop, type Clock, type LoopStep, type Random } from '#libs/runtime';
-import type { PodEvents } from '../pods/pod-events.ts';
+import type { PodEvents } from '../events/pod-events.ts';
 import { isForVirtualNode, whyNeverBound } from './never-bound.ts';
 
 export interface UnboundPodsOptions {

@@ -3,14 +3,14 @@ import type { Consumer, Messaging } from '#libs/messaging';
 import type { Logger, Metrics } from '#libs/observability';
 import { backoffMs, type Clock, type Random } from '#libs/runtime';
 import type { InsecureTransport } from '#libs/transport';
-import type { AgentConfig } from '../config.ts';
-import type { Commands } from '../inventory/commands.ts';
-import type { Inventories } from '../inventory/inventories.ts';
-import type { PodIntents } from '../pods/pod-intents.ts';
-import type { Session } from '../session/session.ts';
-import type { ClusterTopicReader } from '../status/cluster-topic-reader.ts';
-import { connectMessaging, insecureKafka } from './connect-messaging.ts';
-import type { IntentPublisher } from './intent-publisher.ts';
+import type { AgentConfig } from './config.ts';
+import type { Commands } from './inventory/commands.ts';
+import type { Inventories } from './inventory/inventories.ts';
+import type { PodIntents } from './pods/pod-intents.ts';
+import type { Session } from './session/session.ts';
+import type { ClusterTopicReader } from './status/cluster-topic-reader.ts';
+import { connectMessaging, insecureKafka } from './publish/connect-messaging.ts';
+import type { IntentPublisher } from './publish/intent-publisher.ts';
 
 /** Everything that exists only once there is a session. */
 export interface LinkedParts {
