@@ -38,12 +38,21 @@ it('runs old and new beside each other, and goes back', async () => {
   const functions = await functionTexts();
   await served(load, 60);
 
+  // then it tells of clusters and accounts that were there before
+  await told('cluster:alpha', 'ClusterImported');
+  await told('account:default', 'AccountImported');
+  await call(young, 'POST', '/clusters', { id: 'of-the-young' });
+
   // and is taken away again, so that the old one, which never stopped, has only what the new one wrote
   await young.process.stop();
+  await call(old, 'POST', '/clusters', { id: 'of-the-old' });
+  await unregister(old, 'of-the-young');
   await served(load, 40);
 
-  // and is given another try
+  // and is given another try, and tells what the old one did meanwhile
   await young.process.start();
+  await told('cluster:of-the-old', 'ClusterImported');
+  await told('cluster:of-the-young', 'ClusterRegistered', 'JoinTokenIssued', 'ClusterChangedElsewhere');
   await served(load, 40);
 
   // and an event of a version that neither knows comes to a stream
@@ -125,6 +134,41 @@ it('runs old and new beside each other, and goes back', async () => {
   });
   await last.process.stop();
 });
+
+async function call(
+  replica: Replica,
+  method: string,
+  path: string,
+  body?: unknown,
+  ifMatch?: string,
+): Promise<Response> {
+  const answer = await fetch(`${replica.url}/api/v1${path}`, {
+    method,
+    headers: { 'content-type': 'application/json', ...(ifMatch !== undefined && { 'if-match': ifMatch }) },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  expect(answer.ok, `${method} ${path}: ${answer.status}`).toBe(true);
+  return answer;
+}
+
+async function unregister(replica: Replica, id: string): Promise<void> {
+  const seen = await call(replica, 'GET', `/clusters/${id}`);
+  await call(replica, 'DELETE', `/clusters/${id}`, undefined, seen.headers.get('etag') ?? undefined);
+}
+
+/** Waits until the stream tells these, and no more. */
+async function told(streamId: string, ...types: readonly string[]): Promise<void> {
+  await eventually(
+    async () => {
+      const { rows } = await fleet.database.query<{ type: string }>(
+        'select type from es.event where stream_id = $1 order by version',
+        [streamId],
+      );
+      return JSON.stringify(rows.map(({ type }) => type)) === JSON.stringify(types);
+    },
+    { what: `${streamId} tells ${types.join(', ')}`, deadlineMs: 30_000 },
+  );
+}
 
 const believes = async (): Promise<unknown> =>
   ((await fleet.cluster.health()) as { readonly believes?: unknown }).believes;

@@ -1,5 +1,14 @@
 /** For specs: one event of each type with everything that it may say. */
-import type { ContainerState, ContainerStatus, EventData, OrphanEventData } from '#libs/domain';
+import type {
+  AccountEventData,
+  AccountFacts,
+  ClusterEventData,
+  ClusterFacts,
+  ContainerState,
+  ContainerStatus,
+  EventData,
+  OrphanEventData,
+} from '#libs/domain';
 
 /** With every field that may be absent. A type that gets a new one asks for it here, and the spec for its schema. */
 type Whole<T> = string extends keyof T ? T : T extends object ? { readonly [K in keyof T]-?: Whole<T[K]> } : T;
@@ -207,4 +216,44 @@ export const ORPHAN_SAMPLES: { readonly [T in keyof OrphanEventData]: readonly W
   OrphanDeleteAccepted: [{ requestId: 'r' }],
   OrphanRemoved: [{ evidence: 'two reads' }],
   OrphanClosed: [{ reason: 'claimed', evidence: 'a stream has it', streamId: 'container_group:c1:u9' }],
+};
+
+const clusterFacts: Whole<ClusterFacts> = {
+  name: 'Alpha',
+  accountId: 'default',
+  registeredAt: AT,
+  joinedAt: AT,
+  unregisteredAt: AT,
+  fingerprint: 'uid-of-kube-system',
+  keyThumbprint: 'thumbprint',
+  keyGeneration: 1,
+};
+const reason = 'moved to another region';
+
+export const CLUSTER_SAMPLES: { readonly [T in keyof ClusterEventData]: readonly Whole<ClusterEventData[T]>[] } = {
+  ClusterRegistered: [{ name: 'Alpha', accountId: 'default', reason }],
+  ClusterImported: [clusterFacts],
+  ClusterChangedElsewhere: [clusterFacts],
+  JoinTokenIssued: [{ expiresAt: AT, reason }],
+  ClusterJoined: [{ fingerprint: 'uid-of-kube-system', keyThumbprint: 'thumbprint', keyGeneration: 1 }],
+  AgentKeyTaken: [{ keyGeneration: 1, reason }],
+  SessionSuperseded: [{ epoch: 4, agentId: 'agent-b', superseded: 'agent-a' }],
+  ClusterUnregistered: [{ reason }],
+};
+
+const accountFacts: Whole<AccountFacts> = {
+  name: 'Main',
+  credential: 'main',
+  credentialDigest: 'digest',
+  regions: ['cn-hangzhou'],
+  endpoint: 'eci.cn-hangzhou.aliyuncs.com',
+  quotas: { create: { perMinute: 100 } },
+  source: 'api',
+};
+
+export const ACCOUNT_SAMPLES: { readonly [T in keyof AccountEventData]: readonly Whole<AccountEventData[T]>[] } = {
+  AccountAdded: [{ ...accountFacts, reason }],
+  AccountChanged: [{ ...accountFacts, reason }],
+  AccountImported: [accountFacts],
+  AccountChangedElsewhere: [accountFacts],
 };

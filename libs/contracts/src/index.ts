@@ -7,6 +7,8 @@
 export * from './agent-session.ts';
 export * from './cluster-topic.ts';
 export * from './container-group-spec.ts';
+export { ACCOUNT_EVENTS } from './events/account.ts';
+export { CLUSTER_EVENTS } from './events/cluster.ts';
 export { CONTAINER_GROUP_EVENTS } from './events/container-group.ts';
 export { ORPHAN_EVENTS } from './events/orphan.ts';
 export * from './events/versions.ts';

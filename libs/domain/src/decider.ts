@@ -35,6 +35,15 @@ export interface Consequences<Work extends string = string> {
   readonly closed: boolean;
 }
 
+/** Of events that only tell. */
+export const NO_CONSEQUENCES: Consequences<never> = {
+  effects: [],
+  parking: [],
+  containerGroups: [],
+  destroySealed: false,
+  closed: false,
+};
+
 /** A row of work beside the stream. Its identity is (stream, kind, key), so that writing it twice is writing it once. */
 export type EffectChange<Work extends string = string> =
   | {

@@ -4,6 +4,12 @@
  * Hides: every rule about retries, unknown outcomes, stops, twins and ends. Guarantees: no I/O, no clock, no randomness; the same inputs give
  * the same events, and deciding twice changes nothing. Does not: know Kubernetes, the cloud's wire, or storage.
  */
+export * from './account/decider.ts';
+export type * from './account/events.ts';
+export * from './cluster/decide.ts';
+export * from './cluster/decider.ts';
+export type * from './cluster/events.ts';
+export * from './cluster/state.ts';
 export * from './container-group/commands.ts';
 export * from './container-group/consequences.ts';
 export { decide } from './container-group/decide.ts';
@@ -14,7 +20,7 @@ export { evolve, fold } from './container-group/evolve.ts';
 export * from './container-group/questions.ts';
 export * from './container-group/state.ts';
 export * from './cost/hourly-cost.ts';
-export type * from './decider.ts';
+export * from './decider.ts';
 export * from './evidence/absence.ts';
 export * from './guard/mass-delete-guard.ts';
 export * from './orphan/consequences.ts';

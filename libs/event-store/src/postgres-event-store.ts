@@ -92,16 +92,19 @@ const APPEND_WITH_KEYS = `select s, outcome, removed from es.append_with_keys(${
 /** How often streams are tried again that met a younger transaction, or an append that the server undid. */
 const FRESH_TRANSACTIONS = 5;
 
-/** The store on PostgreSQL. Pass a pool made by `createPool`. */
+/**
+ * The store on PostgreSQL. Pass a pool made by `createPool`; or a connection in a transaction, with which the events are kept or undone. A conflict may
+ * then also mean that the transaction is older than the stream's last append: only a new one can append.
+ */
 export class PostgresEventStore extends EventStore {
   /** Told after every append of this process. */
   readonly appended = new Nudge();
   private readonly known = new KnownStreams(KNOWN_STREAMS);
   private readonly tail = new LogTail(TAIL_EVENTS);
-  private readonly pool: Pool;
+  private readonly pool: Pick<Pool, 'query'>;
   private readonly jitter: () => number;
 
-  constructor(pool: Pool, { jitter = () => 0.5 }: PostgresStoreOptions = {}) {
+  constructor(pool: Pick<Pool, 'query'>, { jitter = () => 0.5 }: PostgresStoreOptions = {}) {
     super();
     this.pool = pool;
     this.jitter = jitter;

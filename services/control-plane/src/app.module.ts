@@ -26,7 +26,7 @@ import { ContainerGroupsController } from './container-groups/container-groups.c
 import { EventFeed } from './container-groups/event-feed.ts';
 import { StreamFinder } from './container-groups/find-stream.ts';
 import { GetContainerGroupHandler } from './container-groups/get-container-group.ts';
-import { GetHistoryHandler } from './container-groups/get-history.ts';
+import { GetHistoryHandler, GetStreamHistoryHandler } from './container-groups/get-history.ts';
 import { GetOverviewHandler } from './container-groups/get-overview.ts';
 import { ListContainerGroupsHandler } from './container-groups/list-container-groups.ts';
 import { ReadEventsHandler } from './container-groups/read-events.ts';
@@ -132,6 +132,7 @@ export class AppModule {
         ListContainerGroupsHandler,
         GetContainerGroupHandler,
         GetHistoryHandler,
+        GetStreamHistoryHandler,
         GetOverviewHandler,
         ReadEventsHandler,
         ListQuarantineHandler,

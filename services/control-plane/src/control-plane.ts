@@ -15,6 +15,7 @@ import { MessagingError, type Messaging } from '#libs/messaging';
 import { AsideItems, createLogger, Metrics, type Logger } from '#libs/observability';
 import { SystemClock, SystemIds, SystemRandom, type Clock } from '#libs/runtime';
 import { migrate } from '#migrations';
+import { AccountChanges } from './accounts/account-changes.ts';
 import { AccountDesk } from './accounts/account-desk.ts';
 import { AccountDirectory } from './accounts/account-directory.ts';
 import { AccountEndpoints } from './accounts/account-endpoints.ts';
@@ -23,6 +24,7 @@ import { ObservedEciClients } from './accounts/observed-eci.ts';
 import { AppModule } from './app.module.ts';
 import { publicAuditKey } from './audit/audit-key.ts';
 import { SealReader } from './audit/read-seals.ts';
+import { ClusterChanges } from './clusters/cluster-changes.ts';
 import { ClusterDirectory } from './clusters/cluster-directory.ts';
 import { ClusterReader } from './clusters/clusters.ts';
 import { Standings } from './clusters/standings.ts';
@@ -201,7 +203,8 @@ export async function startControlPlane(
       configured: config.accounts.accounts,
       logger,
     });
-    await accounts.configure();
+    const accountChanges = new AccountChanges({ pool, clock, ids });
+    await accounts.configure(accountChanges);
     const eci = new ObservedEciClients({
       inner: options.eciClients ?? new AlibabaEciClients((id) => accounts.find(id), { caFile: config.accounts.caFile }),
       metrics,
@@ -278,8 +281,11 @@ export async function startControlPlane(
       onIdleError,
     });
     undo.push(() => agentPool.end());
+    const clusterChanges = new ClusterChanges({ pool, clock, ids });
+    const agentChanges = new ClusterChanges({ pool: agentPool, clock, ids });
     const sessions = new AgentSessions({
       pool: agentPool,
+      changes: agentChanges,
       clock,
       fleet: config.fleet,
       logger,
@@ -314,10 +320,19 @@ export async function startControlPlane(
           store,
           dataSource,
           accounts,
-          accountDesk: new AccountDesk({ pool, clock, accounts, credentials, endpoints, logger }),
+          accountDesk: new AccountDesk({
+            pool,
+            changes: accountChanges,
+            clock,
+            accounts,
+            credentials,
+            endpoints,
+            logger,
+          }),
           clusterReader: new ClusterReader({ pool, clock }),
           registration: new ClusterRegistration({
             pool,
+            changes: clusterChanges,
             clock,
             keys: envelopeKeys,
             topics: clusterTopics,
@@ -333,7 +348,7 @@ export async function startControlPlane(
           orphanDecisions: new OrphanDecisions({ reader: orphanReader, streams: new OrphanStreams(parts) }),
           sealReader: new SealReader({ pool, key: config.auditKey && publicAuditKey(config.auditKey) }),
           join: new AgentJoin({
-            pool: agentPool,
+            changes: agentChanges,
             clock,
             fleet: config.fleet,
             logger,
@@ -390,6 +405,8 @@ export async function startControlPlane(
         { name: 'kafka-rights', run: () => sweepRights({ messaging, standings, fleet: config.fleet }) },
         { name: 'assertions', run: () => sessions.forgetOldAssertions() },
         { name: 'inventory-parts', run: () => new PostgresInventories({ pool, clock }).forgetOldParts() },
+        { name: 'untold-accounts', run: () => accountChanges.tellUntold() },
+        { name: 'untold-clusters', run: () => clusterChanges.tellUntold() },
         { name: 'quarantine', run: () => parts.quarantine.forgetOld() },
         { name: 'idempotency-keys', run: () => idempotency.forgetOld() },
       ]),

@@ -6,7 +6,9 @@ import { conflict, notFound, Refusal } from '../answers/refusal.ts';
 import { columnsOf, type AccountDirectory } from './account-directory.ts';
 import type { AccountEndpoints } from './account-endpoints.ts';
 import type { AccountRow } from './account-row.ts';
-import type { AccountSettings, ChangeCredentialBody } from './account-settings.ts';
+import { because, type Acting } from '../operators/acting.ts';
+import { accountFacts, type AccountChanges } from './account-changes.ts';
+import type { AccountSettings, CredentialChange } from './account-settings.ts';
 import type { Credentials } from './credentials.ts';
 
 /** Groups of a region that a new key is asked for (ECI docs: 20 ids a call). */
@@ -18,6 +20,7 @@ const GROUPS = 20;
  */
 export class AccountDesk {
   private readonly pool: Pool;
+  private readonly changes: AccountChanges;
   private readonly clock: Clock;
   private readonly accounts: AccountDirectory;
   private readonly credentials: Credentials;
@@ -27,6 +30,7 @@ export class AccountDesk {
 
   constructor(parts: {
     readonly pool: Pool;
+    readonly changes: AccountChanges;
     readonly clock: Clock;
     readonly accounts: AccountDirectory;
     readonly credentials: Credentials;
@@ -35,6 +39,7 @@ export class AccountDesk {
     readonly clientsOf?: (account: EciAccount) => EciClients;
   }) {
     this.pool = parts.pool;
+    this.changes = parts.changes;
     this.clock = parts.clock;
     this.accounts = parts.accounts;
     this.credentials = parts.credentials;
@@ -44,22 +49,27 @@ export class AccountDesk {
   }
 
   /** Adds an account; its key is tried by the first call that needs it. */
-  async add(settings: AccountSettings): Promise<AccountRow> {
+  async add(settings: AccountSettings, by: Acting): Promise<AccountRow> {
     await this.check(settings.id, settings, settings.regions);
-    const { rows } = await this.pool.query<AccountRow>(
-      `insert into fleet.account (id, name, credential, regions, endpoint, quotas, source, created_at, updated_at)
-       values ($1, $2, $3, $4, $5, $6, 'api', $7, $7) on conflict (id) do nothing returning *`,
-      columnsOf(settings, this.clock.now()),
-    );
-    const [row] = rows;
-    if (row === undefined) throw conflict(`there is an account ${settings.id} already`);
-    this.accounts.forget(settings.id);
-    for (const region of settings.regions) await this.accounts.ensureLanes(settings.id, region);
-    return row;
+    const { id } = settings;
+    const added = await this.changes.inTransaction(async (client, tell) => {
+      const { rows } = await client.query<AccountRow>(
+        `insert into fleet.account (id, name, credential, regions, endpoint, quotas, source, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, 'api', $7, $7) on conflict (id) do nothing returning *`,
+        columnsOf(settings, this.clock.now()),
+      );
+      const [row] = rows;
+      if (row === undefined) throw conflict(`there is an account ${id} already`);
+      await tell(id, undefined, [{ type: 'Add', facts: accountFacts(row), ...because(by) }], by.actor);
+      return row;
+    });
+    this.accounts.forget(id);
+    for (const region of settings.regions) await this.accounts.ensureLanes(id, region);
+    return added;
   }
 
   /** From now on the account is called with this credential and there. A key that does not see the account's groups is refused: they would be taken for gone. */
-  async changeCredential(id: string, change: ChangeCredentialBody): Promise<AccountRow> {
+  async changeCredential(id: string, change: CredentialChange, by: Acting): Promise<AccountRow> {
     if (this.accounts.isConfigured(id))
       throw conflict(`account ${id} is one of the configuration (FLEET_ACCOUNTS): change it there`);
     const row = (await this.accounts.all()).find((account) => account.id === id);
@@ -67,19 +77,25 @@ export class AccountDesk {
     await this.check(id, change, row.regions);
     const blind = await this.whyBlind(this.accounts.called(row, change.credential, change.endpoint));
     if (blind !== undefined) throw this.refused(id, change.credential, blind);
-    const { rows } = await this.pool.query<AccountRow>(
-      `update fleet.account set credential = $2, endpoint = $3, source = 'api', auth_state = 'untried', auth_message = null, auth_at = null, updated_at = $4
-        where id = $1 returning *`,
-      [id, JSON.stringify(change.credential), change.endpoint ?? null, new Date(this.clock.now())],
-    );
+    const changed = await this.changes.inTransaction(async (client, tell) => {
+      const before = await this.changes.hold(client, id);
+      const { rows } = await client.query<AccountRow>(
+        `update fleet.account set credential = $2, endpoint = $3, source = 'api', auth_state = 'untried', auth_message = null, auth_at = null, updated_at = $4
+          where id = $1 returning *`,
+        [id, JSON.stringify(change.credential), change.endpoint ?? null, new Date(this.clock.now())],
+      );
+      if (rows[0] === undefined) return row;
+      await tell(id, before, [{ type: 'Change', facts: accountFacts(rows[0]), ...because(by) }], by.actor);
+      return rows[0];
+    });
     this.accounts.forget(id);
     this.logger.info('the credential of a cloud account was changed', { accountId: id, named: change.credential });
-    return rows[0] ?? row;
+    return changed;
   }
 
   private async check(
     id: string,
-    { credential, endpoint }: ChangeCredentialBody,
+    { credential, endpoint }: CredentialChange,
     regions: readonly string[],
   ): Promise<void> {
     if (!this.endpoints.mayBeNamed(endpoint, regions))

@@ -3,11 +3,14 @@ import { CloudAccountUnusable, isCredentialMissing, type AccessKey, type EciAcco
 import type { EffectQueue } from '#libs/event-store';
 import { errorMessage, type Logger } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
+import { accountFacts, type AccountChanges } from './account-changes.ts';
 import type { AccountEndpoints } from './account-endpoints.ts';
 import { referenceOf, type AccountFault, type AccountRow } from './account-row.ts';
 import { bucketOf, laneBucketOf, LANE_ACTIONS, laneOf, type AccountSettings } from './account-settings.ts';
 import type { CredentialReference } from './credential-sources.ts';
 import type { Credentials } from './credentials.ts';
+
+const ACTOR = 'control-plane:configuration';
 
 const CACHE_MS = 5_000;
 /** The same word of the cloud is written down again after this, so that people see how fresh it is. */
@@ -54,19 +57,8 @@ export class AccountDirectory {
    * Writes the accounts of the configuration, and the quota of every lane that is known. Accounts that left the configuration stay: clusters and
    * history name them. Replicas of the version before, which may serve beside this one, go by the row and know no names: it says where the key is.
    */
-  async configure(): Promise<void> {
-    for (const settings of this.configured.values()) {
-      const credential = this.credentials.asBefore(settings.credential) ?? settings.credential;
-      await this.pool.query(
-        `insert into fleet.account as a (id, name, credential, regions, endpoint, quotas, source, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, 'configuration', $7, $7)
-         on conflict (id) do update set name = excluded.name, credential = excluded.credential, regions = excluded.regions,
-           endpoint = excluded.endpoint, quotas = excluded.quotas, source = excluded.source, updated_at = excluded.updated_at
-         where (a.name, a.credential, a.regions, a.endpoint, a.quotas, a.source)
-           is distinct from (excluded.name, excluded.credential, excluded.regions, excluded.endpoint, excluded.quotas, excluded.source)`,
-        columnsOf({ ...settings, credential }, this.clock.now()),
-      );
-    }
+  async configure(changes: AccountChanges): Promise<void> {
+    for (const settings of this.configured.values()) await this.write(settings, changes);
     this.cache.clear();
     for (const row of await this.all()) {
       for (const region of row.regions) await this.ensureLanes(row.id, region);
@@ -77,6 +69,28 @@ export class AccountDirectory {
           faults,
         });
     }
+  }
+
+  private write(settings: AccountSettings, changes: AccountChanges): Promise<void> {
+    const { id } = settings;
+    const credential = this.credentials.asBefore(settings.credential) ?? settings.credential;
+    const columns = columnsOf({ ...settings, credential }, this.clock.now());
+    return changes.inTransaction(async (client, tell) => {
+      const { rows: added } = await client.query<AccountRow>(
+        `insert into fleet.account (id, name, credential, regions, endpoint, quotas, source, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, 'configuration', $7, $7) on conflict (id) do nothing returning *`,
+        columns,
+      );
+      if (added[0]) return tell(id, undefined, [{ type: 'Add', facts: accountFacts(added[0]) }], ACTOR);
+      const before = await changes.hold(client, id);
+      const { rows: changed } = await client.query<AccountRow>(
+        `update fleet.account set name = $2, credential = $3, regions = $4, endpoint = $5, quotas = $6, source = 'configuration', updated_at = $7
+          where id = $1 and (name, credential, regions, endpoint, quotas, source) is distinct from ($2, $3::jsonb, $4, $5, $6::jsonb, 'configuration')
+         returning *`,
+        columns,
+      );
+      if (changed[0]) await tell(id, before, [{ type: 'Change', facts: accountFacts(changed[0]) }], ACTOR);
+    });
   }
 
   isConfigured(accountId: string): boolean {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { identifier } from '#libs/contracts';
 import { parseEndpoint } from '#libs/eci';
+import { Reason } from '../operators/reason.ts';
 import { CredentialName, CredentialSource } from './credential-sources.ts';
 
 /** Calls a minute and how many may come at once. */
@@ -45,11 +46,15 @@ export const AccountSettings = z
   .meta({ id: 'AccountSettings' });
 export type AccountSettings = z.infer<typeof AccountSettings>;
 
+export const AddAccountBody = AccountSettings.extend({ reason: Reason }).meta({ id: 'AddAccount' });
+export type AddAccountBody = z.infer<typeof AddAccountBody>;
+
 /** Where the key of an account comes from and where it is sent are changed together. */
-export const ChangeCredentialBody = AccountSettings.pick({ credential: true, endpoint: true }).meta({
-  id: 'ChangeCredential',
-});
+export const ChangeCredentialBody = AccountSettings.pick({ credential: true, endpoint: true })
+  .extend({ reason: Reason })
+  .meta({ id: 'ChangeCredential' });
 export type ChangeCredentialBody = z.infer<typeof ChangeCredentialBody>;
+export type CredentialChange = Omit<ChangeCredentialBody, 'reason'>;
 
 /** An account as operators configure it: they may say where its key is on the spot. */
 export const ConfiguredAccount = AccountSettings.extend({ credential: z.union([CredentialName, CredentialSource]) });

@@ -2,11 +2,14 @@ import { Body, Controller, Get, Headers, Param, Post, Put, Query, Res } from '@n
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { accountStreamId } from '#libs/domain';
+import { GetStreamHistory, HistoryPage } from '../container-groups/get-history.ts';
 import { entityTag } from '../answers/entity-tag.ts';
 import { notModified } from '../http/etag.ts';
 import { IDEMPOTENCY_HEADER } from '../http/idempotency.ts';
 import { PageQuery } from '../answers/page.ts';
-import { AccountSettings, ChangeCredentialBody } from './account-settings.ts';
+import { Actor } from '../operators/actor.ts';
+import { AddAccountBody, ChangeCredentialBody } from './account-settings.ts';
 import { AccountPage, AccountView, AddAccount, ChangeCredential, GetAccount, ListAccounts } from './accounts.ts';
 
 @ApiTags('accounts')
@@ -36,6 +39,16 @@ export class AccountsController {
     return notModified(response, entityTag(account), ifNoneMatch) ? undefined : account;
   }
 
+  @Get(':id/history')
+  @ApiOperation({
+    summary: 'What was done to a cloud account, by whom and why, oldest first',
+    operationId: 'getAccountHistory',
+  })
+  @ApiResponse({ status: 200, description: 'With time, actor and reason of each.', standardSchema: HistoryPage })
+  history(@Param('id') id: string, @Query({ schema: PageQuery }) page: typeof PageQuery._output): Promise<HistoryPage> {
+    return this.queries.execute(new GetStreamHistory(accountStreamId(id), page));
+  }
+
   @Post()
   @ApiHeader(IDEMPOTENCY_HEADER)
   @ApiOperation({ summary: 'Add a cloud account by the name of its credential', operationId: 'addAccount' })
@@ -45,8 +58,11 @@ export class AccountsController {
     standardSchema: AccountView,
   })
   @ApiResponse({ status: 400, description: 'No such credential or endpoint may be used; nothing was done.' })
-  add(@Body({ schema: AccountSettings }) settings: AccountSettings): Promise<AccountView> {
-    return this.commands.execute(new AddAccount(settings));
+  add(
+    @Body({ schema: AddAccountBody }) { reason, ...settings }: AddAccountBody,
+    @Actor() actor: string,
+  ): Promise<AccountView> {
+    return this.commands.execute(new AddAccount(settings, { actor, reason }));
   }
 
   @Put(':id/credential')
@@ -63,8 +79,9 @@ export class AccountsController {
   @ApiResponse({ status: 409, description: 'It is an account of the configuration.' })
   changeCredential(
     @Param('id') id: string,
-    @Body({ schema: ChangeCredentialBody }) change: ChangeCredentialBody,
+    @Body({ schema: ChangeCredentialBody }) { reason, ...change }: ChangeCredentialBody,
+    @Actor() actor: string,
   ): Promise<AccountView> {
-    return this.commands.execute(new ChangeCredential(id, change));
+    return this.commands.execute(new ChangeCredential(id, change, { actor, reason }));
   }
 }

@@ -5,7 +5,8 @@ import { notFound } from '../answers/refusal.ts';
 import { AccountDesk } from './account-desk.ts';
 import { AccountDirectory } from './account-directory.ts';
 import { WHAT_TO_CHANGE, type AccountRow } from './account-row.ts';
-import { bucketOf, LANE_ACTIONS, type AccountSettings, type ChangeCredentialBody } from './account-settings.ts';
+import type { Acting } from '../operators/acting.ts';
+import { bucketOf, LANE_ACTIONS, type AccountSettings, type CredentialChange } from './account-settings.ts';
 import { CredentialName, OldReference } from './credential-sources.ts';
 
 const CURSOR = new PageCursor('accounts', z.tuple([idPosition]));
@@ -86,10 +87,12 @@ export class GetAccountHandler implements IQueryHandler<GetAccount> {
 
 export class AddAccount extends Command<AccountView> {
   readonly settings: AccountSettings;
+  readonly by: Acting;
 
-  constructor(settings: AccountSettings) {
+  constructor(settings: AccountSettings, by: Acting) {
     super();
     this.settings = settings;
+    this.by = by;
   }
 }
 
@@ -100,19 +103,21 @@ export class AddAccountHandler implements ICommandHandler<AddAccount> {
     private readonly directory: AccountDirectory,
   ) {}
 
-  async execute({ settings }: AddAccount): Promise<AccountView> {
-    return accountView(await this.desk.add(settings), this.directory);
+  async execute({ settings, by }: AddAccount): Promise<AccountView> {
+    return accountView(await this.desk.add(settings, by), this.directory);
   }
 }
 
 export class ChangeCredential extends Command<AccountView> {
   readonly id: string;
-  readonly change: ChangeCredentialBody;
+  readonly change: CredentialChange;
+  readonly by: Acting;
 
-  constructor(id: string, change: ChangeCredentialBody) {
+  constructor(id: string, change: CredentialChange, by: Acting) {
     super();
     this.id = id;
     this.change = change;
+    this.by = by;
   }
 }
 
@@ -123,8 +128,8 @@ export class ChangeCredentialHandler implements ICommandHandler<ChangeCredential
     private readonly directory: AccountDirectory,
   ) {}
 
-  async execute({ id, change }: ChangeCredential): Promise<AccountView> {
-    return accountView(await this.desk.changeCredential(id, change), this.directory);
+  async execute({ id, change, by }: ChangeCredential): Promise<AccountView> {
+    return accountView(await this.desk.changeCredential(id, change, by), this.directory);
   }
 }
 

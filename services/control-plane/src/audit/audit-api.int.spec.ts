@@ -33,7 +33,9 @@ beforeAll(async () => {
   );
   for (const [i, uid] of ['a', 'b'].entries()) {
     await record(store, streamIdOf('api', uid), story([accepted('api', uid), placed(), created(`eci-${uid}`)]));
-    await eventually(async () => (await seals()).items.reduce((sum, seal) => sum + seal.events, 0) === (i + 1) * 3, {
+    // And the event that tells of the account of the configuration.
+    const events = 1 + (i + 1) * 3;
+    await eventually(async () => (await seals()).items.reduce((sum, seal) => sum + seal.events, 0) === events, {
       what: 'the events are sealed',
       deadlineMs: 30_000,
     });

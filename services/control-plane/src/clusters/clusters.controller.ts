@@ -2,8 +2,13 @@ import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, R
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { clusterStreamId } from '#libs/domain';
+import { GetStreamHistory, HistoryPage } from '../container-groups/get-history.ts';
 import { IF_MATCH_HEADER, notModified, stateNotStated, statedTag } from '../http/etag.ts';
 import { IDEMPOTENCY_HEADER } from '../http/idempotency.ts';
+import { PageQuery } from '../answers/page.ts';
+import { Actor } from '../operators/actor.ts';
+import { ReasonQuery } from '../operators/reason.ts';
 import { clusterTag, ClusterView, JoinTokenView, RegisteredCluster } from './cluster-view.ts';
 import {
   ClusterFilter,
@@ -44,6 +49,16 @@ export class ClustersController {
     return notModified(response, clusterTag(cluster), ifNoneMatch) ? undefined : cluster;
   }
 
+  @Get(':id/history')
+  @ApiOperation({
+    summary: 'What was done to a cluster, by whom and why, oldest first',
+    operationId: 'getClusterHistory',
+  })
+  @ApiResponse({ status: 200, description: 'With time, actor and reason of each.', standardSchema: HistoryPage })
+  history(@Param('id') id: string, @Query({ schema: PageQuery }) page: typeof PageQuery._output): Promise<HistoryPage> {
+    return this.queries.execute(new GetStreamHistory(clusterStreamId(id), page));
+  }
+
   @Post()
   @ApiHeader(IDEMPOTENCY_HEADER)
   @ApiOperation({ summary: 'Register a cluster', operationId: 'registerCluster' })
@@ -52,16 +67,23 @@ export class ClustersController {
     description: "Registered; the join token is the agent's, good once and for an hour.",
     standardSchema: RegisteredCluster,
   })
-  register(@Body({ schema: RegisterClusterBody }) body: RegisterClusterBody): Promise<RegisteredCluster> {
-    return this.commands.execute(new RegisterCluster(body));
+  register(
+    @Body({ schema: RegisterClusterBody }) { reason, ...body }: RegisterClusterBody,
+    @Actor() actor: string,
+  ): Promise<RegisteredCluster> {
+    return this.commands.execute(new RegisterCluster(body, { actor, reason }));
   }
 
   @Post(':id/join-token')
   @ApiHeader(IDEMPOTENCY_HEADER)
   @ApiOperation({ summary: 'A new join token; one that was not used yet ends', operationId: 'issueJoinToken' })
   @ApiResponse({ status: 201, description: 'Shown once.', standardSchema: JoinTokenView })
-  joinToken(@Param('id') id: string): Promise<JoinToken> {
-    return this.commands.execute(new IssueJoinToken(id));
+  joinToken(
+    @Param('id') id: string,
+    @Query({ schema: ReasonQuery }) { reason }: ReasonQuery,
+    @Actor() actor: string,
+  ): Promise<JoinToken> {
+    return this.commands.execute(new IssueJoinToken(id, { actor, reason }));
   }
 
   @Post(':id/rotate-key')
@@ -77,8 +99,13 @@ export class ClustersController {
   })
   @ApiResponse({ status: 412, description: 'It is another registration, or has joined since; nothing was done.' })
   @ApiResponse({ status: 428, description: 'Without `If-Match`; nothing was done.' })
-  rotateKey(@Param('id') id: string, @Headers('if-match') ifMatch: string | undefined): Promise<JoinToken> {
-    return this.commands.execute(new RotateAgentKey(id, statedState(id, ifMatch)));
+  rotateKey(
+    @Param('id') id: string,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Query({ schema: ReasonQuery }) { reason }: ReasonQuery,
+    @Actor() actor: string,
+  ): Promise<JoinToken> {
+    return this.commands.execute(new RotateAgentKey(id, statedState(id, ifMatch), { actor, reason }));
   }
 
   @Delete(':id')
@@ -91,8 +118,13 @@ export class ClustersController {
   @ApiResponse({ status: 204, description: 'Done. Its container groups and their history stay.' })
   @ApiResponse({ status: 412, description: 'It is another registration, or has joined since; nothing was done.' })
   @ApiResponse({ status: 428, description: 'Without `If-Match`; nothing was done.' })
-  async unregister(@Param('id') id: string, @Headers('if-match') ifMatch: string | undefined): Promise<void> {
-    await this.commands.execute(new UnregisterCluster(id, statedState(id, ifMatch)));
+  async unregister(
+    @Param('id') id: string,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Query({ schema: ReasonQuery }) { reason }: ReasonQuery,
+    @Actor() actor: string,
+  ): Promise<void> {
+    await this.commands.execute(new UnregisterCluster(id, statedState(id, ifMatch), { actor, reason }));
   }
 }
 

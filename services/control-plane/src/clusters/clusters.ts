@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Clock } from '#libs/runtime';
 import { idPosition, PageCursor, pageOf, PageQuery } from '../answers/page.ts';
 import { notFound } from '../answers/refusal.ts';
+import type { Acting } from '../operators/acting.ts';
 import { WITH_HOLDS, type ClusterRow } from './cluster-row.ts';
 import { clusterView, ClusterView, type RegisteredCluster } from './cluster-view.ts';
 import { ClusterRegistration, type JoinToken, type RegisterClusterBody } from './registration.ts';
@@ -100,9 +101,12 @@ export class GetClusterHandler implements IQueryHandler<GetCluster> {
 export class RegisterCluster extends Command<RegisteredCluster> {
   readonly body: RegisterClusterBody;
 
-  constructor(body: RegisterClusterBody) {
+  readonly by: Acting;
+
+  constructor(body: RegisterClusterBody, by: Acting) {
     super();
     this.body = body;
+    this.by = by;
   }
 }
 
@@ -113,18 +117,20 @@ export class RegisterClusterHandler implements ICommandHandler<RegisterCluster> 
     private readonly reader: ClusterReader,
   ) {}
 
-  async execute({ body }: RegisterCluster): Promise<RegisteredCluster> {
-    const { row, joinToken } = await this.registration.register(body);
+  async execute({ body, by }: RegisterCluster): Promise<RegisteredCluster> {
+    const { row, joinToken } = await this.registration.register(body, by);
     return { cluster: this.reader.view(row), joinToken };
   }
 }
 
 export class IssueJoinToken extends Command<JoinToken> {
   readonly clusterId: string;
+  readonly by: Acting;
 
-  constructor(clusterId: string) {
+  constructor(clusterId: string, by: Acting) {
     super();
     this.clusterId = clusterId;
+    this.by = by;
   }
 }
 
@@ -132,8 +138,8 @@ export class IssueJoinToken extends Command<JoinToken> {
 export class IssueJoinTokenHandler implements ICommandHandler<IssueJoinToken> {
   constructor(private readonly registration: ClusterRegistration) {}
 
-  execute({ clusterId }: IssueJoinToken): Promise<JoinToken> {
-    return this.registration.newToken(clusterId);
+  execute({ clusterId, by }: IssueJoinToken): Promise<JoinToken> {
+    return this.registration.newToken(clusterId, by);
   }
 }
 
@@ -142,11 +148,13 @@ abstract class ClusterDecision<Result> extends Command<Result> {
   readonly clusterId: string;
   /** Entity tag of the cluster as it was looked at. */
   readonly stated: string;
+  readonly by: Acting;
 
-  constructor(clusterId: string, stated: string) {
+  constructor(clusterId: string, stated: string, by: Acting) {
     super();
     this.clusterId = clusterId;
     this.stated = stated;
+    this.by = by;
   }
 }
 
@@ -156,8 +164,8 @@ export class RotateAgentKey extends ClusterDecision<JoinToken> {}
 export class RotateAgentKeyHandler implements ICommandHandler<RotateAgentKey> {
   constructor(private readonly registration: ClusterRegistration) {}
 
-  execute({ clusterId, stated }: RotateAgentKey): Promise<JoinToken> {
-    return this.registration.rotate(clusterId, stated);
+  execute({ clusterId, stated, by }: RotateAgentKey): Promise<JoinToken> {
+    return this.registration.rotate(clusterId, stated, by);
   }
 }
 
@@ -167,7 +175,7 @@ export class UnregisterCluster extends ClusterDecision<void> {}
 export class UnregisterClusterHandler implements ICommandHandler<UnregisterCluster> {
   constructor(private readonly registration: ClusterRegistration) {}
 
-  execute({ clusterId, stated }: UnregisterCluster): Promise<void> {
-    return this.registration.unregister(clusterId, stated);
+  execute({ clusterId, stated, by }: UnregisterCluster): Promise<void> {
+    return this.registration.unregister(clusterId, stated, by);
   }
 }

@@ -7,8 +7,10 @@ import { AccountId } from '../accounts/account-settings.ts';
 import { conflict, invalid, notFound, stateChanged } from '../answers/refusal.ts';
 import type { EnvelopeKeys } from '../keys/envelope-keys.ts';
 import type { ClusterTopics } from '../publish/cluster-topics.ts';
+import { because, type Acting } from '../operators/acting.ts';
+import { Reason } from '../operators/reason.ts';
+import type { ClusterChanges } from './cluster-changes.ts';
 import { OWN_NAMES } from './principal.ts';
-import { inTransaction } from '../transaction.ts';
 import type { ClusterDirectory } from './cluster-directory.ts';
 import type { ClusterRow } from './cluster-row.ts';
 import { endAgentKey } from './standings.ts';
@@ -27,6 +29,7 @@ export const RegisterClusterBody = z
     name: identifier(100).optional(),
     /** Default: the only account there is. */
     accountId: AccountId.optional(),
+    reason: Reason,
   })
   .meta({ id: 'RegisterCluster' });
 export type RegisterClusterBody = z.infer<typeof RegisterClusterBody>;
@@ -41,6 +44,7 @@ export const hashOfToken = (token: string): Buffer => createHash('sha256').updat
 /** Clusters come and go: registering hands out the one-time token of the agent, unregistering ends everything that the agent may do. */
 export class ClusterRegistration {
   private readonly pool: Pool;
+  private readonly changes: ClusterChanges;
   private readonly clock: Clock;
   private readonly keys: EnvelopeKeys;
   private readonly topics: ClusterTopics;
@@ -48,25 +52,31 @@ export class ClusterRegistration {
 
   constructor(parts: {
     readonly pool: Pool;
+    readonly changes: ClusterChanges;
     readonly clock: Clock;
     readonly keys: EnvelopeKeys;
     readonly topics: ClusterTopics;
     readonly directory: ClusterDirectory;
   }) {
     this.pool = parts.pool;
+    this.changes = parts.changes;
     this.clock = parts.clock;
     this.keys = parts.keys;
     this.topics = parts.topics;
     this.directory = parts.directory;
   }
 
-  async register(body: RegisterClusterBody): Promise<{ readonly row: ClusterRow; readonly joinToken: JoinToken }> {
+  async register(
+    body: Omit<RegisterClusterBody, 'reason'>,
+    by: Acting,
+  ): Promise<{ readonly row: ClusterRow; readonly joinToken: JoinToken }> {
     const id = body.id ?? `c-${randomBytes(5).toString('hex')}`;
     const accountId = await this.accountFor(body.accountId);
-    const result = await inTransaction(this.pool, async (client) => {
+    const name = body.name ?? id;
+    const result = await this.changes.inTransaction(async (client, tell) => {
       const { rows } = await client.query<ClusterRow>(
         `insert into fleet.cluster (id, name, account_id, registered_at) values ($1, $2, $3, $4) on conflict (id) do nothing returning *`,
-        [id, body.name ?? id, accountId, new Date(this.clock.now())],
+        [id, name, accountId, new Date(this.clock.now())],
       );
       const [row] = rows;
       if (row === undefined) {
@@ -74,18 +84,32 @@ export class ClusterRegistration {
           `a cluster ${id} is registered or was; choose another id, or ask for a new join token with POST /api/v1/clusters/${id}/join-token`,
         );
       }
-      return { row, joinToken: await this.issue(client, id) };
+      const joinToken = await this.issue(client, id);
+      const { expiresAt } = joinToken;
+      await tell(
+        id,
+        undefined,
+        [
+          { type: 'Register', name, accountId, ...because(by) },
+          { type: 'IssueJoinToken', expiresAt },
+        ],
+        by.actor,
+      );
+      return { row, joinToken };
     });
     this.directory.forget(id);
     return result;
   }
 
   /** A further token, for an agent that lost its key; tokens that nobody used yet end. */
-  newToken(clusterId: string): Promise<JoinToken> {
-    return inTransaction(this.pool, async (client) => {
-      await this.registered(client, clusterId);
+  newToken(clusterId: string, by: Acting): Promise<JoinToken> {
+    return this.changes.inTransaction(async (client, tell) => {
+      const row = await this.registered(client, clusterId);
       await client.query('delete from fleet.join_token where cluster_id = $1 and used_by is null', [clusterId]);
-      return this.issue(client, clusterId);
+      const joinToken = await this.issue(client, clusterId);
+      const { expiresAt } = joinToken;
+      await tell(clusterId, row, [{ type: 'IssueJoinToken', expiresAt, ...because(by) }], by.actor);
+      return joinToken;
     });
   }
 
@@ -94,8 +118,8 @@ export class ClusterRegistration {
    * What it sent and nobody has read yet is asked for again, once it has joined with a new key and the token that this answers. `stated`: the
    * entity tag under which the cluster was looked at.
    */
-  async rotate(clusterId: string, stated: string): Promise<JoinToken> {
-    const { token, ended } = await inTransaction(this.pool, async (client) => {
+  async rotate(clusterId: string, stated: string, by: Acting): Promise<JoinToken> {
+    const { token, ended } = await this.changes.inTransaction(async (client, tell) => {
       const row = await this.registered(client, clusterId);
       this.mustBe(stated, row);
       await endAgentKey(client, row, new Date(this.clock.now()));
@@ -103,7 +127,19 @@ export class ClusterRegistration {
         clusterId,
       ]);
       await client.query('delete from fleet.join_token where cluster_id = $1 and used_by is null', [clusterId]);
-      return { token: await this.issue(client, clusterId), ended: row.key_generation };
+      const ended = row.key_generation;
+      const token = await this.issue(client, clusterId);
+      const { expiresAt } = token;
+      await tell(
+        clusterId,
+        row,
+        [
+          { type: 'TakeAgentKey', keyGeneration: ended, ...because(by) },
+          { type: 'IssueJoinToken', expiresAt },
+        ],
+        by.actor,
+      );
+      return { token, ended };
     });
     this.directory.forget(clusterId);
     this.keys.forget(clusterId);
@@ -115,8 +151,8 @@ export class ClusterRegistration {
    * Ends session, tokens, rights and keys of the cluster's agent, and removes its topic. Its groups and their history stay. Repeating it is harmless.
    * `stated`: the entity tag under which the cluster was looked at.
    */
-  async unregister(clusterId: string, stated: string): Promise<void> {
-    const generation = await inTransaction(this.pool, async (client) => {
+  async unregister(clusterId: string, stated: string, by: Acting): Promise<void> {
+    const generation = await this.changes.inTransaction(async (client, tell) => {
       const row = await this.known(client, clusterId);
       // A repeat: what is left to do is done below.
       if (row.unregistered_at !== null) return row.key_generation;
@@ -126,6 +162,7 @@ export class ClusterRegistration {
       // The public key stays, so that who holds the private half, and nobody else, is told that the cluster was unregistered.
       await client.query('update fleet.cluster set unregistered_at = $2 where id = $1', [clusterId, now]);
       await client.query('delete from fleet.join_token where cluster_id = $1', [clusterId]);
+      await tell(clusterId, row, [{ type: 'Unregister', ...because(by) }], by.actor);
       return row.key_generation;
     });
     this.directory.forget(clusterId);
@@ -159,10 +196,7 @@ export class ClusterRegistration {
   }
 
   private async known(client: PoolClient, clusterId: string): Promise<ClusterRow> {
-    const { rows } = await client.query<ClusterRow>('select * from fleet.cluster where id = $1 for update', [
-      clusterId,
-    ]);
-    const [row] = rows;
+    const row = await this.changes.hold(client, clusterId);
     if (row === undefined) throw notFound(`there is no cluster ${clusterId}`);
     return row;
   }

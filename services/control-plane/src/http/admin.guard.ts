@@ -1,5 +1,6 @@
 import { SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
+import { knownAs } from '../operators/actor.ts';
 import type { Operators } from './operators.ts';
 
 const OWN_AUTHENTICATION = 'eci-fleet:own-authentication';
@@ -23,7 +24,10 @@ export class AdminGuard implements CanActivate {
   }
 
   canActivate(context: ExecutionContext): true {
-    if (!authenticatesItself(context)) this.operators.admit(context.switchToHttp().getRequest<Request>());
+    if (!authenticatesItself(context)) {
+      const request = context.switchToHttp().getRequest<Request>();
+      knownAs(request, this.operators.admit(request));
+    }
     return true;
   }
 }

@@ -61,6 +61,8 @@ const FORGED: Readonly<Record<string, readonly [list: string, ...positions: read
   ],
   '/api/v1/audit/seals': ['seals', ['abc'], [null], [1], ['9223372036854775808'], ['0'], ['-1'], [' 1'], ['1\0'], ['']],
   '/api/v1/container-groups/{id}/history': ['history', ['1'], [null], [1.5], [-1], [0], [1e300], [2 ** 53], [1, 2], []],
+  '/api/v1/clusters/{id}/history': ['history', ['1'], [null], [1.5], [-1], [0], [1e300], [2 ** 53], [1, 2], []],
+  '/api/v1/accounts/{id}/history': ['history', ['1'], [null], [1.5], [-1], [0], [1e300], [2 ** 53], [1, 2], []],
   '/api/v1/holds/{cluster}': [
     'held-stops',
     [null, null],

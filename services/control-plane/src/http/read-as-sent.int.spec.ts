@@ -6,6 +6,7 @@ import type { Messaging } from '#libs/messaging';
 import { SystemClock, SystemIds } from '#libs/runtime';
 import { createTestDatabase, type TestDatabase } from '#libs/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ClusterChanges } from '../clusters/cluster-changes.ts';
 import { startControlPlane, type ControlPlane } from '../control-plane.ts';
 import { newMessaging, testConfig } from '../../spec/for-specs.ts';
 import { OrphanStreams } from '../orphans/orphan-streams.ts';
@@ -65,6 +66,8 @@ beforeAll(async () => {
     { type: 'Quarantine', facts, why: 'no stream' },
     { actor: 'control-plane:observe' },
   );
+  // What housekeeping would tell at its leisure.
+  await new ClusterChanges({ pool, clock: new SystemClock(), ids: new SystemIds() }).tellUntold();
   all = await documentedRoutes(plane.url);
   writes = all.filter(({ method }) => method !== 'GET');
 });

@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { topics } from '#libs/contracts';
 import { InProcessLog, InProcessMessaging, type TopicSpec } from '#libs/messaging';
 import { Metrics, silentLogger } from '#libs/observability';
-import { SystemClock } from '#libs/runtime';
+import { SystemClock, SystemIds } from '#libs/runtime';
 import { createTestDatabase, type TestDatabase } from '#libs/testing';
+import { ClusterChanges } from '../clusters/cluster-changes.ts';
 import { ClusterDirectory } from '../clusters/cluster-directory.ts';
 import { clusterTag, clusterView } from '../clusters/cluster-view.ts';
 import type { ClusterRow } from '../clusters/cluster-row.ts';
@@ -104,6 +105,8 @@ interface Key {
   readonly privateKey: CryptoKey;
 }
 
+const BY = { actor: 'operator:jo' };
+
 let database: TestDatabase;
 let pool: pg.Pool;
 let tokens: AccessTokens;
@@ -147,7 +150,17 @@ async function world() {
     standing: (id) => standings.of(id),
     refill: () => Promise.resolve(),
   });
-  const base = { pool: turning, clock, fleet: FLEET, logger: silentLogger, keys, topics: clusterTopics, directory };
+  const changes = new ClusterChanges({ pool: turning, clock, ids: new SystemIds() });
+  const base = {
+    pool: turning,
+    changes,
+    clock,
+    fleet: FLEET,
+    logger: silentLogger,
+    keys,
+    topics: clusterTopics,
+    directory,
+  };
   const registration = new ClusterRegistration(base);
   const join = new AgentJoin(base);
   const sessions = new AgentSessions({
@@ -159,7 +172,7 @@ async function world() {
     kafka: { brokers: [], security: 'plaintext', tls: false },
   });
   const id = `i${++clusters}`;
-  const { joinToken } = await registration.register({ id });
+  const { joinToken } = await registration.register({ id }, BY);
   const tag = async (): Promise<string> => {
     const { rows } = await pool.query<ClusterRow>('select * from fleet.cluster where id = $1', [id]);
     return clusterTag(clusterView(rows[0]!, clock.now()));
@@ -194,10 +207,10 @@ async function world() {
         kids: answer.envelopeKeys.map(({ kid }) => kid),
       });
     },
-    rotate: async () => registration.rotate(id, await tag()),
-    unregister: async () => registration.unregister(id, await tag()),
+    rotate: async () => registration.rotate(id, await tag(), BY),
+    unregister: async () => registration.unregister(id, await tag(), BY),
     prepare: () => clusterTopics.prepare(id),
-    newToken: () => registration.newToken(id),
+    newToken: () => registration.newToken(id, BY),
   };
   return {
     id,

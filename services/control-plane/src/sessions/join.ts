@@ -1,16 +1,15 @@
 import { calculateJwkThumbprint, importJWK, type JWK } from 'jose';
-import type { Pool } from 'pg';
 import type { JoinRequest, JoinResponse } from '#libs/contracts';
 import type { Logger } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
+import type { ClusterChanges } from '../clusters/cluster-changes.ts';
 import type { ClusterDirectory } from '../clusters/cluster-directory.ts';
-import type { ClusterRow } from '../clusters/cluster-row.ts';
 import { endAgentKey } from '../clusters/standings.ts';
 import { hashOfToken } from '../clusters/registration.ts';
 import { invalid, Refusal } from '../answers/refusal.ts';
 import type { EnvelopeKeys } from '../keys/envelope-keys.ts';
 import type { ClusterTopics } from '../publish/cluster-topics.ts';
-import { inTransaction } from '../transaction.ts';
+import { agentActor } from '../operators/acting.ts';
 
 /** Whom an agent's assertions must be made for. */
 export const audienceOf = (fleet: string): string => `urn:eci-fleet:control-plane:${fleet}`;
@@ -30,7 +29,7 @@ export const revoked = (clusterId: string): Refusal =>
  * with the key ends everything that was given for it. With the same key it ends nothing.
  */
 export class AgentJoin {
-  private readonly pool: Pool;
+  private readonly changes: ClusterChanges;
   private readonly clock: Clock;
   private readonly fleet: string;
   private readonly logger: Logger;
@@ -39,7 +38,7 @@ export class AgentJoin {
   private readonly directory: ClusterDirectory;
 
   constructor(parts: {
-    readonly pool: Pool;
+    readonly changes: ClusterChanges;
     readonly clock: Clock;
     readonly fleet: string;
     readonly logger: Logger;
@@ -47,7 +46,7 @@ export class AgentJoin {
     readonly topics: ClusterTopics;
     readonly directory: ClusterDirectory;
   }) {
-    this.pool = parts.pool;
+    this.changes = parts.changes;
     this.clock = parts.clock;
     this.fleet = parts.fleet;
     this.logger = parts.logger;
@@ -70,7 +69,7 @@ export class AgentJoin {
 
   private redeem(request: JoinRequest, publicKey: JWK, thumbprint: string): Promise<Joined> {
     const hash = hashOfToken(request.token);
-    return inTransaction(this.pool, async (client) => {
+    return this.changes.inTransaction(async (client, tell) => {
       const now = new Date(this.clock.now());
       const { rows: tokens } = await client.query<{ cluster_id: string; expires_at: Date; used_by: string | null }>(
         'select cluster_id, expires_at, used_by from fleet.join_token where token_hash = $1 for update',
@@ -82,10 +81,7 @@ export class AgentJoin {
         throw unknownToken('this join token was used by another agent');
       if (token.used_by === null && token.expires_at <= now) throw unknownToken('this join token has expired');
 
-      const { rows } = await client.query<ClusterRow>('select * from fleet.cluster where id = $1 for update', [
-        token.cluster_id,
-      ]);
-      const cluster = rows[0] as ClusterRow;
+      const cluster = (await this.changes.hold(client, token.cluster_id))!;
       if (cluster.unregistered_at !== null) throw revoked(cluster.id);
       if (cluster.fingerprint !== null && cluster.fingerprint !== request.clusterFingerprint)
         throw fingerprintMismatch(cluster.id);
@@ -111,13 +107,17 @@ export class AgentJoin {
         `update fleet.cluster set fingerprint = $2, public_key = $3, key_thumbprint = $4, joined_at = coalesce(joined_at, $5) where id = $1`,
         [cluster.id, request.clusterFingerprint, JSON.stringify(publicKey), thumbprint, now],
       );
+      const generation = cluster.key_generation + (replaces ? 1 : 0);
+      const key = { keyThumbprint: thumbprint, keyGeneration: generation };
+      const { clusterFingerprint: fingerprint } = request;
+      await tell(cluster.id, cluster, [{ type: 'Join', fingerprint, ...key }], agentActor(cluster.id));
       this.logger.info('join a cluster done', {
         clusterId: cluster.id,
         keyThumbprint: thumbprint,
         again: cluster.joined_at !== null,
         replaces,
       });
-      return { clusterId: cluster.id, generation: cluster.key_generation + (replaces ? 1 : 0) };
+      return { clusterId: cluster.id, generation };
     });
   }
 }

@@ -2,6 +2,7 @@ import type { Pool, PoolClient } from 'pg';
 import type { SessionRequest, SessionResponse } from '#libs/contracts';
 import { errorMessage, type Logger, type Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
+import type { ClusterChanges, TellOfCluster } from '../clusters/cluster-changes.ts';
 import type { ClusterDirectory } from '../clusters/cluster-directory.ts';
 import type { ClusterRow } from '../clusters/cluster-row.ts';
 import { FLAPPING_MS, SESSION_SILENT_MS } from '../clusters/cluster-view.ts';
@@ -10,7 +11,7 @@ import { Refusal } from '../answers/refusal.ts';
 import type { EnvelopeKeys } from '../keys/envelope-keys.ts';
 import type { StatusKeys } from '../keys/status-keys.ts';
 import type { ClusterTopics } from '../publish/cluster-topics.ts';
-import { inTransaction } from '../transaction.ts';
+import { agentActor } from '../operators/acting.ts';
 import type { AccessTokens } from './access-tokens.ts';
 import { claimedCluster, notAuthenticated, proveAssertion, type ProvenAssertion } from './assertion.ts';
 import { isFlapping } from './flapping.ts';
@@ -54,10 +55,12 @@ export class AgentSessions {
   }
 
   private async answer(request: SessionRequest): Promise<SessionResponse> {
-    const { clock, fleet, pool, keys, statusKeys, tokens, directory } = this.parts;
+    const { clock, fleet, changes, keys, statusKeys, tokens, directory } = this.parts;
     const clusterId = claimedCluster(request.assertion);
     const cluster = await this.authenticated(clusterId, request);
-    const epoch = await inTransaction(pool, (client) => this.take(client, cluster.row, cluster.proof, request));
+    const epoch = await changes.inTransaction((client, tell) =>
+      this.take(client, tell, cluster.row, cluster.proof, request),
+    );
     // Neither key nor token outruns the end of what the agent has proven: both hang on its generation.
     const generation = cluster.row.key_generation;
     directory.forget(clusterId);
@@ -129,16 +132,14 @@ export class AgentSessions {
 
   private async take(
     client: PoolClient,
+    tell: TellOfCluster,
     proven: ClusterRow,
     proof: ProvenAssertion,
     request: SessionRequest,
   ): Promise<number> {
     const clusterId = proven.id;
     const now = new Date(this.parts.clock.now());
-    const { rows } = await client.query<ClusterRow>('select * from fleet.cluster where id = $1 for update', [
-      clusterId,
-    ]);
-    const cluster = rows[0] as ClusterRow;
+    const cluster = (await this.parts.changes.hold(client, clusterId))!;
     if (cluster.unregistered_at !== null) throw revoked(clusterId);
     if (cluster.key_thumbprint !== proven.key_thumbprint)
       throw notAuthenticated('the key of this cluster was replaced by a newer join');
@@ -166,12 +167,13 @@ export class AgentSessions {
        where id = $1`,
       [clusterId, epoch, request.agentId, now, request.agentVersion, request.nodeName],
     );
-    await this.watchTakeovers(client, cluster, epoch, request.agentId, now);
+    await this.watchTakeovers(client, tell, cluster, epoch, request.agentId, now);
     return epoch;
   }
 
   private async watchTakeovers(
     client: PoolClient,
+    tell: TellOfCluster,
     before: ClusterRow,
     epoch: number,
     agentId: string,
@@ -181,6 +183,8 @@ export class AgentSessions {
     const live =
       before.session_renewed_at !== null && now.getTime() - before.session_renewed_at.getTime() < SESSION_SILENT_MS;
     if (heldBy === null || heldBy === agentId || !live) return;
+    const takeover = { epoch, agentId, superseded: heldBy };
+    await tell(before.id, before, [{ type: 'Supersede', ...takeover }], agentActor(before.id));
     await client.query('delete from fleet.session_takeover where cluster_id = $1 and at < $2', [
       before.id,
       new Date(now.getTime() - FLAPPING_MS),
@@ -231,6 +235,7 @@ export class AgentSessions {
 
 export interface SessionParts {
   readonly pool: Pool;
+  readonly changes: ClusterChanges;
   readonly clock: Clock;
   readonly fleet: string;
   readonly logger: Logger;

@@ -1,9 +1,18 @@
-import { CONTAINER_GROUP_EVENTS, ORPHAN_EVENTS, readEvent, type EventTypes } from '#libs/contracts';
+import {
+  ACCOUNT_EVENTS,
+  CLUSTER_EVENTS,
+  CONTAINER_GROUP_EVENTS,
+  ORPHAN_EVENTS,
+  readEvent,
+  type EventTypes,
+} from '#libs/contracts';
 import {
   fold,
   initialState,
   parseStreamId,
   type ContainerGroupState,
+  type StoredAccountEvent,
+  type StoredClusterEvent,
   type StoredContainerGroupEvent,
   type StoredOrphanEvent,
   type UnknownEvent,
@@ -35,6 +44,12 @@ export const domainEvent = readerOf<StoredContainerGroupEvent>(CONTAINER_GROUP_E
 
 /** A stored event of an orphan as the domain reads it. Throws {@link UnreadableEvent}. */
 export const orphanEvent = readerOf<StoredOrphanEvent>(ORPHAN_EVENTS);
+
+/** A stored event of a cloud account as the domain reads it. Throws {@link UnreadableEvent}. */
+export const accountEvent = readerOf<StoredAccountEvent>(ACCOUNT_EVENTS);
+
+/** A stored event of a cluster as the domain reads it. Throws {@link UnreadableEvent}. */
+export const clusterEvent = readerOf<StoredClusterEvent>(CLUSTER_EVENTS);
 
 /**
  * State of one stream of a container group; `recorded` = all of its events, in order. A stream that does not exist has the initial state.
