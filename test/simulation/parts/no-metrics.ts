@@ -1,6 +1,12 @@
 import { Metrics } from '#libs/observability';
 
-const nothing = { inc: () => undefined, dec: () => undefined, set: () => undefined, observe: () => undefined };
+const nothing = {
+  inc: () => undefined,
+  dec: () => undefined,
+  set: () => undefined,
+  reset: () => undefined,
+  observe: () => undefined,
+};
 
 /** Counts nothing: a registry for each process that is started would be a good part of a run's time. */
 class NoMetrics extends Metrics {
