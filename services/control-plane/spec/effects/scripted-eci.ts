@@ -66,7 +66,7 @@ class ScriptedClient extends EciClient {
   }
 
   freeze(spec: ContainerGroupSpec, placement: Placement, identity: GroupIdentity): FrozenCreate {
-    const request = JSON.stringify({ name: spec.name, placement, identity });
+    const request = JSON.stringify({ spec, placement, identity });
     return { accountId: 'acc', region: spec.region, clientToken: placement.clientToken, request, digest: 'd' };
   }
 

@@ -2,6 +2,7 @@ import { streamIdOf } from '#libs/domain';
 import { CloudAccountUnusable } from '#libs/eci';
 import { describe, expect, it } from 'vitest';
 import { need, runPod } from '../../../../libs/domain/spec/samples.ts';
+import { nginxContainer } from '../../../../libs/kubernetes/spec/pod-samples.ts';
 import { podsOf, sampleIntent, STREAM } from '../../spec/effects/one-pod.ts';
 import { chosen, created, edited, GROUP, refusedBy, seen, stopped, wanted } from '../../spec/effects/told.ts';
 import { clientTokenOf } from './client-token.ts';
@@ -192,6 +193,18 @@ describe('a pod whose intent is too old', () => {
     },
   );
 
+  it('is placed with tokens that age, but live, when its agent has not answered for two minutes', async () => {
+    const ageing = [{ path: 'token', issuedAt: '2025-12-31T23:00:00.000Z', expiresAt: '2026-01-01T00:10:00.000Z' }];
+    const pod = await given(runPod({ tokens: ageing }));
+    for (let asked = 0; asked < 4; asked++) {
+      await pod.when();
+      pod.thenOnly({ rows: ASKED });
+    }
+    pod.eci.answers('create', done);
+    await pod.when();
+    pod.thenOnly({ events: [placed(), groupCreated()], calls: SENT });
+  });
+
   it('is placed at once when its agent has answered', async () => {
     const pod = await given(runPod({ tokens }));
     await pod.when();
@@ -250,7 +263,9 @@ describe('a stream that others write to', () => {
   it('is chosen for anew, on what it is by then', async () => {
     const pod = await given(wanted);
     const later = need({ vSwitches: [{ vSwitchId: 'vsw-3' }] });
-    pod.before('append', () => pod.say(runPod({ sequence: 2, mapped: { ok: true, need: later } })));
+    const refreshed = runPod({ sequence: 2, mapped: { ok: true, need: later } });
+    const intent = sampleIntent({ containers: [nginxContainer({ image: 'nginx:later' })] });
+    pod.before('append', () => pod.sayOf(STREAM, refreshed, intent));
     pod.eci.answers('create', done);
     await pod.when();
     const anew = placed(1, {
@@ -258,6 +273,7 @@ describe('a stream that others write to', () => {
       why: ['2-4Gi (on-demand) on 1 vSwitch in one request'],
     });
     pod.thenOnly({ events: [anew, groupCreated()], calls: SENT });
+    expect(pod.eci.sent[0]!.request).toContain('nginx:later');
   });
 
   it('without end is given back, and nothing is sent', async () => {
