@@ -1,6 +1,7 @@
 import type { AbsenceEvidence, ContainerGroupCommand, CreateOutcome } from './commands.ts';
 import type { ContainerGroupEvent, NewContainerGroupEvent } from './events.ts';
-import { ABSENCE_PROVES_FOR_MS, LISTS_APART_MS } from '../evidence/absence.ts';
+import { LISTS_APART_MS } from '../evidence/absences.ts';
+import { absenceProvesNothingMade } from '../evidence/create-proof.ts';
 import { evolve } from './evolve.ts';
 import { observe } from './observe.ts';
 import type { Decision } from '../decider.ts';
@@ -357,7 +358,7 @@ function recordAbsent(attempt: number, evidence: AbsenceEvidence, state: Contain
   // Whichever clock says that it was too long ago is believed: then nothing runs twice.
   const firstCall = Date.parse(state.attempt.unknownSince ?? state.attempt.chosenAt);
   const age = Math.max(ageMs, secondAt - firstCall);
-  const proves = age <= ABSENCE_PROVES_FOR_MS || state.intent?.pod.restartPolicy === 'Always';
+  const proves = absenceProvesNothingMade(age) || state.intent?.pod.restartPolicy === 'Always';
   return proves ? [gone] : [outcomeUnknown(told), gone];
 }
 

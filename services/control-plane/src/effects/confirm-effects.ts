@@ -2,8 +2,8 @@ import {
   EFFECT_ACTIONS,
   lastSight,
   placeOfGroup,
-  provesGone,
-  READS_APART_MS,
+  stillThere,
+  waitedMs,
   wasShown,
   type ContainerGroupCommand,
   type ContainerGroupState,
@@ -14,26 +14,14 @@ import type { EciClient } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { laneOfEffect } from '../streams/lanes.ts';
 import type { EachRow } from './each-row.ts';
-import { claimOf, EffectHandler, LEASE_MS, waitedMs, type Releases } from './held-effect.ts';
+import { claimOf, EffectHandler, LEASE_MS, type Releases } from './held-effect.ts';
 import { loadStates, type LoadedRow } from './loaded-row.ts';
 import type { EffectMetrics } from './metrics.ts';
-import { deleteOnceMore, evidenceOf, missedOf } from '../evidence/missed-group.ts';
+import { proveDeletion } from '../evidence/deletion-proof.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 import { IDS_BESIDE_WITNESSES, WitnessedReads } from '../evidence/witnessed-reads.ts';
 
-/** A group that may not be shown yet is looked for this often, one that was shown this often, and both this often once nobody vouches for long. */
-const LOOK_AGAIN_MS = 2_000;
-const LOOK_ONCE_MORE_MS = READS_APART_MS / 2;
-const LOOK_SELDOM_MS = 30_000;
-const UNVOUCHED_FOR_LONG_MS = 60_000;
-/** A group that is still there so long after its delete was accepted is deleted once more: it may have been accepted before the cloud knew the group. */
-const DELETE_AGAIN_MS = 120_000;
-
-/**
- * Confirm rows: prove that a group is gone after the cloud accepted our delete ({@link provesGone}): by a read by id that returned another group but
- * not this one, or by NotFound to a second delete. Where no other group is there, by a second delete that the cloud accepted and reads after it; where
- * others should be and none is shown, reads prove nothing. A group that is still there is observed on the way.
- */
+/** Confirm rows: prove that a group is gone after the cloud accepted our delete. A group that is still there is observed on the way. */
 export class ConfirmEffects extends EffectHandler {
   readonly kind = 'Confirm';
   readonly action = EFFECT_ACTIONS.Confirm;
@@ -130,56 +118,45 @@ export class ConfirmEffects extends EffectHandler {
     vouched: Vouched,
   ): Promise<void> {
     const containerGroupId = row.key;
-    const gone = (evidence: string) =>
-      this.parts.streams.execute(
+    const read = { shown: wasShown(state, containerGroupId), vouched };
+    const proof = await proveDeletion(row, read, () => client.delete(containerGroupId));
+    if (proof.gone !== undefined) {
+      await this.parts.streams.execute(
         row.streamId,
-        { type: 'RecordGone', containerGroupId, evidence },
+        { type: 'RecordGone', containerGroupId, evidence: proof.gone },
         { actor: ACTOR, known: state, claim: claimOf(row) },
       );
-    const missed = { shown: wasShown(state, containerGroupId), vouched, ...missedOf(row) };
-    const { shown, waitedMs } = missed;
-    if (provesGone(missed)) {
-      await gone(evidenceOf(missed));
       return;
     }
-    const { data, again } = await deleteOnceMore(row, missed, () => client.delete(containerGroupId));
-    if (again?.kind === 'not-found') {
-      await gone('the cloud answered NotFound to a second delete');
-      return;
-    }
-    const isLong = vouched === 'nobody' && waitedMs >= UNVOUCHED_FOR_LONG_MS;
-    if (isLong)
+    if (proof.isUnvouchedForLong)
       this.parts.logger.warn('the cloud shows no group although others should be there: nothing is taken for gone', {
         streamId: row.streamId,
         containerGroupId,
       });
-    const afterMs = isLong ? LOOK_SELDOM_MS : shown ? LOOK_ONCE_MORE_MS : LOOK_AGAIN_MS;
-    await this.releases.wait(row, 'missedMs', afterMs, { data });
+    await this.releases.wait(row, 'missedMs', proof.lookAgainMs, { data: proof.data });
   }
 
   private async stillThere(row: EffectRow, state: ContainerGroupState, snapshot: GroupSnapshot): Promise<void> {
     const { streams } = this.parts;
     const containerGroupId = row.key;
     const commands: ContainerGroupCommand[] = [{ type: 'Observe', snapshot, knew: lastSight(state, containerGroupId) }];
-    const waited = waitedMs(row, 'presentMs');
-    const again = waited > DELETE_AGAIN_MS && snapshot.status !== 'Terminating';
+    const { deleteAgain, lookAgainMs } = stillThere(waitedMs(row, 'presentMs'), snapshot.status === 'Terminating');
     const { after } = await streams
       .execute(row.streamId, commands, {
         actor: ACTOR,
         causationId: `effect:${row.kind}/${row.key}`,
         known: state,
-        effects: (decided) => (again ? [deleteAgain(row, decided.after)] : []),
+        effects: (decided) => (deleteAgain ? [anotherDelete(row, decided.after)] : []),
       })
       .then((result) => (result.kind === 'done' ? result : { after: state }));
     // A twin that ended by itself, or a group that was found gone, needs no further proof.
     if (!isAwaited(after, containerGroupId)) return;
-    const afterMs = waited < 15_000 ? 1_000 : waited < 120_000 ? 3_000 : 30_000;
     // It was shown: what was missed before counts no more.
-    await this.releases.wait(row, 'presentMs', afterMs, { data: {} });
+    await this.releases.wait(row, 'presentMs', lookAgainMs, { data: {} });
   }
 }
 
-function deleteAgain(row: EffectRow, state: ContainerGroupState): EffectChange {
+function anotherDelete(row: EffectRow, state: ContainerGroupState): EffectChange {
   const { key, tenant, priority } = row;
   return {
     op: 'put',

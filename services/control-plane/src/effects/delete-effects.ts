@@ -1,16 +1,24 @@
-import { EFFECT_ACTIONS, notFoundProvesGone, placeOfGroup, wasShown, type ContainerGroupState } from '#libs/domain';
+import {
+  EFFECT_ACTIONS,
+  isKnownToCloud,
+  isWorthWaitingFor,
+  notFoundProvesGone,
+  placeOfGroup,
+  waitedMs,
+  wasShown,
+  type ContainerGroupState,
+} from '#libs/domain';
 import type { DeleteAnswer } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
 import type { EachRow } from './each-row.ts';
 import { FirstSights } from './first-sights.ts';
-import { claimOf, EffectHandler, UNSENT_LEASE_MS, waitedMs, type Releases } from './held-effect.ts';
+import { claimOf, EffectHandler, UNSENT_LEASE_MS, type Releases } from './held-effect.ts';
 import { loadStates } from './loaded-row.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
-/** So long a group is waited for that no read shows: once it was shown its end is proven in seconds. */
-const WAIT_FOR_SIGHT_MS = 5_000;
+/** One that no read shows is looked for again, before it is deleted. */
 const LOOK_AGAIN_MS = 1_000;
 /** One that even a delete does not know is deleted again this often. */
 const TRY_AGAIN_MS = 3_000;
@@ -57,8 +65,8 @@ export class DeleteEffects extends EffectHandler {
     const due: EffectRow[] = [];
     for (const row of rows) {
       const state = states.get(row.streamId) as ContainerGroupState;
-      const waited = waitedMs(row, 'unseenMs') >= WAIT_FOR_SIGHT_MS;
-      if (waited || !isKnown(state, row.key) || row.mayHaveBeenSent || wasShown(state, row.key)) {
+      const isWaitedFor = isWorthWaitingFor({ shown: wasShown(state, row.key), waitedMs: waitedMs(row, 'unseenMs') });
+      if (!isWaitedFor || !isKnown(state, row.key) || row.mayHaveBeenSent) {
         due.push(row);
         continue;
       }
@@ -134,7 +142,3 @@ export class DeleteEffects extends EffectHandler {
 function isKnown({ twins, group }: ContainerGroupState, containerGroupId: string): boolean {
   return twins[containerGroupId] !== undefined || (group?.containerGroupId === containerGroupId && !group.gone);
 }
-
-/** It has returned the group, or taken a delete of it. */
-const isKnownToCloud = (state: ContainerGroupState, containerGroupId: string): boolean =>
-  wasShown(state, containerGroupId) || state.group?.deleteAcceptedAt !== undefined;

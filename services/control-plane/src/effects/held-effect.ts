@@ -1,3 +1,4 @@
+import { waitedMs } from '#libs/domain';
 import type { EffectQueue, EffectRow, JsonObject } from '#libs/event-store';
 import { backoffMs, type Backoff, type Random } from '#libs/runtime';
 
@@ -8,23 +9,12 @@ export const LEASE_MS = 60_000;
  * claimed, but not begun, when it was killed waits no minute. Longer than a transaction may last (15 s).
  */
 export const UNSENT_LEASE_MS = 20_000;
-/** After this much time from its confirmation a call has ended or its deadline has passed: the client's timeouts are 15 s each. */
-export const CALL_DEADLINE_MS = 45_000;
 
 export const claimOf = (row: Pick<EffectRow, 'kind' | 'key' | 'claimId'>) => ({
   kind: row.kind,
   key: row.key,
   claimId: row.claimId,
 });
-
-/**
- * Pauses that a row has waited out, milliseconds, as whoever paused wrote them into its data under this name. It may be claimed again only when the
- * pause is over by the database's clock, so this is time that has passed, whichever replicas claimed it and whatever their clocks say.
- */
-export function waitedMs({ data }: Pick<EffectRow, 'data'>, name: string): number {
-  const waited = data[name];
-  return typeof waited === 'number' ? waited : 0;
-}
 
 export interface ReleaseOptions {
   readonly afterMs: number;

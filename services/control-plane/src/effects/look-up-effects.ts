@@ -2,15 +2,18 @@ import {
   attemptInDoubt,
   EFFECT_ACTIONS,
   isFinalStatus,
-  LISTS_APART_MS,
+  LOOK_UP_STEP_MS,
+  lookedUp,
+  parseStreamId,
   placeOf,
+  waitedMs,
   type ContainerGroupCommand,
   type ContainerGroupState,
+  type LookedUp,
 } from '#libs/domain';
 import type { EciClient, FoundGroup, TagFilter } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
-import { parseStreamId } from '#libs/domain';
-import { CALL_DEADLINE_MS, claimOf, EffectHandler, LEASE_MS, waitedMs, type Releases } from './held-effect.ts';
+import { claimOf, EffectHandler, LEASE_MS, type Releases } from './held-effect.ts';
 import type { EachRow } from './each-row.ts';
 import { listAll } from './list-all.ts';
 import { loadStates } from './loaded-row.ts';
@@ -19,15 +22,11 @@ import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
 const TRY_AGAIN = { baseMs: 2_000, capMs: 30_000 };
-/** Pauses are waited out in steps: a clock of the database that is set shortens one of them, and one more is waited for that. */
-const STEP_MS = 10_000;
-const LAST_CALL_ENDS_AFTER_MS = CALL_DEADLINE_MS + STEP_MS;
-const APART_MS = LISTS_APART_MS + STEP_MS;
 
 /**
  * LookUp rows: settle an attempt whose outcome is not known. A group with its four tags is adopted. When none is found, first the Create row is
  * taken away, so that no further call can go out, and its last call is given time to end; then two complete look-ups over a minute apart, both
- * begun after that, prove absence. Progress lies in the row's data, so that any replica goes on with it ({@link Progress}).
+ * begun after that, prove absence. Progress lies in the row's data, so that any replica goes on with it ({@link lookedUp}).
  */
 export class LookUpEffects extends EffectHandler {
   readonly kind = 'LookUp';
@@ -66,8 +65,8 @@ export class LookUpEffects extends EffectHandler {
       await streams.execute(row.streamId, [], { actor: ACTOR, claim: claimOf(row) });
       return;
     }
-    const progress = progressOf(row, attempt);
-    if (progress.pause !== undefined) return this.releases.wait(row, progress.pause, STEP_MS, { refundToken: true });
+    const progress = lookedUp(row, attempt);
+    if (progress.pause !== undefined) return this.releases.wait(row, progress.pause, LOOK_UP_STEP_MS, { refundToken: true });
     const { accountId, region } = placeOf(state);
     const client = await clients.for(accountId, region);
     const filter: TagFilter = { fleet, ...ids, ...(attempt > 0 && { attempt }) };
@@ -133,17 +132,17 @@ export class LookUpEffects extends EffectHandler {
     await this.parts.streams.execute(row.streamId, commands, { actor: ACTOR, claim: claimOf(row) });
   }
 
-  private async notFound(row: EffectRow, attempt: number, proven: Proven, lookedAt: number): Promise<void> {
+  private async notFound(row: EffectRow, attempt: number, proven: LookedUp, lookedAt: number): Promise<void> {
     const { streams } = this.parts;
     if (proven === 'nothing') {
       await streams.execute(row.streamId, [], {
         actor: ACTOR,
         effects: () => [{ op: 'remove', kind: 'Create', key: row.key, unlessClaimed: false }],
       });
-      return this.releases.wait(row, 'closingMs', STEP_MS);
+      return this.releases.wait(row, 'closingMs', LOOK_UP_STEP_MS);
     }
     if (proven === 'no more calls') {
-      return this.releases.wait(row, 'absentMs', STEP_MS, { data: { callsEnded: true, firstAt: lookedAt } });
+      return this.releases.wait(row, 'absentMs', LOOK_UP_STEP_MS, { data: { callsEnded: true, firstAt: lookedAt } });
     }
     const { firstAt } = row.data;
     await streams.execute(
@@ -165,18 +164,3 @@ export class LookUpEffects extends EffectHandler {
 }
 
 const isFinal = ({ snapshot }: FoundGroup): boolean => isFinalStatus(snapshot.status);
-
-type Proven = 'nothing' | 'no more calls' | 'absent once';
-
-/**
- * `closingMs`: the Create row was taken away, and so long its last call was given time to end. `callsEnded`: no call can be on its way any more.
- * `firstAt` (epoch ms) and `absentMs`: the first complete look-up after that, and pauses since. `pause`: the one that goes on.
- */
-function progressOf(row: EffectRow, attempt: number): { readonly proven: Proven; readonly pause?: string } {
-  const goesOn = (name: string, untilMs: number) => (waitedMs(row, name) < untilMs ? { pause: name } : {});
-  if (row.data['absentMs'] !== undefined) return { proven: 'absent once', ...goesOn('absentMs', APART_MS) };
-  // Of a pod that ran before we knew of it: nobody of ours ever called for it.
-  if (row.data['callsEnded'] === true || attempt === 0) return { proven: 'no more calls' };
-  if (row.data['closingMs'] === undefined) return { proven: 'nothing' };
-  return { proven: 'no more calls', ...goesOn('closingMs', LAST_CALL_ENDS_AFTER_MS) };
-}

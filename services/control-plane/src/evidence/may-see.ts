@@ -1,4 +1,4 @@
-import type { ContainerGroupState } from '#libs/domain';
+import { shouldBeShown } from '#libs/domain';
 import type { EciClient } from '#libs/eci';
 import type { Clock } from '#libs/runtime';
 import type { StreamCommands } from '../streams/stream-commands.ts';
@@ -52,10 +52,7 @@ export class CallerSight {
     return this.looks.get(place, () => this.look(place, client), askedAt);
   }
 
-  /**
-   * Some stream has an open group there that nobody deleted, or cannot be read. One that was just made is soon seen, and gives its answer then; one
-   * that was deleted may be gone, and should not be waited for.
-   */
+  /** Some stream has a group there that should be shown, or cannot be read. */
   shouldSeeSome(place: Place): Promise<boolean> {
     return this.expectations.get(place, () => this.expectsSome(place));
   }
@@ -76,17 +73,11 @@ export class CallerSight {
       if (failed.size > 0) return true;
       for (const [id, streamId] of page) {
         const state = states.get(streamId);
-        if (state && isExpected(state, id)) return true;
+        if (state && shouldBeShown(state, id)) return true;
       }
     }
     return false;
   }
-}
-
-function isExpected({ group, twins }: ContainerGroupState, id: string): boolean {
-  const twin = twins[id];
-  if (twin) return twin.deleteAcceptedAt === undefined;
-  return group?.containerGroupId === id && group.open && group.deleteAcceptedAt === undefined;
 }
 
 /** The last answer for each place, for those who ask at about the same time. */

@@ -1,4 +1,4 @@
-import { isFinalStatus, type Vouched } from '#libs/domain';
+import { vouchedBy, willStay, type Vouched } from '#libs/domain';
 import type { DescribeAnswer, EciClient, FoundGroup } from '#libs/eci';
 import { CallerSight, type CallerSightParts, type Place } from './may-see.ts';
 

@@ -1,6 +1,15 @@
-import { isFinalStatus, streamIdOf, VISIBLE_AFTER_MS, wasShown, type GroupSnapshot } from '#libs/domain';
+import {
+  Absences,
+  isEvidence,
+  isFinalStatus,
+  isYoung,
+  streamIdOf,
+  wasShown,
+  willStay,
+  type CompleteList,
+  type GroupSnapshot,
+} from '#libs/domain';
 import type { FoundGroup, GroupIdentity } from '#libs/eci';
-import { Absences, type CompleteList } from './absence.ts';
 import { INVENTORY_EVERY_MS, type ApplyParts, type ApplySights } from './apply-sights.ts';
 import { IDS_BESIDE_WITNESSES, WitnessedReads } from '../evidence/witnessed-reads.ts';
 import { OrphanDesk } from '../orphans/orphan-desk.ts';
@@ -136,7 +145,7 @@ export class CloudInventory {
     const { sights, client, scope, clock } = this.parts;
     const suspects = groups.filter(({ snapshot }) => {
       const sight = sights.get(snapshot.containerGroupId);
-      return sight && !sight.open && !isFinalStatus(snapshot.status) && snapshot.status !== 'Terminating';
+      return sight && !sight.open && willStay(snapshot.status);
     });
     if (suspects.length === 0) return;
     const states = await this.apply.states(
@@ -153,7 +162,7 @@ export class CloudInventory {
       const answer = await client.describe([id]);
       const now =
         answer.kind === 'done' ? answer.value.find((group) => group.snapshot.containerGroupId === id) : undefined;
-      if (!now || isFinalStatus(now.snapshot.status) || now.snapshot.status === 'Terminating') continue;
+      if (!now || !willStay(now.snapshot.status)) continue;
       const twin = twinOf(scope, now.snapshot, identity);
       await this.apply.one(id, () => this.apply.execute(id, streamId, [twin]));
     }
@@ -172,9 +181,9 @@ export class CloudInventory {
         const group = state?.group;
         // A group that we delete has its own rule of evidence, and its own worker.
         if (!group || group.containerGroupId !== id || !group.open || group.deleteAcceptedAt) continue;
-        const isYoung = clock.now() - Date.parse(group.since) < VISIBLE_AFTER_MS;
-        open.set(id, isYoung);
-        if (!isYoung || wasShown(state, id)) expected += 1;
+        const mayBeUnlisted = isYoung(clock.now() - Date.parse(group.since));
+        open.set(id, mayBeUnlisted);
+        if (!mayBeUnlisted || wasShown(state, id)) expected += 1;
       }
     }
     return { open, expected, streamOf: new Map(known) };
@@ -187,15 +196,14 @@ export class CloudInventory {
   private isEvidence(list: CompleteList, { open, expected }: Missing, cases: readonly OrphanCase[]): boolean {
     const { scope, metrics, logger } = this.parts;
     const known = open.size + cases.length;
-    const isEmpty = list.seen.size === 0 && known > 0;
-    const frozen = isEmpty && expected + cases.length > 0;
+    const frozen = !isEvidence(list.seen.size, expected + cases.length);
     metrics.frozen.set({ account: scope.accountId, region: scope.region }, frozen ? 1 : 0);
     if (frozen)
       logger.error('the cloud lists no group although there should be some: nothing is concluded from it', {
         ...scope,
         known,
       });
-    return !isEmpty;
+    return isEvidence(list.seen.size, known);
   }
 
   private async recordGone(list: CompleteList, { open, streamOf }: Missing): Promise<void> {

@@ -1,10 +1,17 @@
-import { isFinalStatus, ORPHAN_GRACE_MS, orphanStreamId, type OrphanFacts } from '#libs/domain';
+import {
+  Absences,
+  isFinalStatus,
+  ORPHAN_GRACE_MS,
+  orphanStreamId,
+  willStay,
+  type CompleteList,
+  type OrphanFacts,
+} from '#libs/domain';
 import type { EciClient, FoundGroup } from '#libs/eci';
 import type { EventStore } from '#libs/event-store';
 import type { Logger } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import { IDS_BESIDE_WITNESSES, type WitnessedReads } from '../evidence/witnessed-reads.ts';
-import { Absences, type CompleteList } from '../observe/absence.ts';
 import type { Orphans, Scope } from '../observe/ports.ts';
 import { streamsOf } from './known-streams.ts';
 import type { OrphanStreams } from './orphan-streams.ts';
@@ -169,7 +176,7 @@ export class OrphanDesk {
   }
 
   private isOpenAndOurs({ snapshot, identity }: FoundGroup): boolean {
-    return identity?.fleet === this.parts.fleet && !isFinalStatus(snapshot.status) && snapshot.status !== 'Terminating';
+    return identity?.fleet === this.parts.fleet && willStay(snapshot.status);
   }
 
   private factsOf({ snapshot, identity = {} }: FoundGroup): OrphanFacts {

@@ -1,10 +1,11 @@
 import {
   isFinalStatus,
   parseOrphanStreamId,
-  provesGone,
-  READS_APART_MS,
+  provesVanished,
   REMOVE_ORPHAN,
   REMOVE_ORPHAN_ACTION,
+  stillThere,
+  waitedMs,
   type OrphanCommand,
   type OrphanId,
   type OrphanState,
@@ -14,9 +15,9 @@ import type { DeleteAnswer, EciClient, FoundGroup } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
 import type { EachRow } from '../effects/each-row.ts';
-import { claimOf, EffectHandler, LEASE_MS, UNSENT_LEASE_MS, waitedMs, type Releases } from '../effects/held-effect.ts';
+import { claimOf, EffectHandler, LEASE_MS, UNSENT_LEASE_MS, type Releases } from '../effects/held-effect.ts';
 import { ACTOR, type EffectParts } from '../effects/ports.ts';
-import { deleteOnceMore, evidenceOf, missedOf } from '../evidence/missed-group.ts';
+import { proveDeletion } from '../evidence/deletion-proof.ts';
 import { WitnessedReads } from '../evidence/witnessed-reads.ts';
 import { streamsOf } from './known-streams.ts';
 import type { OrphanStreams } from './orphan-streams.ts';
@@ -28,9 +29,7 @@ export interface RemoveOrphanParts extends Pick<
   readonly orphanStreams: OrphanStreams;
 }
 
-/** A group that still runs so long after its delete was accepted is deleted once more. */
-const DELETE_AGAIN_MS = 120_000;
-/** A group that a direct read does not show is looked at again. */
+/** A group that we did not delete, and that a direct read does not show, is looked at again. */
 const NOT_SEEN_MS = 30_000;
 const BUSY = { baseMs: 1_000, capMs: 30_000 };
 
@@ -112,12 +111,11 @@ export class RemoveOrphan extends EffectHandler {
 
   /** Not shown, and never deleted by us: that it is gone takes two reads that others vouch for. */
   private async unseen(row: EffectRow, vouched: Vouched): Promise<void> {
-    const isWitnessed = vouched === 'witness';
-    if (isWitnessed && waitedMs(row, 'missedMs') >= READS_APART_MS) {
+    if (provesVanished({ vouched, waitedMs: waitedMs(row, 'missedMs') })) {
       const evidence = 'missing from direct reads at least a minute apart, which returned others';
       return this.settle(row, { type: 'Close', reason: 'vanished', evidence, undeleted: true });
     }
-    if (isWitnessed) await this.releases.wait(row, 'missedMs', NOT_SEEN_MS);
+    if (vouched === 'witness') await this.releases.wait(row, 'missedMs', NOT_SEEN_MS);
     else await this.later(row, NOT_SEEN_MS, true);
   }
 
@@ -154,21 +152,17 @@ export class RemoveOrphan extends EffectHandler {
     if (!seen) return this.missing(row, id, client, vouched);
     const { status } = seen.snapshot;
     if (isFinalStatus(status)) return this.gone(row, id, `after our delete it is ${status}`);
-    const waited = waitedMs(row, 'presentMs');
-    if (waited > DELETE_AGAIN_MS && status !== 'Terminating') await this.delete(client, id);
-    const afterMs = waited < 15_000 ? 1_000 : waited < DELETE_AGAIN_MS ? 3_000 : 30_000;
-    return this.releases.wait(row, 'presentMs', afterMs, { data: {} });
+    const { deleteAgain, lookAgainMs } = stillThere(waitedMs(row, 'presentMs'), status === 'Terminating');
+    if (deleteAgain) await this.delete(client, id);
+    return this.releases.wait(row, 'presentMs', lookAgainMs, { data: {} });
   }
 
   /** Not in the answer of a read: proven gone by NotFound to a second delete, or by what reads are worth. */
   private async missing(row: EffectRow, id: OrphanId, client: EciClient, vouched: Vouched): Promise<void> {
     // It was shown, or it would be no orphan.
-    const missed = { shown: true, vouched, ...missedOf(row) };
-    if (provesGone(missed)) return this.gone(row, id, evidenceOf(missed));
-    const { data, again } = await deleteOnceMore(row, missed, () => this.delete(client, id));
-    if (again?.kind === 'not-found') return this.gone(row, id, 'the cloud answered NotFound to a second delete');
-    const afterMs = vouched === 'nobody' ? NOT_SEEN_MS : READS_APART_MS / 2;
-    await this.releases.wait(row, 'missedMs', afterMs, { data });
+    const proof = await proveDeletion(row, { shown: true, vouched }, () => this.delete(client, id));
+    if (proof.gone !== undefined) return this.gone(row, id, proof.gone);
+    await this.releases.wait(row, 'missedMs', proof.lookAgainMs, { data: proof.data });
   }
 
   private async gone(row: EffectRow, id: OrphanId, evidence: string): Promise<void> {

@@ -1,9 +1,6 @@
-import { isFinalStatus, streamIdOf } from '#libs/domain';
+import { isEvidence, isFinalStatus, isYoung, streamIdOf, willStay } from '#libs/domain';
 import type { CloudGroup, CloudList, OpenStream, OurGroup } from '../facts.ts';
 import type { Finding } from '../finding.ts';
-
-/** A group this young may not be in lists yet, and its outcome may not be recorded yet. */
-const GRACE_MS = 60_000;
 
 export interface CloudFacts {
   readonly lists: readonly CloudList[];
@@ -18,13 +15,13 @@ export interface CloudFacts {
 export function whyNoEvidence(list: CloudList, ours: readonly OurGroup[]): string | undefined {
   if (list.incomplete !== undefined) return list.incomplete;
   const expected = ours.filter((group) => isAt(group, list) && shouldBeListed(group, list)).length;
-  if (list.groups.length === 0 && expected > 0)
+  if (!isEvidence(list.groups.length, expected))
     return `the list is empty although ${expected} ${expected === 1 ? 'group' : 'groups'} should be in it: the account may have lost its permission`;
   return undefined;
 }
 
 /** Open in the cloud, as far as it matters here: one that terminates is on its way out on both sides. */
-export const isOpen = ({ status }: CloudGroup): boolean => !isFinalStatus(status) && status !== 'Terminating';
+export const isOpen = ({ status }: CloudGroup): boolean => willStay(status);
 
 export function streamOfTags(group: CloudGroup): string | undefined {
   const { clusterId, podUid } = group.identity ?? {};
@@ -78,9 +75,9 @@ export function cloudAndStreamsAgree({ lists, ours, open, known }: CloudFacts): 
   return findings;
 }
 
-/** Nobody deleted it, and it is old enough. */
+/** Nobody deleted it, and it is old enough; the outcome of a younger one may not be recorded yet either. */
 function shouldBeListed(group: OurGroup, list: CloudList): boolean {
-  return group.deleteAcceptedAt === undefined && list.beganAt - Date.parse(group.since) >= GRACE_MS;
+  return group.deleteAcceptedAt === undefined && !isYoung(list.beganAt - Date.parse(group.since));
 }
 
 function isAt(group: OurGroup, list: CloudList): boolean {

@@ -1,4 +1,9 @@
-import { LISTS_APART_MS, VISIBLE_AFTER_MS } from '#libs/domain';
+/** When a group is gone that nobody deleted. */
+import { VISIBLE_AFTER_MS } from './visible.ts';
+import type { Vouched } from './vouched.ts';
+
+/** Between two complete lists, or two reads, that together show that a group is not there: as long as one may not be shown yet (eci.md §11 (6)). */
+export const LISTS_APART_MS = 60_000;
 
 export interface CompleteList {
   /** By a clock that nobody sets, milliseconds. */
@@ -17,7 +22,7 @@ export class Absences {
 
   /**
    * `known`: open groups as they are known at `now`, by the clock of the list; true = so young, as far as clocks can tell, that it may not be
-   * listed yet, which is believed for as long as that can be so. Answers those to be read directly.
+   * listed yet, which is believed for as long as that can be so. Returns those to be read directly.
    */
   compare(list: CompleteList, known: ReadonlyMap<string, boolean>, now: number): readonly string[] {
     const suspects: string[] = [];
@@ -36,4 +41,12 @@ export class Absences {
   get waiting(): boolean {
     return [...this.missing.values()].some(({ since }) => since !== undefined);
   }
+}
+
+/**
+ * The same by reads of one group that was shown before: two so far apart lack it, and others vouch for both. `waitedMs`: pauses after reads that
+ * others vouched for.
+ */
+export function provesVanished({ vouched, waitedMs }: { readonly vouched: Vouched; readonly waitedMs: number }): boolean {
+  return vouched === 'witness' && waitedMs >= LISTS_APART_MS;
 }

@@ -1,8 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Absences } from './absence.ts';
-import { merged } from './sights.ts';
-import { windowSeconds } from './window.ts';
+import { Absences, provesVanished } from './absences.ts';
 
 const T0 = Date.UTC(2026, 0, 1);
 const MINUTE = 60_000;
@@ -74,41 +72,11 @@ describe('which groups are gone', () => {
   });
 });
 
-describe('how far to look back', () => {
-  it('looks back a minute at least, and over the last complete sweep with room to spare', () => {
-    expect(windowSeconds(T0, T0 - 1_000)).toBe(60);
-    expect(windowSeconds(T0, T0 - 31_000)).toBe(61);
-    expect(windowSeconds(T0, T0 - 120_500)).toBe(151);
-  });
-
-  it('looks at everything after a long pause, and at the first time', () => {
-    expect(windowSeconds(T0, T0 - 3_570_000)).toBe(3_600);
-    expect(windowSeconds(T0, T0 - 3_570_001)).toBeUndefined();
-    expect(windowSeconds(T0, undefined)).toBeUndefined();
-  });
-});
-
-describe('two kinds of answers about one group', () => {
-  const container = { name: 'c', image: 'i', ready: true, restartCount: 0, state: { state: 'running' } } as const;
-
-  it('keeps what only the status action says while both speak of the same status', () => {
-    const byStatus = {
-      containerGroupId: 'g',
-      status: 'Running',
-      containers: [{ ...container, imageId: 'sha256:1' }],
-      conditions: [{ type: 'Ready', status: 'True' }],
-    } as const;
-    expect(merged({ containerGroupId: 'g', status: 'Running', zone: 'z', containers: [container] }, byStatus)).toEqual({
-      containerGroupId: 'g',
-      status: 'Running',
-      zone: 'z',
-      containers: byStatus.containers,
-      conditions: byStatus.conditions,
-    });
-  });
-
-  it('believes the newer answer when they differ', () => {
-    const details = { containerGroupId: 'g', status: 'Succeeded', containers: [container] } as const;
-    expect(merged(details, { containerGroupId: 'g', status: 'Running' })).toBe(details);
+describe('a group that reads by id do not return', () => {
+  it('has vanished once two reads a minute apart lack it, and others vouch for them', () => {
+    expect(provesVanished({ vouched: 'witness', waitedMs: 60_000 })).toBe(true);
+    expect(provesVanished({ vouched: 'witness', waitedMs: 59_999 })).toBe(false);
+    expect(provesVanished({ vouched: 'nobody', waitedMs: 86_400_000 })).toBe(false);
+    expect(provesVanished({ vouched: 'nothing to see', waitedMs: 86_400_000 })).toBe(false);
   });
 });
