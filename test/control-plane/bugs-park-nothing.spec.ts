@@ -104,7 +104,7 @@ class TakingClient extends EciClient {
     throw new Error('nobody asked for a delete');
   }
 
-  describe(): Promise<never> {
+  describeOnce(): Promise<never> {
     return Promise.resolve({ kind: 'done', requestId: 'r', value: [] } as never);
   }
 

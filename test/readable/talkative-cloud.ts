@@ -1,5 +1,6 @@
 import type { GroupSnapshot, ContainerState } from '#libs/domain';
 import { EciClients, type DescribeAnswer, type EciClient } from '#libs/eci';
+import { eciOf } from '../../libs/eci/spec/eci-of.ts';
 
 /** A cloud in which every text about a container quotes it, as termination messages and events of probes do; the rest is the cloud inside. */
 export class TalkativeCloud extends EciClients {
@@ -15,12 +16,12 @@ export class TalkativeCloud extends EciClients {
   async for(accountId: string, region: string): Promise<EciClient> {
     const client = await this.inner.for(accountId, region);
     const told = (snapshot: GroupSnapshot): GroupSnapshot => this.told(snapshot);
-    return {
+    const verbs: Pick<EciClient, 'freeze' | 'create' | 'delete' | 'describeOnce' | 'list' | 'changes'> = {
       freeze: (...given) => client.freeze(...given),
       create: (...given) => client.create(...given),
       delete: (...given) => client.delete(...given),
-      describe: async (ids) =>
-        each(await client.describe(ids), (found) => found.map((g) => ({ ...g, snapshot: told(g.snapshot) }))),
+      describeOnce: async (ids) =>
+        each(await client.describeOnce(ids), (found) => found.map((g) => ({ ...g, snapshot: told(g.snapshot) }))),
       list: async (...given) =>
         each(await client.list(...given), (page) => ({
           ...page,
@@ -29,6 +30,7 @@ export class TalkativeCloud extends EciClients {
       changes: async (...given) =>
         each(await client.changes(...given), (page) => ({ ...page, groups: page.groups.map(told) })),
     };
+    return eciOf(verbs);
   }
 
   private told(snapshot: GroupSnapshot): GroupSnapshot {

@@ -1,6 +1,7 @@
 /** For tests: a spec in which every field is set, each with a value of its own, and what goes with it. */
 import type { ContainerGroupSpec, ContainerSpec, InitContainerSpec } from '#libs/contracts';
-import type { GroupIdentity, Placement } from '../src/eci.ts';
+import type { Placement } from '../src/eci.ts';
+import type { GroupIdentity } from '../src/reads.ts';
 
 const init: InitContainerSpec = {
   name: 'init',

@@ -5,20 +5,13 @@ import { partsOf, signedWith, type AccessKey } from './access-key.ts';
 import { isCredentialMissing } from './account-errors.ts';
 import { createOutcome, deleteAnswer, describeAnswer } from './answers.ts';
 import { createParameters, type FileModes } from './create-fields.ts';
-import {
-  EciClient,
-  type CreateAnswer,
-  type DeleteAnswer,
-  type DescribeAnswer,
-  type FoundGroup,
-  type FrozenCreate,
-  type GroupIdentity,
-  type Placement,
-  type TagFilter,
-} from './eci.ts';
+import { EciClient, type CreateAnswer, type DeleteAnswer, type FrozenCreate, type Placement } from './eci.ts';
 import type { Endpoint } from './endpoint.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { freezeParameters, thawRequest } from './frozen.ts';
+import { everyPage } from './pages.ts';
+import type { DescribeAnswer, Page } from './read-answer.ts';
+import { IDS_OF_A_CALL, type FoundGroup, type GroupIdentity, type TagFilter } from './reads.ts';
 import {
   DeleteContainerGroupRequest,
   DescribeContainerGroupsRequest,
@@ -48,10 +41,10 @@ export interface AlibabaEciClientOptions {
   readonly connect?: (key: AccessKey) => SdkClient;
 }
 
-/** Ids of one describe, rows of one page of details, rows of one page of statuses (ECI docs). */
+/** Groups of one page of details, and of one page of statuses (eci.md §2.3). */
 const DETAILS_PAGE = 20;
 const STATUS_PAGE = 200;
-/** Seconds that `SinceSecond` may say (ECI docs). */
+/** Seconds that `SinceSecond` may say (eci.md §2.3). */
 const [SHORTEST_WINDOW, LONGEST_WINDOW] = [60, 3_600];
 
 type Called<T> = { readonly ok: true; readonly body: T } | { readonly ok: false; readonly failure: Failure };
@@ -106,26 +99,22 @@ export class AlibabaEciClient extends EciClient {
     return { kind: 'done', requestId: name(requestId) };
   }
 
-  async describe(containerGroupIds: readonly string[]): Promise<DescribeAnswer<readonly FoundGroup[]>> {
-    if (containerGroupIds.length > DETAILS_PAGE) {
-      throw new RangeError(`describe takes at most ${DETAILS_PAGE} ids, not ${containerGroupIds.length}`);
+  async describeOnce(containerGroupIds: readonly string[]): Promise<DescribeAnswer<readonly FoundGroup[]>> {
+    if (containerGroupIds.length > IDS_OF_A_CALL) {
+      throw new RangeError(`one call takes at most ${IDS_OF_A_CALL} ids, not ${containerGroupIds.length}`);
     }
     // Without ids the cloud would answer every group there is.
     if (containerGroupIds.length === 0) return { kind: 'done', value: [], requestId: '' };
     const groups: FoundGroup[] = [];
-    let cursor: string | undefined;
-    for (;;) {
-      const page = await this.page({ containerGroupIds: JSON.stringify(containerGroupIds) }, cursor);
-      if (page.kind !== 'done') return page;
-      groups.push(...page.value.groups);
-      // A page may hold less than it could without being the last.
-      if (page.value.next === undefined) return { kind: 'done', value: groups, requestId: page.requestId };
-      if (page.value.next === cursor) return { kind: 'unknown', reason: 'the cloud repeats a page' };
-      cursor = page.value.next;
-    }
+    const by = { containerGroupIds: JSON.stringify(containerGroupIds) };
+    const answer = await everyPage(
+      (cursor) => this.page(by, cursor),
+      (page) => void groups.push(...page),
+    );
+    return answer.kind === 'done' ? { ...answer, value: groups } : answer;
   }
 
-  list(filter: TagFilter, cursor?: string): Promise<DescribeAnswer<{ groups: readonly FoundGroup[]; next?: string }>> {
+  list(filter: TagFilter, cursor?: string): Promise<DescribeAnswer<Page<FoundGroup>>> {
     return this.page({ tag: filterTags(filter) }, cursor);
   }
 
@@ -133,7 +122,7 @@ export class AlibabaEciClient extends EciClient {
     filter: TagFilter,
     sinceSeconds: number | undefined,
     cursor?: string,
-  ): Promise<DescribeAnswer<{ groups: readonly GroupSnapshot[]; next?: string }>> {
+  ): Promise<DescribeAnswer<Page<GroupSnapshot>>> {
     if (sinceSeconds !== undefined && sinceSeconds > LONGEST_WINDOW) {
       throw new RangeError(
         `changes can be asked for the last ${LONGEST_WINDOW} s, not for ${sinceSeconds} s: list instead`,
@@ -158,7 +147,7 @@ export class AlibabaEciClient extends EciClient {
   private async page(
     by: { readonly containerGroupIds: string } | { readonly tag: readonly { key: string; value: string }[] },
     cursor: string | undefined,
-  ): Promise<DescribeAnswer<{ groups: readonly FoundGroup[]; next?: string }>> {
+  ): Promise<DescribeAnswer<Page<FoundGroup>>> {
     const request = new DescribeContainerGroupsRequest({
       regionId: this.options.region,
       ...by,

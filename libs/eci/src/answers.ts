@@ -1,5 +1,6 @@
-import type { CreateAnswer, DeleteAnswer, DescribeAnswer } from './eci.ts';
+import type { CreateAnswer, DeleteAnswer } from './eci.ts';
 import type { Failure } from './failure.ts';
+import type { DescribeAnswer } from './read-answer.ts';
 
 const keyless = ({ noCredential }: Failure): { readonly noCredential?: true } => (noCredential ? { noCredential } : {});
 const shown = (failure: Failure): string => `${failure.code ? `${failure.code}: ` : ''}${failure.message}`;

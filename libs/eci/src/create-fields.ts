@@ -6,7 +6,8 @@ import type {
   ProbeSpec,
   VolumeSpec,
 } from '#libs/contracts';
-import type { GroupIdentity, Placement } from './eci.ts';
+import type { Placement } from './eci.ts';
+import type { GroupIdentity } from './reads.ts';
 import type { ContainerFields, CreateFields, InitContainerFields, ProbeFields, VolumeFields } from './sdk.ts';
 import { tagsOf } from './tags.ts';
 

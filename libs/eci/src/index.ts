@@ -6,6 +6,8 @@
  * not: retry, pace, or decide what an answer means for a pod.
  */
 export * from './eci.ts';
+export type * from './read-answer.ts';
+export * from './reads.ts';
 export { CloudAccountUnusable, isCredentialMissing, type AccountFault } from './account-errors.ts';
 export type { AccessKey } from './access-key.ts';
 export { AlibabaEciClient, type AlibabaEciClientOptions } from './alibaba-eci-client.ts';

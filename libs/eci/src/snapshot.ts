@@ -6,7 +6,7 @@ import type {
   GroupStatus,
   PodCondition,
 } from '#libs/domain';
-import type { FoundGroup } from './eci.ts';
+import type { FoundGroup } from './reads.ts';
 import type { Group, GroupContainer, GroupInitContainer, StatusContainer, StatusRow, StatusState } from './sdk.ts';
 import { idOf, message, name, reason, time } from './said.ts';
 import { identityOf } from './tags.ts';

@@ -1,5 +1,5 @@
 import { cutText } from '#libs/contracts';
-import type { GroupIdentity, TagFilter } from './eci.ts';
+import type { GroupIdentity, TagFilter } from './reads.ts';
 
 /** Keys of the tags that make a group ours. */
 export const IDENTITY_TAGS = {

@@ -55,7 +55,7 @@ describe('reading', () => {
     expect(cloud.seen[0]?.headers['x-acs-action']).toBe('DescribeContainerGroups');
   });
 
-  it('describes up to 20 ids with all pages, and asks for nothing without ids', async () => {
+  it('describes up to 20 ids in one call with all pages, more in several, and asks for nothing without ids', async () => {
     cloud.will(
       json({ ...empty, ContainerGroups: [group('a')], NextToken: 'n' }),
       json({ ...empty, ContainerGroups: [group('b')] }),
@@ -68,12 +68,19 @@ describe('reading', () => {
     expect(cloud.seen[0]?.query.get('ContainerGroupIds')).toBe('["a","b","gone"]');
     expect(await client.describe([])).toEqual({ kind: 'done', value: [], requestId: '' });
     expect(cloud.seen).toHaveLength(2);
-    await expect(client.describe(Array.from({ length: 21 }, String))).rejects.toThrow(/at most 20 ids, not 21/);
+    expect(await client.describeOnce([])).toEqual({ kind: 'done', value: [], requestId: '' });
+    expect(cloud.seen).toHaveLength(2);
+    const ids = Array.from({ length: 21 }, (_, i) => `eci-${i}`);
+    await expect(client.describeOnce(ids)).rejects.toThrow(/at most 20 ids, not 21/);
+    cloud.will(json({ ...empty, ContainerGroups: [group('0')] }), json({ ...empty, ContainerGroups: [group('20')] }));
+    expect(await client.describe(ids)).toMatchObject({ kind: 'done', value: [{}, {}] });
+    const asked = cloud.seen.slice(2).map(({ query }) => query.get('ContainerGroupIds'));
+    expect(new Set(asked)).toEqual(new Set([JSON.stringify(ids.slice(0, 20)), '["eci-20"]']));
   });
 
   it('does not turn a page for ever', async () => {
     cloud.will(json({ ...empty, NextToken: 'n' }), json({ ...empty, NextToken: 'n' }));
-    expect(await client.describe(['a'])).toEqual({ kind: 'unknown', reason: 'the cloud repeats a page' });
+    expect(await client.describe(['a'])).toMatchObject({ kind: 'unknown', reason: 'the cloud repeats a page' });
   });
 
   it('reads details: landing, sizes, containers, init containers, events and identity', async () => {

@@ -47,6 +47,12 @@ export class Absences {
  * The same by reads of one group that was shown before: two so far apart lack it, and others vouch for both. `waitedMs`: pauses after reads that
  * others vouched for.
  */
-export function provesVanished({ vouched, waitedMs }: { readonly vouched: Vouched; readonly waitedMs: number }): boolean {
+export function provesVanished({
+  vouched,
+  waitedMs,
+}: {
+  readonly vouched: Vouched;
+  readonly waitedMs: number;
+}): boolean {
   return vouched === 'witness' && waitedMs >= LISTS_APART_MS;
 }

@@ -6,7 +6,7 @@ import {
   lookForItAfterMs,
   missedOf,
   provesGone,
-  stillThere,
+  whilePresent,
   wantsAnotherDelete,
   type Missed,
 } from './deletion-proof.ts';
@@ -89,7 +89,7 @@ describe('a deleted group that is still there', () => {
     [120_000, false, 30_000],
     [120_001, true, 30_000],
   ])('after %i ms: deleted again %s, looked at again after %i ms', (presentMs, deleteAgain, lookAgainMs) => {
-    expect(stillThere(presentMs, false)).toEqual({ deleteAgain, lookAgainMs });
-    expect(stillThere(presentMs, true)).toEqual({ deleteAgain: false, lookAgainMs });
+    expect(whilePresent(presentMs, false)).toEqual({ deleteAgain, lookAgainMs });
+    expect(whilePresent(presentMs, true)).toEqual({ deleteAgain: false, lookAgainMs });
   });
 });

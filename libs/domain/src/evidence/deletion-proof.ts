@@ -94,7 +94,7 @@ export function lookForItAfterMs(missed: Missed): number {
 }
 
 /** What to do about one that is still there, after so many pauses since it was first seen so. */
-export function stillThere(
+export function whilePresent(
   presentMs: number,
   isTerminating: boolean,
 ): { readonly deleteAgain: boolean; readonly lookAgainMs: number } {

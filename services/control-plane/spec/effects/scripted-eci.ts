@@ -79,7 +79,7 @@ class ScriptedClient extends EciClient {
     return this.eci.called('delete', containerGroupId, ...(force ? ['by force'] : []));
   }
 
-  describe(containerGroupIds: readonly string[]): Promise<Answers['describe']> {
+  describeOnce(containerGroupIds: readonly string[]): Promise<Answers['describe']> {
     return this.eci.called('describe', ...containerGroupIds);
   }
 

@@ -8,6 +8,7 @@ import {
   type FoundGroup,
   type FrozenCreate,
   type GroupIdentity,
+  type Page,
   type Placement,
   type TagFilter,
 } from '#libs/eci';
@@ -154,19 +155,16 @@ class ObservedEciClient extends EciClient {
     );
   }
 
-  describe(containerGroupIds: readonly string[]): Promise<DescribeAnswer<readonly FoundGroup[]>> {
+  describeOnce(containerGroupIds: readonly string[]): Promise<DescribeAnswer<readonly FoundGroup[]>> {
     return this.observe(
       this.accountId,
       'DescribeContainerGroups',
-      () => this.inner.describe(containerGroupIds),
+      () => this.inner.describeOnce(containerGroupIds),
       ofDescribe,
     );
   }
 
-  list(
-    filter: TagFilter,
-    cursor?: string,
-  ): Promise<DescribeAnswer<{ readonly groups: readonly FoundGroup[]; readonly next?: string }>> {
+  list(filter: TagFilter, cursor?: string): Promise<DescribeAnswer<Page<FoundGroup>>> {
     return this.observe(this.accountId, 'DescribeContainerGroups', () => this.inner.list(filter, cursor), ofDescribe);
   }
 
@@ -174,7 +172,7 @@ class ObservedEciClient extends EciClient {
     filter: TagFilter,
     sinceSeconds: number | undefined,
     cursor?: string,
-  ): Promise<DescribeAnswer<{ readonly groups: readonly GroupSnapshot[]; readonly next?: string }>> {
+  ): Promise<DescribeAnswer<Page<GroupSnapshot>>> {
     return this.observe(
       this.accountId,
       'DescribeContainerGroupStatus',

@@ -8,6 +8,7 @@ import {
   type FoundGroup,
   type FrozenCreate,
   type GroupIdentity,
+  type Page,
   type Placement,
   type TagFilter,
 } from '#libs/eci';
@@ -51,16 +52,13 @@ export class OrderedEciClient extends EciClient {
     return this.inner.delete(containerGroupId, options);
   }
 
-  async describe(containerGroupIds: readonly string[]): Promise<DescribeAnswer<readonly FoundGroup[]>> {
+  async describeOnce(containerGroupIds: readonly string[]): Promise<DescribeAnswer<readonly FoundGroup[]>> {
     const asked = this.asking.next();
-    const answer = await this.inner.describe(containerGroupIds);
+    const answer = await this.inner.describeOnce(containerGroupIds);
     return answer.kind === 'done' ? { ...answer, value: inOrder(answer.value, asked) } : answer;
   }
 
-  async list(
-    filter: TagFilter,
-    cursor?: string,
-  ): Promise<DescribeAnswer<{ readonly groups: readonly FoundGroup[]; readonly next?: string }>> {
+  async list(filter: TagFilter, cursor?: string): Promise<DescribeAnswer<Page<FoundGroup>>> {
     const asked = this.asking.next();
     const answer = await this.inner.list(filter, cursor);
     if (answer.kind !== 'done') return answer;
@@ -71,7 +69,7 @@ export class OrderedEciClient extends EciClient {
     filter: TagFilter,
     sinceSeconds: number | undefined,
     cursor?: string,
-  ): Promise<DescribeAnswer<{ readonly groups: readonly GroupSnapshot[]; readonly next?: string }>> {
+  ): Promise<DescribeAnswer<Page<GroupSnapshot>>> {
     const asked = this.asking.next();
     const answer = await this.inner.changes(filter, sinceSeconds, cursor);
     if (answer.kind !== 'done') return answer;

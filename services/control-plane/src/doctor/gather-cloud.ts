@@ -1,15 +1,9 @@
 import type { Pool } from 'pg';
-import type { EciClient, EciClients, GroupIdentity } from '#libs/eci';
+import type { EciClients, GroupIdentity, Unanswered } from '#libs/eci';
 import { errorMessage } from '#libs/observability';
-import { backoffMs, type Clock, type Random } from '#libs/runtime';
+import type { Clock, Random } from '#libs/runtime';
 import type { CloudGroup, CloudList } from './facts.ts';
-
-/** A chain that does not end is no complete list. */
-const MOST_PAGES = 5_000;
-/** Ids of one read (ECI docs: 20). */
-const IDS = 20;
-/** How often a call is repeated that was throttled or had no answer. */
-const TRIES = 6;
+import { PatientReads } from './patient-reads.ts';
 
 export interface CloudParts {
   readonly pool: Pool;
@@ -41,23 +35,17 @@ async function listCloud(parts: CloudParts, accountId: string, region: string): 
     groups: [...groups.values()],
   });
   try {
-    const client = await parts.clients.for(accountId, region);
-    let cursor: string | undefined;
-    for (let page = 0; ; page++) {
-      if (page === MOST_PAGES) return incomplete(`the list did not end after ${MOST_PAGES} pages`);
-      const from = cursor;
-      const answer = await repeated(parts, () => client.changes({ fleet: parts.fleet }, undefined, from));
-      if (answer.kind !== 'done') return incomplete(reasonOf(answer));
-      for (const { containerGroupId, status, createdAt, finishedAt } of answer.value.groups)
+    const reads = new PatientReads(await parts.clients.for(accountId, region), parts);
+    const answer = await reads.changesEach({ fleet: parts.fleet }, undefined, (page) => {
+      for (const { containerGroupId, status, createdAt, finishedAt } of page)
         groups.set(containerGroupId, {
           containerGroupId,
           status,
           ...(createdAt !== undefined && { createdAt }),
           ...(finishedAt !== undefined && { finishedAt }),
         });
-      cursor = answer.value.next;
-      if (cursor === undefined) break;
-    }
+    });
+    if (answer.kind !== 'done') return incomplete(reasonOf(answer));
     return { accountId, region, beganAt, groups: [...groups.values()] };
   } catch (error) {
     return incomplete(errorMessage(error));
@@ -77,17 +65,15 @@ export async function withDetails(
   if (ids.length === 0) return list;
   const details = new Map<string, Partial<GroupIdentity> & Pick<CloudGroup, 'createdAt' | 'finishedAt'>>();
   try {
-    const client: EciClient = await parts.clients.for(list.accountId, list.region);
-    for (let start = 0; start < ids.length; start += IDS) {
-      const answer = await repeated(parts, () => client.describe(ids.slice(start, start + IDS)));
-      if (answer.kind !== 'done') return { ...list, incomplete: reasonOf(answer) };
-      for (const { snapshot, identity } of answer.value)
-        details.set(snapshot.containerGroupId, {
-          ...identity,
-          ...(snapshot.createdAt !== undefined && { createdAt: snapshot.createdAt }),
-          ...(snapshot.finishedAt !== undefined && { finishedAt: snapshot.finishedAt }),
-        });
-    }
+    const reads = new PatientReads(await parts.clients.for(list.accountId, list.region), parts);
+    const answer = await reads.describe(ids);
+    if (answer.kind !== 'done') return { ...list, incomplete: reasonOf(answer) };
+    for (const { snapshot, identity } of answer.value)
+      details.set(snapshot.containerGroupId, {
+        ...identity,
+        ...(snapshot.createdAt !== undefined && { createdAt: snapshot.createdAt }),
+        ...(snapshot.finishedAt !== undefined && { finishedAt: snapshot.finishedAt }),
+      });
   } catch (error) {
     return { ...list, incomplete: errorMessage(error) };
   }
@@ -105,28 +91,6 @@ export async function withDetails(
   };
 }
 
-interface NotDone {
-  readonly kind: 'refused' | 'unknown';
-  readonly class?: string;
-  readonly code?: string;
-  readonly message?: string;
-  readonly reason?: string;
-}
-
-/** The product has the quota first: we wait and ask again. */
-async function repeated<T extends { readonly kind: string }>(
-  { clock, random, signal }: CloudParts,
-  call: () => Promise<T>,
-): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    const answer = await call();
-    const passing =
-      answer.kind === 'unknown' || (answer.kind === 'refused' && 'class' in answer && answer.class === 'THROTTLED');
-    if (!passing || tries === TRIES || signal?.aborted === true) return answer;
-    await clock.sleep(backoffMs(tries, { baseMs: 500, capMs: 5_000 }, random), signal);
-  }
-}
-
-function reasonOf({ reason, code, message }: NotDone): string {
-  return reason ?? `${code ?? 'refused'}: ${message ?? 'no message'}`;
+function reasonOf(answer: Unanswered): string {
+  return answer.kind === 'unknown' ? answer.reason : `${answer.code}: ${answer.message}`;
 }

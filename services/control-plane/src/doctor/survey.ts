@@ -2,7 +2,7 @@ import { attemptInDoubt, isClosed, openGroupIds, placeOf, placeOfGroup } from '#
 import type { MinuteOfCalls, OpenStream, OurGroup, StreamFacts } from './facts.ts';
 import { lifetimesOf, type Lifetime } from './oracles/o10-cost.ts';
 
-/** Lifetimes kept for a comparison with the cloud, which forgets finished groups after an hour (ECI docs). */
+/** Lifetimes kept for a comparison with the cloud, which forgets finished groups after an hour (eci.md §2.3). */
 const ENDED_WITHIN_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 

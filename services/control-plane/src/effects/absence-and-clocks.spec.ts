@@ -1,11 +1,12 @@
 import { streamIdOf, type ContainerGroupCommand, type ContainerGroupState, type GroupSnapshot } from '#libs/domain';
-import type { EciClient, FoundGroup } from '#libs/eci';
+import type { FoundGroup } from '#libs/eci';
 import { InMemoryDatabase, InMemoryEffectQueue, InMemoryEventStore } from '#libs/event-store';
 import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock, type Clock } from '#libs/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NEWEST, placement, runPod, stopPod } from '../../../../libs/domain/spec/samples.ts';
+import { eciOf } from '../../../../libs/eci/spec/eci-of.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';
 import { ConfirmEffects } from './confirm-effects.ts';
 import { DeleteEffects } from './delete-effects.ts';
@@ -109,13 +110,13 @@ class LaggingCloud {
     return [...(this.isKnown ? [group(GROUP, 'u1')] : []), ...(this.plan.other ? [group(OTHER, 'u2')] : [])];
   }
 
-  readonly client = {
+  readonly client = eciOf({
     list: async ({ podUid }: { podUid?: string }) => ({
       kind: 'done',
       requestId: 'r',
       value: { groups: this.groups().filter((group) => podUid === undefined || group.identity?.podUid === podUid) },
     }),
-    describe: async (ids: readonly string[]) => ({
+    describeOnce: async (ids: readonly string[]) => ({
       kind: 'done',
       requestId: 'r',
       value: this.groups().filter(({ snapshot }) => ids.includes(snapshot.containerGroupId)),
@@ -126,7 +127,7 @@ class LaggingCloud {
       this.deletedAt = this.passedMs;
       return { kind: 'done', requestId: 'r' };
     },
-  } as unknown as EciClient;
+  });
 }
 
 interface Clocks {

@@ -2,15 +2,15 @@ import {
   EFFECT_ACTIONS,
   lastSight,
   placeOfGroup,
-  stillThere,
   waitedMs,
   wasShown,
+  whilePresent,
   type ContainerGroupCommand,
   type ContainerGroupState,
   type GroupSnapshot,
   type Vouched,
 } from '#libs/domain';
-import type { EciClient } from '#libs/eci';
+import type { EciClient, Unanswered } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { laneOfEffect } from '../streams/lanes.ts';
 import type { EachRow } from './each-row.ts';
@@ -19,7 +19,7 @@ import { loadStates, type LoadedRow } from './loaded-row.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { proveDeletion } from '../evidence/deletion-proof.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
-import { IDS_BESIDE_WITNESSES, WitnessedReads } from '../evidence/witnessed-reads.ts';
+import { WitnessedReads } from '../evidence/witnessed-reads.ts';
 
 /** Confirm rows: prove that a group is gone after the cloud accepted our delete. A group that is still there is observed on the way. */
 export class ConfirmEffects extends EffectHandler {
@@ -55,11 +55,8 @@ export class ConfirmEffects extends EffectHandler {
       places.set(place, [...(places.get(place) ?? []), { row, state }]);
     }
     for (const work of places.values()) {
-      for (let start = 0; start < work.length; start += IDS_BESIDE_WITNESSES) {
-        const part = work.slice(start, start + IDS_BESIDE_WITNESSES);
-        await this.readPart(part);
-        for (const { row } of part) settled(row);
-      }
+      await this.readPlace(work);
+      for (const { row } of work) settled(row);
     }
   }
 
@@ -71,11 +68,11 @@ export class ConfirmEffects extends EffectHandler {
   }
 
   /** A place whose cloud cannot be asked keeps the other places from nothing. */
-  private async readPart(part: readonly LoadedRow[]): Promise<void> {
+  private async readPlace(work: readonly LoadedRow[]): Promise<void> {
     try {
-      await this.read(part);
+      await this.read(work);
     } catch (error) {
-      for (const { row } of part) await this.rows.giveBack(row, error);
+      for (const { row } of work) await this.rows.giveBack(row, error);
     }
   }
 
@@ -84,31 +81,34 @@ export class ConfirmEffects extends EffectHandler {
     if (!one) return;
     const place = placeOfGroup(one.state, one.row.key);
     const client = await this.parts.clients.for(place.accountId, place.region);
-    const answer = await this.reads.read(
-      place,
-      client,
-      work.map(({ row }) => row.key),
-    );
-    if (answer.kind !== 'done') {
-      if (answer.kind === 'refused' && answer.class === 'THROTTLED') {
-        this.metrics.throttled.inc({ action: 'describe' });
-        await this.parts.queue.laneThrottled(one.row.lane);
-      }
-      for (const { row } of work) {
-        const afterMs = this.releases.pause(row.attempts, { baseMs: 1_000, capMs: 15_000 });
-        await this.releases.release(row, { afterMs, notSent: true });
-      }
-      return;
+    const ids = work.map(({ row }) => row.key);
+    const { seen, vouched, unanswered } = await this.reads.read(place, client, ids);
+    for (const call of unanswered) {
+      const rows = work.flatMap(({ row }) => (call.ids.has(row.key) ? [row] : []));
+      await this.unanswered(rows, call.answer);
     }
-    const { seen, vouched } = answer.value;
     await Promise.all(
       work.map(({ row, state }) => {
         const group = seen.get(row.key);
+        const absence = vouched.get(row.key);
+        if (absence === undefined) return undefined;
         return this.rows.attempt(row, () =>
-          group ? this.stillThere(row, state, group.snapshot) : this.missing(row, state, client, vouched),
+          group ? this.stillThere(row, state, group.snapshot) : this.missing(row, state, client, absence),
         );
       }),
     );
+  }
+
+  private async unanswered(rows: readonly EffectRow[], answer: Unanswered): Promise<void> {
+    const [one] = rows;
+    if (one && answer.kind === 'refused' && answer.class === 'THROTTLED') {
+      this.metrics.throttled.inc({ action: 'describe' });
+      await this.parts.queue.laneThrottled(one.lane);
+    }
+    for (const row of rows) {
+      const afterMs = this.releases.pause(row.attempts, { baseMs: 1_000, capMs: 15_000 });
+      await this.releases.release(row, { afterMs, notSent: true });
+    }
   }
 
   private async missing(
@@ -140,7 +140,7 @@ export class ConfirmEffects extends EffectHandler {
     const { streams } = this.parts;
     const containerGroupId = row.key;
     const commands: ContainerGroupCommand[] = [{ type: 'Observe', snapshot, knew: lastSight(state, containerGroupId) }];
-    const { deleteAgain, lookAgainMs } = stillThere(waitedMs(row, 'presentMs'), snapshot.status === 'Terminating');
+    const { deleteAgain, lookAgainMs } = whilePresent(waitedMs(row, 'presentMs'), snapshot.status === 'Terminating');
     const { after } = await streams
       .execute(row.streamId, commands, {
         actor: ACTOR,

@@ -4,9 +4,6 @@ import { errorMessage } from '#libs/observability';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
-/** Ids of one read (ECI docs: 20). */
-const IDS = 20;
-
 /**
  * Looks, before they are deleted, at groups that no read has shown yet, and says so in their streams: what a read has shown once is gone when a
  * later one lacks it, while of what was never shown nothing is proven for a minute. A look that fails keeps nobody from deleting.
@@ -34,12 +31,10 @@ export class FirstSights {
       places.set(place, [...(places.get(place) ?? []), row]);
     }
     for (const unseen of places.values()) {
-      for (let start = 0; start < unseen.length; start += IDS) {
-        try {
-          await this.look(unseen.slice(start, start + IDS), after);
-        } catch (error) {
-          this.parts.logger.debug('groups were not looked at before their delete', { reason: errorMessage(error) });
-        }
+      try {
+        await this.look(unseen, after);
+      } catch (error) {
+        this.parts.logger.debug('groups were not looked at before their delete', { reason: errorMessage(error) });
       }
     }
     return after;
@@ -51,11 +46,9 @@ export class FirstSights {
     const { accountId, region } = placeOfGroup(states.get(one.streamId) as ContainerGroupState, one.key);
     const client = await clients.for(accountId, region);
     const answer = await client.describe(rows.map(({ key }) => key));
-    if (answer.kind !== 'done') {
-      if (answer.kind === 'refused' && answer.class === 'THROTTLED') this.metrics.throttled.inc({ action: 'describe' });
-      return;
-    }
-    const seen = new Map(answer.value.map(({ snapshot }) => [snapshot.containerGroupId, snapshot]));
+    if (answer.kind === 'refused' && answer.class === 'THROTTLED') this.metrics.throttled.inc({ action: 'describe' });
+    const found = answer.kind === 'done' ? answer.value : (answer.found ?? []);
+    const seen = new Map(found.map(({ snapshot }) => [snapshot.containerGroupId, snapshot]));
     await Promise.all(
       rows.map(async ({ streamId, kind, key }) => {
         const snapshot = seen.get(key);

@@ -15,7 +15,6 @@ import type { EciClient, FoundGroup, TagFilter } from '#libs/eci';
 import type { EffectRow } from '#libs/event-store';
 import { claimOf, EffectHandler, LEASE_MS, type Releases } from './held-effect.ts';
 import type { EachRow } from './each-row.ts';
-import { listAll } from './list-all.ts';
 import { loadStates } from './loaded-row.ts';
 import { CallerSight } from '../evidence/may-see.ts';
 import type { EffectMetrics } from './metrics.ts';
@@ -66,7 +65,8 @@ export class LookUpEffects extends EffectHandler {
       return;
     }
     const progress = lookedUp(row, attempt);
-    if (progress.pause !== undefined) return this.releases.wait(row, progress.pause, LOOK_UP_STEP_MS, { refundToken: true });
+    if (progress.pause !== undefined)
+      return this.releases.wait(row, progress.pause, LOOK_UP_STEP_MS, { refundToken: true });
     const { accountId, region } = placeOf(state);
     const client = await clients.for(accountId, region);
     const filter: TagFilter = { fleet, ...ids, ...(attempt > 0 && { attempt }) };
@@ -88,7 +88,7 @@ export class LookUpEffects extends EffectHandler {
 
   /** All groups of the filter, or undefined when the list is not complete: then it proves nothing, and the row was given back. */
   private async look(client: EciClient, filter: TagFilter, row: EffectRow): Promise<readonly FoundGroup[] | undefined> {
-    const answer = await listAll(client, filter);
+    const answer = await client.listAll(filter);
     if (answer.kind === 'done') {
       // Whether several tag filters mean "and" is not documented: every tag is compared here.
       return answer.value.filter(({ identity }) => {

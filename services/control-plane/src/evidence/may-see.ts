@@ -1,5 +1,5 @@
 import { shouldBeShown } from '#libs/domain';
-import type { EciClient } from '#libs/eci';
+import type { EciReads } from '#libs/eci';
 import type { Clock } from '#libs/runtime';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 
@@ -48,7 +48,7 @@ export class CallerSight {
    * False also when the cloud does not answer. `askedAt`: when the answer in question was asked for, by the process's own time; a look from before
    * says nothing of it.
    */
-  maySee(place: Place, client: Pick<EciClient, 'list'>, askedAt: number): Promise<boolean> {
+  maySee(place: Place, client: Pick<EciReads, 'list'>, askedAt: number): Promise<boolean> {
     return this.looks.get(place, () => this.look(place, client), askedAt);
   }
 
@@ -57,7 +57,7 @@ export class CallerSight {
     return this.expectations.get(place, () => this.expectsSome(place));
   }
 
-  private async look(place: Place, client: Pick<EciClient, 'list'>): Promise<boolean> {
+  private async look(place: Place, client: Pick<EciReads, 'list'>): Promise<boolean> {
     const answer = await client.list({ fleet: this.fleet });
     if (answer.kind !== 'done') return false;
     const { groups, next } = answer.value;

@@ -1,9 +1,10 @@
 import { streamIdOf, type GroupStatus } from '#libs/domain';
-import type { EciClient, FoundGroup } from '#libs/eci';
+import type { FoundGroup } from '#libs/eci';
 import { InMemoryDatabase, InMemoryEventStore } from '#libs/event-store';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { placement, runPod } from '../../../../libs/domain/spec/samples.ts';
+import { eciOf } from '../../../../libs/eci/spec/eci-of.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';
 import { WitnessedReads } from './witnessed-reads.ts';
 
@@ -25,13 +26,14 @@ const group = (containerGroupId: string, status: GroupStatus = 'Running', fleet 
 let listed: readonly FoundGroup[];
 let shownById: readonly FoundGroup[] | undefined;
 let listFails: boolean;
+let failing: string | undefined;
 let calls: string[];
 let known: Map<string, string>;
 let streams: StreamCommands;
 let reads: WitnessedReads;
 
 beforeEach(() => {
-  [listed, shownById, listFails, calls, known] = [[], undefined, false, [], new Map()];
+  [listed, shownById, listFails, failing, calls, known] = [[], undefined, false, undefined, [], new Map()];
   const clock = new NoWaits();
   const store = new InMemoryEventStore(new InMemoryDatabase({ clock }));
   streams = new StreamCommands({ store, clock, ids: new SeededIds(new SeededRandom(1)) });
@@ -43,18 +45,20 @@ beforeEach(() => {
   });
 });
 
-const client = {
+const client = eciOf({
   list: () => {
     calls.push('list');
     if (listFails) return Promise.resolve({ kind: 'unknown', reason: 'no answer' });
     return Promise.resolve({ kind: 'done', requestId: 'r', value: { groups: listed } });
   },
-  describe: (ids: readonly string[]) => {
+  describeOnce: (ids: readonly string[]) => {
     calls.push(`read ${ids.join(' ')}`);
+    if (failing !== undefined && ids.includes(failing))
+      return Promise.resolve({ kind: 'unknown', reason: 'no answer' });
     const value = (shownById ?? listed).filter(({ snapshot }) => ids.includes(snapshot.containerGroupId));
     return Promise.resolve({ kind: 'done', requestId: 'r', value });
   },
-} as unknown as EciClient;
+});
 
 /** A stream of the place has an open group. */
 async function expecting(containerGroupId: string, { deleted = false } = {}): Promise<void> {
@@ -73,9 +77,9 @@ async function expecting(containerGroupId: string, { deleted = false } = {}): Pr
   );
 }
 
-async function vouched(): Promise<string> {
-  const answer = await reads.read(place, client, [WANTED]);
-  return answer.kind === 'done' ? answer.value.vouched : answer.kind;
+async function vouched(): Promise<string | undefined> {
+  const { vouched } = await reads.read(place, client, [WANTED]);
+  return vouched.get(WANTED);
 }
 
 describe('who vouches for a read that lacks a group', () => {
@@ -121,5 +125,28 @@ describe('who vouches for a read that lacks a group', () => {
     await expecting('eci-deleted', { deleted: true });
 
     expect(await vouched()).toBe('nothing to see');
+  });
+});
+
+describe('a read of more groups than one call takes', () => {
+  const ids = Array.from({ length: 40 }, (_, i) => `eci-${i}`);
+
+  it('has a witness in every call, for one that is answered says nothing of the next', async () => {
+    listed = [group('eci-other'), group('eci-39')];
+    await vouched();
+    calls = [];
+    const { seen, vouched: worth, unanswered } = await reads.read(place, client, ids);
+    expect(calls.map((call) => call.split(' ').length - 1)).toEqual([20, 20, 5]);
+    expect(calls.every((call) => call.includes('eci-other'))).toBe(true);
+    expect([seen.has('eci-39'), seen.has('eci-0'), unanswered]).toEqual([true, false, []]);
+    expect(new Set(worth.values())).toEqual(new Set(['witness']));
+  });
+
+  it('says nothing of those whose call was not answered, and all of the others', async () => {
+    listed = [group('eci-other')];
+    failing = 'eci-20';
+    const { vouched: worth, unanswered } = await reads.read(place, client, ids);
+    expect(unanswered).toEqual([{ ids: new Set(ids.slice(18, 36)), answer: { kind: 'unknown', reason: 'no answer' } }]);
+    expect([...worth.keys()]).toEqual([...ids.slice(0, 18), ...ids.slice(36)]);
   });
 });

@@ -1,19 +1,34 @@
-import { vouchedBy, willStay, type Vouched } from '#libs/domain';
-import type { DescribeAnswer, EciClient, FoundGroup } from '#libs/eci';
+import { vouchedBy, willStay, type FleetList, type Vouched } from '#libs/domain';
+import {
+  IDS_OF_A_CALL,
+  inParts,
+  type DescribeAnswer,
+  type EciReads,
+  type FoundGroup,
+  type Unanswered,
+} from '#libs/eci';
 import { CallerSight, type CallerSightParts, type Place } from './may-see.ts';
 
-/** Ids of one read; ECI takes 20, and two places stay free for witnesses. */
-export const IDS_BESIDE_WITNESSES = 18;
-const WITNESSES_OF_A_READ = 2;
+/** Each call has its own, for one that is answered says nothing of the next. */
+const WITNESSES_OF_A_CALL = 2;
 /** Groups kept in mind of each place. */
 const WITNESSES = 200;
 
 export interface WitnessedRead {
   /** By id; those of witnesses too. */
   readonly seen: ReadonlyMap<string, FoundGroup>;
-  /** What it is worth that others are not in it. */
-  readonly vouched: Vouched;
+  /** Of every id whose call was answered: what it is worth that it is missing, if it is. */
+  readonly vouched: ReadonlyMap<string, Vouched>;
+  /** Calls that were not answered: that their groups are missing means nothing. */
+  readonly unanswered: readonly UnansweredCall[];
 }
+
+export interface UnansweredCall {
+  readonly ids: ReadonlySet<string>;
+  readonly answer: Unanswered;
+}
+
+type Part = DescribeAnswer<{ readonly seen: ReadonlyMap<string, FoundGroup>; readonly vouched: Vouched }>;
 
 /**
  * Reads by id that say what an absence from them is worth. They take groups along that were seen lately: a read that returns one of them was allowed
@@ -29,34 +44,53 @@ export class WitnessedReads {
     this.sight = new CallerSight(parts);
   }
 
-  /** At most {@link IDS_BESIDE_WITNESSES} ids. Rejects when it cannot be known which groups should be there. */
-  async read(place: Place, client: EciClient, ids: readonly string[]): Promise<DescribeAnswer<WitnessedRead>> {
-    const asked = new Set(ids);
+  /**
+   * Any number of ids, as many a call as leave room for witnesses. A call that is not answered keeps the others from nothing. Rejects when it cannot
+   * be known which groups should be there.
+   */
+  async read(place: Place, client: EciReads, ids: readonly string[]): Promise<WitnessedRead> {
+    const seen = new Map<string, FoundGroup>();
+    const vouched = new Map<string, Vouched>();
+    const unanswered: UnansweredCall[] = [];
+    for (const part of inParts(ids, IDS_OF_A_CALL - WITNESSES_OF_A_CALL)) {
+      const asked = new Set(part);
+      const answer = await this.readPart(place, client, asked);
+      if (answer.kind !== 'done') {
+        unanswered.push({ ids: asked, answer });
+        continue;
+      }
+      for (const [id, group] of answer.value.seen) seen.set(id, group);
+      for (const id of asked) vouched.set(id, answer.value.vouched);
+    }
+    return { seen, vouched, unanswered };
+  }
+
+  private async readPart(place: Place, client: EciReads, asked: ReadonlySet<string>): Promise<Part> {
     const answer = await this.beside(place, client, asked, this.known(place));
-    if (answer.kind !== 'done' || answer.value.size > 0) return withVouched(answer, 'witness');
+    if (answer.kind !== 'done' || answer.value.size > 0) return withVouched(answer);
     // Most likely another group runs, and the same read with it settles the matter at once.
     const list = await client.list({ fleet: this.fleet });
-    if (list.kind !== 'done') return withVouched(answer, 'nobody');
+    if (list.kind !== 'done') return withVouched(answer);
     const ours = list.value.groups.filter(({ identity }) => identity?.fleet === this.fleet);
-    if (ours.length === 0 && list.value.next === undefined) {
-      const isEmpty = !(await this.sight.shouldSeeSome(place));
-      return withVouched(answer, isEmpty ? 'nothing to see' : 'nobody');
+    const isComplete = list.value.next === undefined;
+    if (ours.length === 0 && isComplete) {
+      const shouldShowSome = await this.sight.shouldSeeSome(place);
+      return withVouched(answer, { shown: 0, isComplete, shouldShowSome });
     }
     this.remember(place, ours);
     // Of those that are on their way out one does as well, for it was listed a moment ago.
-    const listed = ours.toSorted((a, b) => Number(willStay(a)) - Number(willStay(b)));
-    const again = await this.beside(place, client, asked, listed.map(idOf));
-    return withVouched(again, again.kind === 'done' && again.value.size > 0 ? 'witness' : 'nobody');
+    const listed = ours.toSorted((a, b) => Number(stays(a)) - Number(stays(b)));
+    return withVouched(await this.beside(place, client, asked, listed.map(idOf)));
   }
 
   private async beside(
     place: Place,
-    client: EciClient,
+    client: EciReads,
     asked: ReadonlySet<string>,
     known: readonly string[],
   ): Promise<DescribeAnswer<ReadonlyMap<string, FoundGroup>>> {
-    const witnesses = known.filter((id) => !asked.has(id)).slice(-WITNESSES_OF_A_READ);
-    const answer = await client.describe([...asked, ...witnesses]);
+    const witnesses = known.filter((id) => !asked.has(id)).slice(-WITNESSES_OF_A_CALL);
+    const answer = await client.describeOnce([...asked, ...witnesses]);
     if (answer.kind !== 'done') return answer;
     const seen = new Map(answer.value.map((group) => [idOf(group), group]));
     const inMind = this.witnesses.get(nameOf(place));
@@ -74,7 +108,7 @@ export class WitnessedReads {
     this.witnesses.set(nameOf(place), known);
     for (const group of groups) {
       known.delete(idOf(group));
-      if (willStay(group)) known.add(idOf(group));
+      if (stays(group)) known.add(idOf(group));
     }
     for (const id of known) {
       if (known.size <= WITNESSES) break;
@@ -85,15 +119,11 @@ export class WitnessedReads {
 
 const idOf = ({ snapshot }: FoundGroup): string => snapshot.containerGroupId;
 
-/** Groups that ended are none to keep in mind: the cloud forgets them. */
-const willStay = ({ snapshot }: FoundGroup): boolean =>
-  !isFinalStatus(snapshot.status) && snapshot.status !== 'Terminating';
+const stays = ({ snapshot }: FoundGroup): boolean => willStay(snapshot.status);
 
 const nameOf = ({ accountId, region }: Place): string => `${accountId}/${region}`;
 
-function withVouched(
-  answer: DescribeAnswer<ReadonlyMap<string, FoundGroup>>,
-  vouched: Vouched,
-): DescribeAnswer<WitnessedRead> {
-  return answer.kind === 'done' ? { ...answer, value: { seen: answer.value, vouched } } : answer;
+function withVouched(answer: DescribeAnswer<ReadonlyMap<string, FoundGroup>>, list?: FleetList): Part {
+  if (answer.kind !== 'done') return answer;
+  return { ...answer, value: { seen: answer.value, vouched: vouchedBy(answer.value.size, list) } };
 }

@@ -21,9 +21,6 @@ import type { ObserveMetrics } from './metrics.ts';
 import type { Scope } from './ports.ts';
 import { currentStatus, isLate, knewOf, merged, textOf, type Sight, type Sights } from './sights.ts';
 
-/** Ids of one read of details (ECI docs). */
-export const IDS = 20;
-const READS_AT_ONCE = 4;
 /** Why a group ended is in its details only; for so long its end waits for them. Shorter than the shortest window of a sweep. */
 const END_WAITS_MS = 30_000;
 /** Between two full inventories of a place. */
@@ -162,24 +159,14 @@ export class ApplySights {
     }
   }
 
-  /** Details by id, 20 a call; ids that could not be read are missing, and the cloud may have refused to answer (`answered` false). */
+  /** Details by id; those that could not be read are missing, and the cloud may have refused to answer (`answered` false): read them another time. */
   async read(
     ids: readonly string[],
   ): Promise<{ readonly found: ReadonlyMap<string, GroupSnapshot>; readonly answered: boolean }> {
-    const { client } = this.parts;
-    const pages: (readonly string[])[] = [];
-    for (let start = 0; start < ids.length; start += IDS) pages.push(ids.slice(start, start + IDS));
-    const found = new Map<string, GroupSnapshot>();
-    for (let start = 0; start < pages.length; start += READS_AT_ONCE) {
-      const answers = await Promise.all(pages.slice(start, start + READS_AT_ONCE).map((page) => client.describe(page)));
-      for (const answer of answers) {
-        if (answer.kind === 'done')
-          for (const { snapshot } of answer.value) found.set(snapshot.containerGroupId, snapshot);
-      }
-      // The rest is read another time.
-      if (answers.some((answer) => answer.kind !== 'done')) return { found, answered: false };
-    }
-    return { found, answered: true };
+    const answer = await this.parts.client.describe(ids);
+    const answered = answer.kind === 'done';
+    const groups = answered ? answer.value : (answer.found ?? []);
+    return { found: new Map(groups.map(({ snapshot }) => [snapshot.containerGroupId, snapshot])), answered };
   }
 
   /** Decides and appends; concurrent appends share transactions. Returns the groups of which the stream holds a sight that may be newer. */

@@ -1,10 +1,11 @@
 import { streamIdOf, type GroupSnapshot, type GroupStatus, type OrphanFacts } from '#libs/domain';
-import type { EciClient, FoundGroup } from '#libs/eci';
+import type { FoundGroup } from '#libs/eci';
 import { InMemoryDatabase, InMemoryEventStore } from '#libs/event-store';
 import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { NEWEST, placement, runPod } from '../../../../libs/domain/spec/samples.ts';
+import { eciOf } from '../../../../libs/eci/spec/eci-of.ts';
 import { Asking } from '../accounts/ordered-eci.ts';
 import { groupTimes } from '../container-groups/group-times.ts';
 import { OrphanStreams } from '../orphans/orphan-streams.ts';
@@ -74,15 +75,15 @@ function inventoryOf({
   readonly known?: ReadonlyMap<string, string>;
   readonly metrics?: Metrics;
 }): CloudInventory {
-  const client = {
+  const client = eciOf({
     list: () => Promise.resolve({ kind: 'done', requestId: 'r', value: { groups: groups() } }),
-    describe: (ids: readonly string[]) =>
+    describeOnce: (ids: readonly string[]) =>
       Promise.resolve({
         kind: 'done',
         requestId: 'r',
         value: groups().filter(({ snapshot }) => ids.includes(snapshot.containerGroupId)),
       }),
-  } as unknown as EciClient;
+  });
   const base = { clock, logger: silentLogger, metrics: new Metrics() };
   const parts = {
     fleet: 'f',

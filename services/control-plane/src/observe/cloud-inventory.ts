@@ -11,7 +11,7 @@ import {
 } from '#libs/domain';
 import type { FoundGroup, GroupIdentity } from '#libs/eci';
 import { INVENTORY_EVERY_MS, type ApplyParts, type ApplySights } from './apply-sights.ts';
-import { IDS_BESIDE_WITNESSES, WitnessedReads } from '../evidence/witnessed-reads.ts';
+import { WitnessedReads } from '../evidence/witnessed-reads.ts';
 import { OrphanDesk } from '../orphans/orphan-desk.ts';
 import type { OrphanStreams } from '../orphans/orphan-streams.ts';
 import type { OrphanCase, OrphanCases } from '../orphans/ports.ts';
@@ -19,8 +19,6 @@ import type { Orphans, Scope, Scopes } from './ports.ts';
 
 /** Streams of one load. */
 const PAGE = 500;
-/** Fewer pages than any quota allows in an hour; a chain that does not end is no complete list. */
-const MOST_PAGES = 20_000;
 
 export interface CloudInventoryParts extends ApplyParts {
   readonly fleet: string;
@@ -70,20 +68,18 @@ export class CloudInventory {
     const beganAt = clock.monotonic();
     const seen = new Set<string>();
     const strangers: FoundGroup[] = [];
-    let cursor: string | undefined;
-    for (let page = 0; ; page++) {
-      if (stopping.aborted || page === MOST_PAGES) return 'incomplete';
-      const answer = await client.list({ fleet }, cursor);
-      if (answer.kind !== 'done') {
-        return answer.kind === 'refused' && answer.class === 'THROTTLED' ? 'throttled' : 'incomplete';
-      }
-      // A filter that the cloud did not apply must not make strangers ours.
-      const ours = answer.value.groups.filter(({ identity }) => identity?.fleet === fleet);
-      for (const { snapshot } of ours) seen.add(snapshot.containerGroupId);
-      strangers.push(...(await this.page(ours)));
-      cursor = answer.value.next;
-      if (cursor === undefined) break;
-    }
+    const answer = await client.listEach(
+      { fleet },
+      async (groups) => {
+        // A filter that the cloud did not apply must not make strangers ours.
+        const ours = groups.filter(({ identity }) => identity?.fleet === fleet);
+        for (const { snapshot } of ours) seen.add(snapshot.containerGroupId);
+        strangers.push(...(await this.page(ours)));
+      },
+      stopping,
+    );
+    if (answer.kind !== 'done')
+      return answer.kind === 'refused' && answer.class === 'THROTTLED' ? 'throttled' : 'incomplete';
     const list = { beganAt, seen };
     const missing = await this.missing(list);
     const cases = await this.desk.openCases();
@@ -207,21 +203,13 @@ export class CloudInventory {
   }
 
   private async recordGone(list: CompleteList, { open, streamOf }: Missing): Promise<void> {
-    const suspects = this.absences.compare(list, open, this.parts.clock.monotonic());
-    for (let start = 0; start < suspects.length; start += IDS_BESIDE_WITNESSES) {
-      await this.readDirectly(suspects.slice(start, start + IDS_BESIDE_WITNESSES), streamOf);
-    }
-  }
-
-  private async readDirectly(ids: readonly string[], streamOf: ReadonlyMap<string, string>): Promise<void> {
-    const { client, metrics, logger, scope } = this.parts;
-    const answer = await this.reads.read(scope, client, ids);
-    // A read that does not even return a group that is listed proves nothing.
-    if (answer.kind !== 'done' || answer.value.vouched !== 'witness') return;
-    const { seen } = answer.value;
-    for (const id of ids) {
+    const { client, clock, metrics, logger, scope } = this.parts;
+    const suspects = this.absences.compare(list, open, clock.monotonic());
+    const { seen, vouched } = await this.reads.read(scope, client, suspects);
+    for (const id of suspects) {
       const streamId = streamOf.get(id);
-      if (seen.has(id) || streamId === undefined) continue;
+      // A read that does not even return a group that is listed proves nothing.
+      if (seen.has(id) || vouched.get(id) !== 'witness' || streamId === undefined) continue;
       logger.warn('a container group vanished without our delete', { streamId, containerGroupId: id });
       const evidence = 'missing from two complete lists at least a minute apart and from a direct read';
       await this.apply.one(id, async () => {

@@ -1,11 +1,12 @@
 import { streamIdOf, type ContainerGroupState, type GroupSnapshot } from '#libs/domain';
-import type { EciClient, FoundGroup } from '#libs/eci';
+import type { FoundGroup } from '#libs/eci';
 import { InMemoryDatabase, InMemoryEventStore } from '#libs/event-store';
 import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { placement, runPod } from '../../../../libs/domain/spec/samples.ts';
+import { eciOf } from '../../../../libs/eci/spec/eci-of.ts';
 import { Asking, OrderedEciClient } from '../accounts/ordered-eci.ts';
 import { SetAside } from '../streams/set-aside.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';
@@ -96,13 +97,13 @@ class Observer {
   ) {
     const asking = new Asking();
     const answer = <T>(value: T) => ({ kind: 'done', requestId: 'r', value }) as const;
-    const cloud = {
+    const cloud = eciOf({
       changes: () =>
         new Promise((resolve) => {
           this.looksNext = () => resolve(answer({ groups: [seen()] }));
         }),
-      describe: () => Promise.resolve(answer([{ snapshot: seen() } as FoundGroup])),
-    } as unknown as EciClient;
+      describeOnce: () => Promise.resolve(answer([{ snapshot: seen() } as FoundGroup])),
+    });
     this.client = new OrderedEciClient(cloud, asking);
     const base = { clock, logger: silentLogger, metrics: new Metrics() };
     this.apply = new ApplySights({

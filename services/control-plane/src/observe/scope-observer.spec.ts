@@ -1,9 +1,10 @@
 import { initialState, streamIdOf, type GroupSnapshot } from '#libs/domain';
-import type { EciClient, TagFilter } from '#libs/eci';
+import type { TagFilter } from '#libs/eci';
 import type { EventStore } from '#libs/event-store';
 import { AsideItems, Metrics, silentLogger } from '#libs/observability';
 import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { eciOf } from '../../../../libs/eci/spec/eci-of.ts';
 import { Asking } from '../accounts/ordered-eci.ts';
 import { OrphanStreams } from '../orphans/orphan-streams.ts';
 import { OrphanCases } from '../orphans/ports.ts';
@@ -36,7 +37,7 @@ class ScriptedCloud {
     this.clock = clock;
   }
 
-  readonly client = {
+  readonly client = eciOf({
     changes: async (filter: TagFilter, since: number | undefined, cursor?: string) => {
       this.asked.push({ filter, since, cursor });
       if (this.takesMs > 0) await this.clock.sleep(this.takesMs);
@@ -49,7 +50,7 @@ class ScriptedCloud {
       return { kind: 'done', requestId: 'r', value: { groups: this.pages[page] ?? [], ...next } };
     },
     list: () => Promise.resolve({ kind: 'unknown', reason: 'not asked here' }),
-    describe: (ids: readonly string[]) => {
+    describeOnce: (ids: readonly string[]) => {
       this.reads.push(ids);
       return Promise.resolve(
         this.refusesReads
@@ -57,7 +58,7 @@ class ScriptedCloud {
           : { kind: 'done', requestId: 'r', value: [] },
       );
     },
-  } as unknown as EciClient;
+  });
 }
 
 class KnownScopes extends Scopes {

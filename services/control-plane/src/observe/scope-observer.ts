@@ -2,7 +2,7 @@ import { parseStreamId } from '#libs/domain';
 import type { EciClient, TagFilter } from '#libs/eci';
 import { backoffMs, type Random } from '#libs/runtime';
 import { OrderedEciClient, type Asking } from '../accounts/ordered-eci.ts';
-import { ApplySights, IDS, INVENTORY_EVERY_MS } from './apply-sights.ts';
+import { ApplySights, INVENTORY_EVERY_MS } from './apply-sights.ts';
 import { CloudInventory, type CloudInventoryParts } from './cloud-inventory.ts';
 import type { Observed } from './ports.ts';
 import { windowSeconds } from './window.ts';
@@ -24,10 +24,12 @@ const CLUSTERS_FRESH_MS = 10_000;
 const INVENTORY_AGAIN_MS = 65_000;
 /** A group without a stream may be one whose create has not been recorded yet. */
 const STRANGER_AFTER_MS = 20_000;
-const READS_A_STEP = IDS * 10;
+const STRANGERS_A_SWEEP = 20;
+/** Groups; ten calls. */
+const READS_A_STEP = 200;
 /** Details of groups that have landed are read in rounds, so that calls are full: at most 300 calls a minute, of the 2,000 that ECI takes. */
 const ROUND_MS = 2_000;
-const READS_A_ROUND = IDS * 10;
+const READS_A_ROUND = 200;
 /** Whoever is on its way needs its reads more. */
 const ROUND_AFTER_REFUSAL_MS = 30_000;
 /** A clock that was set makes a sweep look long, or the next one far away: no wait that it explains is longer than this. */
@@ -133,19 +135,19 @@ export class ScopeObserver {
     stopping: AbortSignal,
   ): Promise<'unfinished' | 'overtaken' | 'taken'> {
     const { client, clock } = this.parts;
-    let cursor: string | undefined;
-    let ended: 'overtaken' | 'taken' = 'taken';
-    do {
-      const answer = await client.changes(filter, since, cursor);
-      if (answer.kind !== 'done') return 'unfinished';
-      const { strangers, taken } = await this.apply.byStatus(answer.value.groups);
-      if (!taken) ended = 'overtaken';
-      for (const id of strangers) {
-        if (!this.strangers.has(id)) this.strangers.set(id, clock.now());
-      }
-      cursor = answer.value.next;
-    } while (cursor !== undefined && !stopping.aborted);
-    return cursor === undefined ? ended : 'unfinished';
+    let isOvertaken = false;
+    const answer = await client.changesEach(
+      filter,
+      since,
+      async (groups) => {
+        const { strangers, taken } = await this.apply.byStatus(groups);
+        if (!taken) isOvertaken = true;
+        for (const id of strangers) if (!this.strangers.has(id)) this.strangers.set(id, clock.now());
+      },
+      stopping,
+    );
+    if (answer.kind !== 'done') return 'unfinished';
+    return isOvertaken ? 'overtaken' : 'taken';
   }
 
   /** One chain for the place; once that takes too long, one for each cluster, beside each other. */
@@ -193,7 +195,7 @@ export class ScopeObserver {
     const due: string[] = [];
     for (const [id, at] of this.strangers) {
       if (sights.get(id)) this.strangers.delete(id);
-      else if (now - at >= STRANGER_AFTER_MS && due.length < IDS) due.push(id);
+      else if (now - at >= STRANGER_AFTER_MS && due.length < STRANGERS_A_SWEEP) due.push(id);
     }
     if (due.length === 0) return;
     const stillStrange = await this.apply.resolve(due);

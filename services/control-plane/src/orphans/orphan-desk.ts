@@ -11,7 +11,7 @@ import type { EciClient, FoundGroup } from '#libs/eci';
 import type { EventStore } from '#libs/event-store';
 import type { Logger } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
-import { IDS_BESIDE_WITNESSES, type WitnessedReads } from '../evidence/witnessed-reads.ts';
+import type { WitnessedRead, WitnessedReads } from '../evidence/witnessed-reads.ts';
 import type { Orphans, Scope } from '../observe/ports.ts';
 import { streamsOf } from './known-streams.ts';
 import type { OrphanStreams } from './orphan-streams.ts';
@@ -33,11 +33,6 @@ export interface OrphanDeskParts {
 }
 
 const ACTOR = 'control-plane:observe';
-
-interface DirectReads {
-  readonly found: ReadonlyMap<string, FoundGroup>;
-  readonly witnessed: ReadonlySet<string>;
-}
 
 /**
  * Judges the strangers of one place after each complete list: open groups with our tag that no stream knows. A young one is noted and left alone;
@@ -72,7 +67,7 @@ export class OrphanDesk {
     // Nothing is concluded from half an answer; the next list comes.
     if (!read) return undefined;
     const ours = strangers.flatMap(({ snapshot }) => {
-      const now = read.found.get(snapshot.containerGroupId);
+      const now = read.seen.get(snapshot.containerGroupId);
       return now && this.isOpenAndOurs(now) ? [this.factsOf(now)] : [];
     });
     const known = await streamsOf(store, ours);
@@ -131,10 +126,10 @@ export class OrphanDesk {
     const read = await this.read(rest.map(({ containerGroupId }) => containerGroupId));
     if (!read) return;
     for (const each of rest) {
-      const group = read.found.get(each.containerGroupId);
+      const group = read.seen.get(each.containerGroupId);
       if (!group) {
         const evidence = 'missing from two complete lists at least a minute apart and from a direct read';
-        const isProven = suspects.has(each.containerGroupId) && read.witnessed.has(each.containerGroupId);
+        const isProven = suspects.has(each.containerGroupId) && read.vouched.get(each.containerGroupId) === 'witness';
         if (isProven) await this.closeOne(each, 'vanished', evidence);
       } else if (isFinalStatus(group.snapshot.status)) {
         await this.closeOne(each, 'ended', `it is ${group.snapshot.status}`);
@@ -160,19 +155,11 @@ export class OrphanDesk {
     });
   }
 
-  /** Direct reads, and of which ids it means something that they are missing. Undefined when one of them was not answered. */
-  private async read(ids: readonly string[]): Promise<DirectReads | undefined> {
+  /** Direct reads; undefined when one of their calls was not answered. */
+  private async read(ids: readonly string[]): Promise<WitnessedRead | undefined> {
     const { reads, scope, client } = this.parts;
-    const found = new Map<string, FoundGroup>();
-    const witnessed = new Set<string>();
-    for (let start = 0; start < ids.length; start += IDS_BESIDE_WITNESSES) {
-      const part = ids.slice(start, start + IDS_BESIDE_WITNESSES);
-      const answer = await reads.read(scope, client, part);
-      if (answer.kind !== 'done') return undefined;
-      for (const [id, group] of answer.value.seen) found.set(id, group);
-      if (answer.value.vouched === 'witness') for (const id of part) witnessed.add(id);
-    }
-    return { found, witnessed };
+    const read = await reads.read(scope, client, ids);
+    return read.unanswered.length > 0 ? undefined : read;
   }
 
   private isOpenAndOurs({ snapshot, identity }: FoundGroup): boolean {

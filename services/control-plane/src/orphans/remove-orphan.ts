@@ -4,8 +4,8 @@ import {
   provesVanished,
   REMOVE_ORPHAN,
   REMOVE_ORPHAN_ACTION,
-  stillThere,
   waitedMs,
+  whilePresent,
   type OrphanCommand,
   type OrphanId,
   type OrphanState,
@@ -152,7 +152,7 @@ export class RemoveOrphan extends EffectHandler {
     if (!seen) return this.missing(row, id, client, vouched);
     const { status } = seen.snapshot;
     if (isFinalStatus(status)) return this.gone(row, id, `after our delete it is ${status}`);
-    const { deleteAgain, lookAgainMs } = stillThere(waitedMs(row, 'presentMs'), status === 'Terminating');
+    const { deleteAgain, lookAgainMs } = whilePresent(waitedMs(row, 'presentMs'), status === 'Terminating');
     if (deleteAgain) await this.delete(client, id);
     return this.releases.wait(row, 'presentMs', lookAgainMs, { data: {} });
   }
@@ -181,9 +181,9 @@ export class RemoveOrphan extends EffectHandler {
     id: OrphanId,
     client: EciClient,
   ): Promise<{ readonly seen: FoundGroup | undefined; readonly vouched: Vouched } | undefined> {
-    const answer = await this.reads.read(id, client, [id.containerGroupId]);
-    if (answer.kind === 'done')
-      return { seen: answer.value.seen.get(id.containerGroupId), vouched: answer.value.vouched };
+    const { seen, vouched } = await this.reads.read(id, client, [id.containerGroupId]);
+    const absence = vouched.get(id.containerGroupId);
+    if (absence !== undefined) return { seen: seen.get(id.containerGroupId), vouched: absence };
     await this.later(row, this.releases.pause(row.attempts, BUSY), true);
     return undefined;
   }
