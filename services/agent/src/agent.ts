@@ -1,30 +1,30 @@
 import type { SessionResponse } from '#libs/contracts';
-import { Connection, KubernetesApi, Reflector, resources, type Change, type PodObject } from '#libs/kubernetes';
+import type { Change, KubernetesApi, PodObject, Reflector } from '#libs/kubernetes';
 import type { Messaging } from '#libs/messaging';
-import { AsideItems, createLogger, Metrics, type AsideItem, type Logger } from '#libs/observability';
+import { createLogger, Metrics, type Logger } from '#libs/observability';
 import { SystemClock, SystemIds, SystemRandom, type Clock, type Ids, type Random } from '#libs/runtime';
 import type { InsecureTransport } from '#libs/transport';
 import type { AgentConfig } from './config.ts';
+import { connectKubernetes } from './connect-kubernetes.ts';
 import { HandOver } from './hand-over.ts';
 import { serveHealth } from './health/health-server.ts';
 import { AgentHealth, type HealthReport } from './health/agent-health.ts';
-import { Commands } from './inventory/commands.ts';
-import { Inventories } from './inventory/inventories.ts';
+import { AllAsides } from './health/all-asides.ts';
+import { setGauges } from './health/report-metrics.ts';
+import { linkedParts } from './linked-parts.ts';
 import { Heartbeat } from './node/heartbeat.ts';
 import { nodeViewOf } from './node/node-view.ts';
 import { VirtualNode } from './node/virtual-node.ts';
 import { EventPace } from './events/event-pace.ts';
 import { PodEvents } from './events/pod-events.ts';
-import { PodIntents } from './pods/pod-intents.ts';
+import { podsOfNode } from './pods/pods-of-node.ts';
 import { ProfileSource } from './profile/profile-source.ts';
+import type { EciProfile } from './profile/profile.ts';
+import { profileOf } from './profile/variables.ts';
 import { FleetLink } from './fleet-link.ts';
-import { IntentPublisher } from './publish/intent-publisher.ts';
-import { ClusterObjects } from './resolve/cluster-objects.ts';
-import { Resolver } from './resolve/resolver.ts';
 import { ControlPlaneClient } from './session/control-plane-client.ts';
 import { IdentityStore } from './session/identity-store.ts';
 import { Session, type SessionStatus } from './session/session.ts';
-import { ClusterTopicReader } from './status/cluster-topic-reader.ts';
 import { StatusBook } from './status/status-book.ts';
 import { StatusWriter } from './status/status-writer.ts';
 import { WholeTopic } from './status/whole-topic.ts';
@@ -51,10 +51,7 @@ export interface RunningAgent {
   stop(): Promise<void>;
 }
 
-const FIRST_INVENTORY_WITHIN_MS = 30_000;
 const PUBLISHER_GRACE_MS = 2_000;
-/** Items of one answer. */
-const MOST_ASIDE = 50;
 
 /**
  * Starts the agent of one cluster. It resolves at once: a control plane, a broker or an API server that is away is waited for. It rejects only
@@ -88,7 +85,7 @@ class Agent extends AgentHealth {
   private readonly pods: Reflector<PodObject>;
   private readonly events: PodEvents;
   private readonly changes: readonly HandOver<Change<PodObject>>[];
-  private readonly asides: AsideItems[] = [];
+  private readonly asides: AllAsides;
   private readonly profile: ProfileSource;
   private readonly book = new StatusBook();
   private readonly writer: StatusWriter;
@@ -119,131 +116,64 @@ class Agent extends AgentHealth {
     const { clock, random, ids, logger, metrics, version } = this;
     const { nodeName } = config;
 
-    const requests = metrics.histogram('eci_fleet_agent_api_request_seconds', 'Requests to the API server', [
-      'verb',
-      'resource',
-      'code',
-    ]);
-    this.api = new KubernetesApi({
-      connection: Connection.load({ kubeconfig: config.kubeconfig, inCluster: config.inCluster }),
-      clock,
-      qps: config.kubernetesQps,
-      userAgent: `eci-fleet-agent/${version}`,
-      onRequest: ({ verb, resource, status, ms }) =>
-        requests.observe({ verb, resource, code: String(status) }, ms / 1000),
-    });
-    const api = this.api;
+    this.asides = new AllAsides({ clock, logger, metrics });
+    this.api = connectKubernetes(config, { clock, metrics, version });
+    const { api } = this;
+    const common = { api, clock, random, logger, metrics, nodeName };
     this.client = new ControlPlaneClient(config.controlPlaneUrl, config.controlPlaneCaFile);
     const eventPace = new EventPace({
       clock,
       qps: config.eventQps,
       busy: () => this.writer.backlog > 0 || (this.link?.intents.counts().queued ?? 0) > 0,
     });
-    this.events = new PodEvents({ api, clock, logger, nodeName, metrics, pace: eventPace });
-    this.pods = new Reflector<PodObject>({
-      api,
-      clock,
-      random,
-      resource: resources.pods,
-      fieldSelector: `spec.nodeName=${nodeName}`,
-      onChange: (change) => {
-        for (const each of this.changes) each.give(change.object.metadata.uid, change);
-      },
-      onError: (error, failures) => {
-        if (failures === 1 || failures % 10 === 0)
-          logger.warn('pods cannot be watched; trying on', { error, failures });
-      },
-      onBack: (awayMs) => logger.info('pods can be watched again', { awayMs }),
+    const events = new PodEvents({ ...common, pace: eventPace });
+    this.events = events;
+    this.pods = podsOfNode({
+      ...common,
+      onChange: (change) => this.changes.forEach((each) => each.give(change.object.metadata.uid, change)),
     });
     // Side by side: what one of them cannot take, the other may.
     this.changes = [
       this.changesFor('pods for statuses', (change) => this.writer.onChange(change)),
       this.changesFor('pods for intents', (change) => this.link?.intents.onChange(change)),
     ];
-    this.writer = new StatusWriter({
-      api,
-      book: this.book,
-      pods: this.pods,
-      clock,
-      random,
-      logger,
-      metrics,
-      nodeName,
-      aside: this.asideOf('statuses'),
-      eventPace,
-    });
+    const aside = this.asides.of('statuses');
+    this.writer = new StatusWriter({ ...common, book: this.book, pods: this.pods, aside, eventPace });
     this.wholeTopic = new WholeTopic(this.writer);
     this.profile = new ProfileSource({
-      api,
-      clock,
-      random,
-      logger,
-      events: this.events,
-      environment: {
-        region: config.region,
-        ...(config.vpcId === undefined ? {} : { vpcId: config.vpcId }),
-        vSwitchIds: [...config.vSwitchIds],
-        ...(config.securityGroupId === undefined ? {} : { securityGroupId: config.securityGroupId }),
-        ...(config.resourceGroupId === undefined ? {} : { resourceGroupId: config.resourceGroupId }),
-        enableClusterIp: config.enableClusterIp,
-      },
+      ...common,
+      events,
+      environment: profileOf(config),
       onChange: ({ revision }) => this.onProfile(revision),
     });
     this.session = new Session({
+      ...common,
+      ids,
       client: this.client,
       identities: new IdentityStore(api, config.namespace),
       joinToken: config.joinToken,
-      nodeName,
       agentVersion: version,
-      clock,
-      random,
-      ids,
-      logger,
       onSession: (session) => this.onSession(session),
       onAnswer: (session, askedAt) => this.onAnswer(session, askedAt),
       onStatus: (status) => this.onStatus(status),
     });
     this.node = new VirtualNode({
-      api,
-      clock,
-      random,
-      logger,
+      ...common,
       config,
       version,
       view: () => nodeViewOf(this.session.status, this.link?.away ?? false),
       onNode: () => this.heartbeat.nudge(),
-      onReadyAgain: () => {
-        logger.warn('the node is ready again; writing the status of all pods once more');
-        this.writer.rewriteAll();
-      },
+      onReadyAgain: () => this.onReadyAgain(),
     });
     this.heartbeat = new Heartbeat({
-      api,
-      clock,
-      random,
-      logger,
-      nodeName,
+      ...common,
       nodeUid: () => this.node.uid,
-      onOutage: (awayMs) => {
-        logger.warn('the API server was out of reach', { awayMs });
-        this.node.reportNow();
-      },
+      onOutage: (awayMs) => this.onOutage(awayMs),
     });
-    this.unbound = new UnboundPods({ api, clock, random, logger, events: this.events, nodeName });
-    this.webhook = config.webhook
-      ? new Webhook({
-          api,
-          clock,
-          random,
-          logger,
-          metrics,
-          config: config.webhook,
-          namespace: config.namespace,
-          nodeName,
-          taint: config.taint,
-          profile: () => this.profile.current,
-        })
-      : undefined;
+    this.unbound = new UnboundPods({ ...common, events });
+    const { namespace, taint, webhook } = config;
+    const profile = (): EciProfile => this.profile.current;
+    this.webhook = webhook && new Webhook({ ...common, config: webhook, namespace, taint, profile });
   }
 
   start(): void {
@@ -316,89 +246,16 @@ class Agent extends AgentHealth {
   }
 
   private linkOf(session: SessionResponse): FleetLink {
-    const { api, clock, random, ids, logger, metrics, config, pods, events, book, writer } = this;
+    const { api, clock, random, ids, logger, metrics, config, pods, events, book, writer, profile, asides } = this;
+    const common = { config, session: this.session, clock, random, logger, metrics };
     return new FleetLink({
-      config,
-      session: this.session,
+      ...common,
       first: session,
       given: this.given,
-      clock,
-      random,
-      logger,
-      metrics,
       onReach: () => this.node.nudge(),
       onTopic: (known) => this.wholeTopic.onTopic(known),
-      parts: (messaging, caughtUp) => {
-        const publisher = new IntentPublisher({ messaging, session: this.session, clock, random, logger, metrics });
-        const resolver = new Resolver({
-          api,
-          objects: new ClusterObjects(api, clock),
-          profile: () => this.profile.current,
-          clusterDns: config.clusterDns,
-          clusterDomain: config.clusterDomain,
-          logger,
-        });
-        const intents = new PodIntents({
-          pods,
-          resolver,
-          publisher,
-          events,
-          clock,
-          random,
-          logger,
-          aside: this.asideOf('intents'),
-        });
-        const inventories = new Inventories({
-          pods,
-          publisher,
-          view: {
-            revision: (uid) => book.kept(uid),
-            waitingFor: (pod) => intents.waitingFor(pod),
-            onTopic: () => book.uids(),
-          },
-          clock,
-          random,
-          ids,
-          logger,
-          periodSeconds: config.inventorySeconds,
-          aside: this.asideOf('inventories'),
-          // The revisions of a former start come with the topic; without them everything would be asked for again.
-          ready: firstOf(
-            Promise.all([caughtUp, pods.synced()]).then(() => writer.compare()),
-            FIRST_INVENTORY_WITHIN_MS,
-            clock,
-          ),
-        });
-        const commands = new Commands({
-          api,
-          pods,
-          intents,
-          inventories,
-          nameOf: (uid) => book.newest(uid),
-          nodeName: config.nodeName,
-          clock,
-          random,
-          logger,
-          aside: this.asideOf('rechecks'),
-        });
-        return {
-          publisher,
-          intents,
-          inventories,
-          commands,
-          reader: new ClusterTopicReader({
-            writer,
-            onCommand: (command) => commands.onCommand(command),
-            askSession: () => this.session.askAgain(),
-            onLost: () => inventories.sendNow(),
-            logger,
-            metrics,
-            clock,
-            random,
-            aside: this.asideOf('messages'),
-          }),
-        };
-      },
+      parts: (messaging, caughtUp) =>
+        linkedParts({ ...common, api, ids, pods, events, book, writer, profile, asides }, messaging, caughtUp),
     });
   }
 
@@ -413,27 +270,23 @@ class Agent extends AgentHealth {
     }
   }
 
+  private onReadyAgain(): void {
+    this.logger.warn('the node is ready again; writing the status of all pods once more');
+    this.writer.rewriteAll();
+  }
+
+  private onOutage(awayMs: number): void {
+    this.logger.warn('the API server was out of reach', { awayMs });
+    this.node.reportNow();
+  }
+
   private warnOf(insecure: readonly InsecureTransport[]): void {
     for (const { setting, host, why, allowedBy } of insecure)
       this.logger.warn('a transport is not secure, as allowed', { setting, host, why, allowedBy });
   }
 
   private changesFor(loop: string, take: (change: Change<PodObject>) => void): HandOver<Change<PodObject>> {
-    return new HandOver({ take, aside: this.asideOf(loop), clock: this.clock, random: this.random });
-  }
-
-  private asideOf(loop: string): AsideItems {
-    const items = new AsideItems({ loop, clock: this.clock, logger: this.logger, metrics: this.metrics });
-    this.asides.push(items);
-    return items;
-  }
-
-  /** The longest first. */
-  private setAside(): readonly AsideItem[] {
-    return this.asides
-      .flatMap((items) => items.list())
-      .sort((a, b) => a.since.localeCompare(b.since))
-      .slice(0, MOST_ASIDE);
+    return new HandOver({ take, aside: this.asides.of(loop), clock: this.clock, random: this.random });
   }
 
   private onStatus(status: SessionStatus): void {
@@ -472,49 +325,18 @@ class Agent extends AgentHealth {
       statusBacklog: this.writer.backlog,
       statuses: this.wholeTopic.known ? 'written' : 'wait for the end of the topic',
       believes: (this.link?.believesUnproven ?? true) ? 'what anybody writes to its topic' : 'the control plane alone',
-      setAside: this.setAside(),
+      setAside: this.asides.list(),
       insecureTransports: [...this.config.insecureTransports, ...(this.link?.insecureTransports ?? [])],
       webhook: !this.webhook ? 'off' : this.webhook.registered ? 'registered' : 'not registered yet',
     };
   }
 
   async metricsText(): Promise<string> {
-    const { metrics } = this;
-    const report = this.report();
-    const gauge = (name: string, help: string, value: number): void =>
-      metrics.gauge(`eci_fleet_agent_${name}`, help).set(value);
-    gauge('pods', 'Pods bound to the node', report.pods);
-    gauge('intents_waiting', 'Pods whose intent waits for its turn', report.intentsQueued);
-    gauge('pods_waiting', 'Pods that wait for something of the cluster, such as a ConfigMap', report.podsWaiting);
-    gauge('status_backlog', 'Pod statuses that the API server does not have yet', report.statusBacklog);
-    gauge('lease_age_seconds', 'Time since the last renewal of the lease', report.leaseAgeSeconds);
-    gauge('session_live', '1 while the control plane answers', report.session.state === 'live' ? 1 : 0);
-    gauge(
-      'believes_unproven',
-      '1 while statuses and commands without a MAC count',
-      (this.link?.believesUnproven ?? true) ? 1 : 0,
-    );
-    gauge('api_requests_queued', 'Requests to the API server that wait for their turn', this.api.queued);
-    const insecure = metrics.gauge(
-      'eci_fleet_agent_insecure_transport',
-      'Settings by which something leaves this machine without being encrypted and authenticated, as allowed',
-      ['setting'],
-    );
-    for (const { setting } of report.insecureTransports) insecure.set({ setting }, 1);
-    return await metrics.text();
+    setGauges(this.metrics, this.report(), this.api.queued);
+    return await this.metrics.text();
   }
 
   get metricsContentType(): string {
     return this.metrics.contentType;
-  }
-}
-
-/** Waits for the first of both, and leaves no timer behind that would keep the process alive. */
-async function firstOf(event: Promise<unknown>, withinMs: number, clock: Clock): Promise<void> {
-  const over = new AbortController();
-  try {
-    await Promise.race([event, clock.sleep(withinMs, over.signal)]);
-  } finally {
-    over.abort();
   }
 }

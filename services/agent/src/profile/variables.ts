@@ -1,4 +1,5 @@
 import { flag, list, section, type Variables } from '#libs/configuration';
+import type { Profile } from '#libs/contracts';
 import { z } from 'zod';
 
 /** Where and how pods run, unless the profile of the cluster says it. */
@@ -36,3 +37,16 @@ export const profile = section({
     enableClusterIp: v.ECI_KUBE_PROXY,
   }),
 });
+
+/** The profile that is in force where the ConfigMap of the cluster says nothing. */
+export function profileOf(settings: ProfileSettings): Profile {
+  const { region, vpcId, vSwitchIds, securityGroupId, resourceGroupId, enableClusterIp } = settings;
+  return {
+    region,
+    ...(vpcId !== undefined && { vpcId }),
+    vSwitchIds: [...vSwitchIds],
+    ...(securityGroupId !== undefined && { securityGroupId }),
+    ...(resourceGroupId !== undefined && { resourceGroupId }),
+    enableClusterIp,
+  };
+}
