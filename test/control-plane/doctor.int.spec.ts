@@ -120,6 +120,18 @@ describe('the doctor at a live fleet', () => {
     ]);
   });
 
+  it('finds a row of a held stop that no event tells of', async () => {
+    const streamId = streamIdOf(CLUSTER, 'ghost');
+    await rig.pool.query(
+      `insert into fleet.held_stop (stream_id, cluster_id, pod_uid, namespace, name, hold_id, reason, since)
+       values ($1, $2, 'ghost', 'default', 'web', 'c/1', 'Absent', now())`,
+      [streamId, CLUSTER],
+    );
+    const { findings, looked } = await look(['O5']);
+    expect(findings).toMatchObject([{ oracle: 'O5', kind: 'differs-held-stops', where: { stream: streamId } }]);
+    expect(looked.map(({ at }) => at)).toEqual(expect.arrayContaining(['rows of held stops', 'rows of orphans']));
+  });
+
   it('judges nothing by a list that the cloud does not give', async () => {
     const loops = rig.start();
     await rig.runPod('a');

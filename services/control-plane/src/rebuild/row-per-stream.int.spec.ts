@@ -158,6 +158,18 @@ describe('rows that people decide on', () => {
     }
   });
 
+  it('hold up no append when they cannot be written', async () => {
+    await withoutTrigger();
+    await admin.query('alter table fleet.held_stop rename to held_stop_elsewhere');
+    await record(prompt, stop('p'), [held('c1/1')]);
+    expect((await plain.loadMany([stop('p')])).get(stop('p'))).toHaveLength(1);
+    await admin.query('alter table fleet.held_stop_elsewhere rename to held_stop');
+    expect(await stops()).toEqual([]);
+    // and the next event of the stream writes what was left out
+    await record(prompt, stop('p'), [denied()]);
+    expect(await stops()).toMatchObject([{ pod_uid: 'p', denied_by: 'operator:jo' }]);
+  });
+
   it('are never put back by who is late: what is written is read while the stream stands still', async () => {
     await withoutTrigger();
     await record(plain, stop('p'), [held('c1/1')]);
