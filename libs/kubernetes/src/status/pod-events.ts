@@ -3,6 +3,7 @@ import { cutText, type PodStatusMessage } from '#libs/contracts';
 import {
   isFinalStatus,
   type CloudEvent,
+  type ContainerGroupEvent,
   type IgnoredField,
   type RankedVSwitch,
   type RefusalClass,
@@ -42,137 +43,114 @@ export function podEventsOf(events: readonly StoredEvent[]): PodEvent[] {
   return [...story.values()];
 }
 
+type Type = ContainerGroupEvent['type'];
+type Data<T extends Type> = Extract<ContainerGroupEvent, { type: T }>['data'];
+type Line = readonly [type: PodEvent['type'], reason: string, message: string];
+/** `tried`: where the attempt of this number was tried, for the middle of a sentence. */
+type Teller<T extends Type> = (data: Data<T>, tried: (attempt: number) => string) => Line | undefined;
+
+/** What is told of each event; undefined: nothing, or not in one line. */
+const LINES: { readonly [T in Type]: Teller<T> } = {
+  PodIntentAccepted: ({ need, lookUpFirst }) => {
+    // A pod that could not be mapped needs nothing; its rejection follows and says why.
+    if (need.specs.length === 0) return undefined;
+    const wish = `${need.specs.join(' or ')} ${need.chargeType} in ${need.region}`;
+    const found = lookUpFirst ? '; it already ran, so its container group is looked for' : '';
+    return ['Normal', 'PodAccepted', `ECI Fleet runs this pod: ${wish}${found}`];
+  },
+  PodIntentRefreshed: () => undefined,
+  PodChangeRefused: ({ fields }) => [
+    'Warning',
+    'PodChangeRefused',
+    `A running container group keeps what it was made of; not changed: ${fields.join(', ')}`,
+  ],
+  PodRejected: ({ field, reason }) => ['Warning', 'PodRejected', `${field}: ${reason}`],
+  PlacementChosen: ({ attempt, specs, chargeType, candidates }) => [
+    'Normal',
+    'PlacementChosen',
+    `Attempt ${attempt}: ${specs.join(', ')} ${chargeType}, in this order: ${listed(candidates)}`,
+  ],
+  ContainerGroupCreated: ({ containerGroupId, attempt }) => [
+    'Normal',
+    'ContainerGroupCreated',
+    `ECI accepted container group ${containerGroupId} (attempt ${attempt})`,
+  ],
+  CreateRefused: ({ attempt, code, class: refusal, message }, tried) => [
+    'Warning',
+    CREATE_REFUSED[refusal],
+    `Attempt ${attempt} was refused, ${refusal} (${code})${tried(attempt)}${message ? `: ${message}` : ''}`,
+  ],
+  CreateOutcomeUnknown: ({ attempt }) => [
+    'Warning',
+    'CreateOutcomeUnknown',
+    `Attempt ${attempt} had no clear answer; nothing else is created before it is clear`,
+  ],
+  Adopted: ({ containerGroupId }) => [
+    'Normal',
+    'ContainerGroupAdopted',
+    `Container group ${containerGroupId} was found and belongs to this pod`,
+  ],
+  ContainerGroupLanded: ({ zone, vSwitchId, spec }) => [
+    'Normal',
+    'ContainerGroupLanded',
+    `Runs in zone ${zone}, vSwitch ${vSwitchId}${spec ? `, as ${spec}` : ''}`,
+  ],
+  SchedulingFailed: ({ attempt, reason, message }, tried) => [
+    'Warning',
+    'SchedulingFailed',
+    `Attempt ${attempt} was accepted and then found no resources (${reason})${tried(attempt)}${message ? `: ${message}` : ''}`,
+  ],
+  Parked: ({ message, reason }) => ['Warning', 'Parked', `Waits: ${message || reason}`],
+  Unparked: ({ by }) => ['Normal', 'Unparked', `Is tried again (${by})`],
+  ContainersChanged: () => undefined,
+  ContainerGroupSucceeded: () => ['Normal', 'ContainerGroupSucceeded', 'All containers ended with 0'],
+  ContainerGroupFailed: ({ reason, message }) => [
+    'Warning',
+    'ContainerGroupFailed',
+    [reason, message].filter((part) => part !== '').join(': '),
+  ],
+  SpotReleaseAnnounced: ({ message }) => ['Warning', 'SpotToBeReleased', message],
+  ContainerGroupExpired: ({ reason = 'BidFailed', message }) => ['Warning', reason, message],
+  StopRequested: ({ reason }) => ['Normal', 'StopRequested', `Is being stopped (${reason})`],
+  StopHeld: ({ reason, disruption, hold }) => [
+    'Warning',
+    'StopHeld',
+    `Too many pods of this cluster are stopped at once: the stop (${disruption ? `${reason}, ${disruption}` : reason}) waits for an operator, the containers run on (hold ${hold})`,
+  ],
+  StopDenied: ({ by }) => ['Normal', 'StopDenied', `${by} keeps this pod running although its stop was asked for`],
+  StopReleased: ({ by, outcome, reason }) => {
+    const what = outcome === 'stopped' ? 'The held stop happens now' : 'The pod exists: it is not stopped';
+    return ['Normal', 'StopReleased', `${what} (${by}${reason ? `: ${reason}` : ''})`];
+  },
+  PodObjectGone: () => undefined,
+  DeleteAccepted: ({ containerGroupId }) => [
+    'Normal',
+    'DeleteAccepted',
+    `ECI is deleting container group ${containerGroupId}`,
+  ],
+  ContainerGroupGone: ({ containerGroupId, attempt, evidence }) => {
+    const what = containerGroupId
+      ? `Container group ${containerGroupId}`
+      : `The container group of attempt ${attempt ?? '?'}`;
+    return ['Normal', 'ContainerGroupGone', `${what} does not exist (${evidence})`];
+  },
+  OrphanFound: ({ containerGroupId, status }) => [
+    'Warning',
+    'LateContainerGroup',
+    `Container group ${containerGroupId} of an earlier attempt appeared and ${isFinalStatus(status) ? 'has ended' : 'is deleted'}`,
+  ],
+};
+
 function tell(event: StoredEvent, places: ReadonlyMap<number, readonly RankedVSwitch[]>): PodEvent[] {
-  const one = (type: PodEvent['type'], reason: string, message: string): PodEvent[] => [
-    { id: event.id, type, reason, message: cut(message), at: event.at },
-  ];
-  switch (event.type) {
-    case 'PodIntentAccepted': {
-      const { need, lookUpFirst, ignored = [] } = event.data;
-      // A pod that could not be mapped needs nothing; its rejection follows and says why.
-      if (need.specs.length === 0) return [];
-      const wish = `${need.specs.join(' or ')} ${need.chargeType} in ${need.region}`;
-      const accepted = one(
-        'Normal',
-        'PodAccepted',
-        `ECI Fleet runs this pod: ${wish}${lookUpFirst ? '; it already ran, so its container group is looked for' : ''}`,
-      );
-      return [...accepted, ...ignoredOf(event.id, event.at, ignored)];
-    }
-    case 'PodChangeRefused':
-      return one(
-        'Warning',
-        'PodChangeRefused',
-        `A running container group keeps what it was made of; not changed: ${event.data.fields.join(', ')}`,
-      );
-    case 'PodRejected':
-      return one('Warning', 'PodRejected', `${event.data.field}: ${event.data.reason}`);
-    case 'PlacementChosen': {
-      const { attempt, specs, chargeType, candidates } = event.data;
-      return one(
-        'Normal',
-        'PlacementChosen',
-        `Attempt ${attempt}: ${specs.join(', ')} ${chargeType}, in this order: ${listed(candidates)}`,
-      );
-    }
-    case 'ContainerGroupCreated':
-      return one(
-        'Normal',
-        'ContainerGroupCreated',
-        `ECI accepted container group ${event.data.containerGroupId} (attempt ${event.data.attempt})`,
-      );
-    case 'CreateRefused': {
-      const { attempt, code, class: refusal, message } = event.data;
-      return one(
-        'Warning',
-        CREATE_REFUSED[refusal],
-        `Attempt ${attempt} was refused, ${refusal} (${code})${tried(places, attempt)}${message ? `: ${message}` : ''}`,
-      );
-    }
-    case 'CreateOutcomeUnknown':
-      return one(
-        'Warning',
-        'CreateOutcomeUnknown',
-        `Attempt ${event.data.attempt} had no clear answer; nothing else is created before it is clear`,
-      );
-    case 'Adopted':
-      return one(
-        'Normal',
-        'ContainerGroupAdopted',
-        `Container group ${event.data.containerGroupId} was found and belongs to this pod`,
-      );
-    case 'ContainerGroupLanded': {
-      const { zone, vSwitchId, spec } = event.data;
-      return one(
-        'Normal',
-        'ContainerGroupLanded',
-        `Runs in zone ${zone}, vSwitch ${vSwitchId}${spec ? `, as ${spec}` : ''}`,
-      );
-    }
-    case 'SchedulingFailed': {
-      const { attempt, reason, message } = event.data;
-      return one(
-        'Warning',
-        'SchedulingFailed',
-        `Attempt ${attempt} was accepted and then found no resources (${reason})${tried(places, attempt)}${message ? `: ${message}` : ''}`,
-      );
-    }
-    case 'Parked':
-      return one('Warning', 'Parked', `Waits: ${event.data.message || event.data.reason}`);
-    case 'Unparked':
-      return one('Normal', 'Unparked', `Is tried again (${event.data.by})`);
-    case 'ContainersChanged':
-      return event.data.cloudEvents.map((cloud) => relayed(event.data.containerGroupId, cloud, event.at));
-    case 'ContainerGroupSucceeded':
-      return one('Normal', 'ContainerGroupSucceeded', 'All containers ended with 0');
-    case 'ContainerGroupFailed':
-      return one(
-        'Warning',
-        'ContainerGroupFailed',
-        [event.data.reason, event.data.message].filter((part) => part !== '').join(': '),
-      );
-    case 'SpotReleaseAnnounced':
-      return one('Warning', 'SpotToBeReleased', event.data.message);
-    case 'ContainerGroupExpired':
-      return one('Warning', event.data.reason ?? 'BidFailed', event.data.message);
-    case 'StopRequested':
-      return one('Normal', 'StopRequested', `Is being stopped (${event.data.reason})`);
-    case 'StopHeld': {
-      const { reason, disruption, hold } = event.data;
-      const why = disruption ? `${reason}, ${disruption}` : reason;
-      return one(
-        'Warning',
-        'StopHeld',
-        `Too many pods of this cluster are stopped at once: the stop (${why}) waits for an operator, the containers run on (hold ${hold})`,
-      );
-    }
-    case 'StopDenied':
-      return one('Normal', 'StopDenied', `${event.data.by} keeps this pod running although its stop was asked for`);
-    case 'StopReleased': {
-      const { by, outcome, reason } = event.data;
-      const what = outcome === 'stopped' ? 'The held stop happens now' : 'The pod exists: it is not stopped';
-      return one('Normal', 'StopReleased', `${what} (${by}${reason ? `: ${reason}` : ''})`);
-    }
-    case 'DeleteAccepted':
-      return one('Normal', 'DeleteAccepted', `ECI is deleting container group ${event.data.containerGroupId}`);
-    case 'ContainerGroupGone': {
-      const { containerGroupId, attempt, evidence } = event.data;
-      const what = containerGroupId
-        ? `Container group ${containerGroupId}`
-        : `The container group of attempt ${attempt ?? '?'}`;
-      return one('Normal', 'ContainerGroupGone', `${what} does not exist (${evidence})`);
-    }
-    case 'OrphanFound':
-      return one(
-        'Warning',
-        'LateContainerGroup',
-        `Container group ${event.data.containerGroupId} of an earlier attempt appeared and ${isFinalStatus(event.data.status) ? 'has ended' : 'is deleted'}`,
-      );
-    case 'PodIntentRefreshed':
-    case 'PodObjectGone':
-    case 'Unknown':
-      return [];
-  }
+  const { id, at } = event;
+  if (event.type === 'Unknown') return [];
+  if (event.type === 'ContainersChanged')
+    return event.data.cloudEvents.map((cloud) => relayed(event.data.containerGroupId, cloud, at));
+  const line = (LINES[event.type] as Teller<Type>)(event.data, (attempt) => tried(places, attempt));
+  if (!line) return [];
+  const [type, reason, message] = line;
+  const told: PodEvent = { id, type, reason, message: cut(message), at };
+  return event.type === 'PodIntentAccepted' ? [told, ...ignoredOf(id, at, event.data.ignored ?? [])] : [told];
 }
 
 /** One event for what nobody will miss, and one for each kind of what somebody may. */
