@@ -3,7 +3,7 @@ import {
   type ContainerGroupCommand,
   type ContainerGroupState,
   type EffectKind,
-  type EventType,
+  type REMOVE_ORPHAN,
 } from '#libs/domain';
 import type { FrozenCreate } from '#libs/eci';
 import {
@@ -43,13 +43,16 @@ export const FROZEN: FrozenCreate = {
   digest: 'd',
 };
 
-const LANES: Readonly<Record<EffectKind, string>> = {
+type Work = EffectKind | typeof REMOVE_ORPHAN;
+
+const LANES: Readonly<Record<Work, string>> = {
   Place: 'acc/cn-hangzhou/create',
   Create: 'acc/cn-hangzhou/create',
   Delete: 'acc/cn-hangzhou/delete',
   LookUp: 'acc/cn-hangzhou/describe',
   Confirm: 'acc/cn-hangzhou/describe',
   Refresh: 'local',
+  RemoveOrphan: 'acc/cn-hangzhou/delete',
 };
 const QUOTA = { rate: 10, burst: 10 };
 
@@ -76,7 +79,7 @@ const LEFT = { afterMs: 0, mayHaveBeenSent: false, data: {} as JsonObject, held:
 
 export interface Expected {
   /** Whole, but for the time and the ids. Default: none. */
-  readonly events?: readonly { readonly type: EventType; readonly data: object; readonly cause: string }[];
+  readonly events?: readonly { readonly type: string; readonly data: object; readonly cause: string }[];
   /** Every row of the pod by its name, such as `Delete eci-1`; `held`: by whoever claimed it. Default: none. */
   readonly rows?: Readonly<Record<string, Partial<typeof LEFT>>>;
   /** Calls of the cloud. Default: none. */
@@ -101,6 +104,7 @@ export class OnePod {
   private readonly database = new InMemoryDatabase({ clock: this.clock });
   private readonly store = this.disturbed<EventStore>(new InMemoryEventStore(this.database));
   private readonly queue = this.disturbed<EffectQueue>(new InMemoryEffectQueue(this.database));
+  private readonly subject: string;
   private readonly handler: EffectHandler;
   private readonly tools: EffectTools;
   private readonly streams: StreamCommands;
@@ -111,7 +115,9 @@ export class OnePod {
   private eventsBefore = 0;
   private callsBefore = 0;
 
-  constructor(make: MakeHandler) {
+  /** `subject`: the stream whose work is looked at. */
+  constructor(make: MakeHandler, subject = STREAM) {
+    this.subject = subject;
     const { clock, eci, store, queue, vault } = this;
     const random = new Middle();
     const ids = new SystemIds();
@@ -178,7 +184,7 @@ export class OnePod {
   }
 
   /** Work that follows from no command. */
-  async put(kind: EffectKind, key: string, data: JsonObject = {}, streamId = STREAM): Promise<void> {
+  async put(kind: Work, key: string, data: JsonObject = {}, streamId = this.subject): Promise<void> {
     const expected = this.database.events(streamId).length;
     await this.store.append([{ streamId, expected, events: [], effects: [rowOf(kind, key, data)] }]);
   }
@@ -197,11 +203,11 @@ export class OnePod {
   /** Another replica takes the work over when its claim has run out. */
   async steal(): Promise<void> {
     await this.clock.advance(LEASE_MS + 1);
-    await this.take(this.handler.kind as EffectKind);
+    await this.take(this.handler.kind as Work);
   }
 
   /** Another replica claims what is due. */
-  async take(kind: EffectKind): Promise<void> {
+  async take(kind: Work): Promise<void> {
     expect(await this.claim(kind), 'what another replica claims').not.toEqual([]);
   }
 
@@ -224,16 +230,13 @@ export class OnePod {
     for (const { metadata } of ours) expect(metadata.decidedAt).toMatch(/^2026-01-0\dT/);
     expect(this.rows()).toEqual(
       Object.fromEntries(
-        Object.entries(rows).map(([name, row]) => [
-          name,
-          { lane: LANES[name.split(' ')[0] as EffectKind], ...LEFT, ...row },
-        ]),
+        Object.entries(rows).map(([name, row]) => [name, { lane: LANES[name.split(' ')[0] as Work], ...LEFT, ...row }]),
       ),
     );
     expect(this.eci.calls.slice(this.callsBefore)).toEqual(calls);
   }
 
-  rows(streamId = STREAM): Readonly<Record<string, typeof LEFT & { readonly lane: string }>> {
+  rows(streamId = this.subject): Readonly<Record<string, typeof LEFT & { readonly lane: string }>> {
     return Object.fromEntries(
       this.database
         .contents()
@@ -256,7 +259,7 @@ export class OnePod {
 
   /** Of the lane of the handler's work: tokens that were taken, and how much of its rate is left after the cloud throttled us. */
   get lane(): { readonly taken: number; readonly factor: number } {
-    const { tokens, factor } = this.database.contents().lanes.get(LANES[this.handler.kind as EffectKind])!;
+    const { tokens, factor } = this.database.contents().lanes.get(LANES[this.handler.kind as Work])!;
     return { taken: QUOTA.burst - tokens, factor };
   }
 
@@ -270,12 +273,12 @@ export class OnePod {
     const times = this.database.contents().effects.filter((row) => row.kind === kind);
     const first = Math.min(...times.map(({ runAt }) => Date.parse(runAt)));
     await this.clock.advance(Math.max(0, first - this.clock.now()));
-    const rows = await this.claim(kind as EffectKind);
+    const rows = await this.claim(kind as Work);
     expect(rows, 'work that is due').not.toEqual([]);
     return rows;
   }
 
-  private claim(kind: EffectKind): Promise<readonly EffectRow[]> {
+  private claim(kind: Work): Promise<readonly EffectRow[]> {
     const claimId = new SystemIds().uuid();
     const { leaseMs } = this.handler;
     return this.queue.claim({ lane: LANES[kind], kinds: [kind], max: 100, claimId, leaseMs });
@@ -301,7 +304,7 @@ export class OnePod {
   }
 }
 
-function rowOf(kind: EffectKind, key: string, data: JsonObject = {}): Extract<EffectChange, { op: 'put' }> {
+function rowOf(kind: Work, key: string, data: JsonObject = {}): Extract<EffectChange, { op: 'put' }> {
   return { op: 'put', kind, key, lane: LANES[kind], tenant: 'k1', priority: 0, afterMs: 0, data };
 }
 

@@ -2,11 +2,12 @@ import { streamIdOf, type ContainerGroupCommand, type ContainerGroupState, type 
 import type { FoundGroup } from '#libs/eci';
 import { InMemoryDatabase, InMemoryEffectQueue, InMemoryEventStore } from '#libs/event-store';
 import { AsideItems, Metrics, silentLogger } from '#libs/observability';
-import { SeededIds, SeededRandom, VirtualClock, type Clock } from '#libs/runtime';
+import { SeededIds, SeededRandom, type Clock } from '#libs/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NEWEST, placement, runPod, stopPod } from '../../../../libs/domain/spec/samples.ts';
 import { eciOf } from '../../../../libs/eci/spec/eci-of.ts';
+import { NoWaits } from '../../spec/effects/one-pod.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';
 import { ConfirmEffects } from './confirm-effects.ts';
 import { DeleteEffects } from './delete-effects.ts';
@@ -22,13 +23,6 @@ const OTHER = 'eci-other';
 const STREAM = streamIdOf('k1', 'u1');
 const OTHERS_STREAM = streamIdOf('k1', 'u2');
 const SECOND = 1_000;
-
-/** Appends that wait for company are sent at once. */
-class NoWaits extends VirtualClock {
-  override sleep(): Promise<void> {
-    return Promise.resolve();
-  }
-}
 
 /** A clock that is off by as much as it pleases. */
 class WrongClock extends NoWaits {

@@ -1,277 +1,267 @@
-import { orphanStreamId, type OrphanCommand, type OrphanEventType } from '#libs/domain';
-import { InMemoryDatabase, InMemoryEffectQueue, InMemoryEventStore, type EffectRow } from '#libs/event-store';
-import { Metrics, silentLogger } from '#libs/observability';
-import { SeededIds, SeededRandom, VirtualClock } from '#libs/runtime';
-import { beforeEach, describe, expect, it } from 'vitest';
-import { described, group, listed, ScriptedEci } from '../../spec/effects/scripted-eci.ts';
-import { LEASE_MS } from '../effects/held-effect.ts';
-import { effectTools, type EffectTools } from '../effects/tools.ts';
-import { aliasOf } from '../streams/alias.ts';
+import { orphanStreamId, type OrphanCommand } from '#libs/domain';
+import { describe, expect, it } from 'vitest';
+import { OnePod, STREAM } from '../../spec/effects/one-pod.ts';
+import { described, FAILED_READS, group, listed } from '../../spec/effects/scripted-eci.ts';
+import { chosen, wanted } from '../../spec/effects/told.ts';
 import { OrphanStreams } from './orphan-streams.ts';
 import { RemoveOrphan } from './remove-orphan.ts';
 
-const ID = { accountId: 'acc', region: 'cn-hangzhou', containerGroupId: 'eci-1' };
-const STREAM = orphanStreamId(ID);
-const LANE = 'acc/cn-hangzhou/delete';
-const other = group('eci-other', 'Running', { podUid: 'u9' });
-const found: OrphanCommand = { type: 'Quarantine', facts: { ...ID, status: 'Running' }, why: 'no stream knows it' };
-const asked: OrphanCommand = { type: 'RequestRemoval', by: 'jo' };
-const deleted: OrphanCommand = { type: 'RecordDelete', requestId: 'r0' };
-const DONE = { kind: 'done', requestId: 'r1' } as const;
-const NOT_FOUND = { kind: 'not-found', requestId: 'r1' } as const;
+const ID = { accountId: 'acc', region: 'cn-hangzhou', containerGroupId: 'eci-9' };
+const ORPHAN = orphanStreamId(ID);
+const ROW = 'RemoveOrphan eci-9';
+const LOOK = 'describe eci-9';
+const SENT = [LOOK, 'delete eci-9'];
+const cause = 'effect:RemoveOrphan/eci-9';
 
-class NoWaits extends VirtualClock {
-  override sleep(): Promise<void> {
-    return Promise.resolve();
+const asked: readonly OrphanCommand[] = [
+  { type: 'Quarantine', facts: { ...ID, status: 'Running' }, why: 'no stream knows it' },
+  { type: 'RequestRemoval', by: 'operator:jo' },
+];
+const deleted: OrphanCommand = { type: 'RecordDelete', requestId: 'r0' };
+const shown = (status: Parameters<typeof group>[1] = 'Running') =>
+  described(group('eci-9', status, { clusterId: 'k9', podUid: 'u9' }));
+const other = group('eci-other', 'Running', { podUid: 'u2' });
+const OTHERS = { kind: 'done', containerGroupId: 'eci-other', requestId: 'r0' } as const;
+const done = { kind: 'done', requestId: 'r' } as const;
+const removed = (evidence: string) => ({ type: 'OrphanRemoved', data: { evidence }, cause });
+const closed = (reason: string, evidence: string, more: object = {}) => ({
+  type: 'OrphanClosed',
+  data: { reason, evidence, ...more },
+  cause,
+});
+
+class OneOrphan extends OnePod {
+  private readonly orphans: OrphanStreams;
+
+  constructor() {
+    let orphans: OrphanStreams | undefined;
+    super((parts, tools) => {
+      orphans = new OrphanStreams(parts);
+      return new RemoveOrphan({ ...parts, orphanStreams: orphans }, tools);
+    }, ORPHAN);
+    this.orphans = orphans!;
+  }
+
+  async sayOfOrphan(...commands: readonly OrphanCommand[]): Promise<void> {
+    for (const command of commands) await this.orphans.execute(ORPHAN, command, { actor: 'somebody' });
   }
 }
 
-let clock: NoWaits;
-let database: InMemoryDatabase;
-let store: InMemoryEventStore;
-let queue: InMemoryEffectQueue;
-let eci: ScriptedEci;
-let streams: OrphanStreams;
-let tools: EffectTools;
-let handler: RemoveOrphan;
-/** Groups of the place that streams have, which a cloud that shows nothing hides. */
-let known: Map<string, string>;
-
-beforeEach(async () => {
-  clock = new NoWaits();
-  database = new InMemoryDatabase({ clock });
-  store = new InMemoryEventStore(database);
-  queue = new InMemoryEffectQueue(database);
-  eci = new ScriptedEci();
-  known = new Map();
-  const random = new SeededRandom(1);
-  streams = new OrphanStreams({ store, clock, ids: new SeededIds(random) });
-  const parts = {
-    fleet: 'f',
-    store,
-    queue,
-    gates: { look: () => Promise.resolve(new Map()), report: () => Promise.resolve() },
-    clients: eci,
-    streams: { loadEach: () => Promise.resolve({ states: new Map(), failed: new Map([['a stream', new Error()]]) }) },
-    scopes: { knownGroups: () => Promise.resolve(known) },
-    orphanStreams: streams,
-    clock,
-    random,
-    logger: silentLogger,
-    metrics: new Metrics(),
-  } as unknown as ConstructorParameters<typeof RemoveOrphan>[0] & Parameters<typeof effectTools>[0];
-  tools = effectTools(parts);
-  handler = new RemoveOrphan(parts, tools);
-  await queue.configureLane(LANE, { rate: 10, burst: 10 });
-});
-
-const say = async (...commands: readonly OrphanCommand[]): Promise<void> => {
-  for (const command of commands) await streams.execute(STREAM, command, { actor: 'operator:jo' });
-};
-
-const claim = (): Promise<readonly EffectRow[]> =>
-  queue.claim({ lane: LANE, kinds: [handler.kind], max: 9, claimId: `w${clock.now()}`, leaseMs: handler.leaseMs });
-
-/** The work is done once, as soon as it is due. `meanwhile`: after it was claimed. */
-async function when(meanwhile: () => unknown = () => undefined): Promise<void> {
-  const [row] = database.contents().effects;
-  await clock.advance(Math.max(0, Date.parse(row!.runAt) - clock.now()));
-  const rows = await claim();
-  expect(rows).toHaveLength(1);
-  await meanwhile();
-  const settled: EffectRow[] = [];
-  await handler.run(rows, (each) => settled.push(each));
-  expect(new Set(settled)).toEqual(new Set(rows));
+async function given(...commands: readonly OrphanCommand[]): Promise<OneOrphan> {
+  const orphan = new OneOrphan();
+  await orphan.sayOfOrphan(...commands);
+  return orphan;
 }
 
-const history = (): readonly OrphanEventType[] => database.events(STREAM).map(({ type }) => type as OrphanEventType);
-const last = () => database.events(STREAM).at(-1)!;
-/** The row as it is left; undefined when it has ended. */
-function left() {
-  const [row] = database.contents().effects;
-  if (!row) return undefined;
-  return {
-    afterMs: Date.parse(row.runAt) - clock.now(),
-    maybeSent: row.mayHaveBeenSent,
-    held: row.claimId !== undefined,
-  };
-}
-
-describe('an orphan that is to be removed', () => {
-  beforeEach(() => say(found, asked));
-
-  it('is read once more and deleted, and its end is to be proven', async () => {
-    eci.answers('describe', described(group('eci-1')));
-    eci.answers('delete', DONE);
-    await when();
-    expect(eci.calls).toEqual(['describe eci-1', 'delete eci-1']);
-    expect(last()).toMatchObject({ type: 'OrphanDeleteAccepted', data: { requestId: 'r1' } });
-    expect(last().metadata).toMatchObject({ actor: 'control-plane:effects', causationId: 'effect:RemoveOrphan/eci-1' });
-    expect(left()).toEqual({ afterMs: 1_000, maybeSent: true, held: false });
-  });
-
-  it('is removed when the cloud does not know it any more', async () => {
-    eci.answers('describe', described(group('eci-1')));
-    eci.answers('delete', NOT_FOUND);
-    await when();
-    expect(last().type).toBe('OrphanRemoved');
-    expect(left()).toBeUndefined();
-  });
-
-  it.each([
-    ['throttled', { kind: 'throttled', reason: 'slow down' }, false],
-    ['in conflict', { kind: 'conflict', code: 'IncorrectStatus' }, false],
-    ['refused', { kind: 'refused', code: 'Forbidden.RAM', class: 'AUTH' }, false],
-    ['unknown', { kind: 'unknown', reason: 'no answer' }, true],
-    ['thrown', new Error('connection reset'), true],
-  ] as const)('is deleted again after an answer that is %s', async (how, answer, maybeSent) => {
-    eci.answers('describe', described(group('eci-1')));
-    eci.answers('delete', answer as never);
-    await when();
-    expect(history()).toEqual(['OrphanQuarantined', 'OrphanRemovalRequested']);
-    expect(left()).toMatchObject({ maybeSent, held: false });
-    expect(left()!.afterMs).toBeGreaterThan(0);
-    expect(database.contents().lanes.get(LANE)!.factor < 1).toBe(how === 'throttled');
-
-    eci.answers('describe', described(group('eci-1')));
-    eci.answers('delete', DONE);
-    await when();
-    expect(last().type).toBe('OrphanDeleteAccepted');
-  });
-
-  it('waits while the cloud does not answer, and nothing is sent', async () => {
-    eci.answers('describe', { kind: 'unknown', reason: 'no answer' });
-    await when();
-    expect(eci.calls).toEqual(['describe eci-1']);
-    expect(left()).toMatchObject({ maybeSent: false, held: false });
-  });
-
-  it.each([
-    ['has lost our tag', group('eci-1', 'Running', { fleet: 'another' }), { reason: 'not-ours' }],
-    ['has ended', group('eci-1', 'Succeeded'), { reason: 'ended' }],
-    ['is known by its id', group('eci-1'), { reason: 'claimed', streamId: 'a stream' }],
-  ] as const)('is left alone when it %s', async (_, shown, closed) => {
-    if (closed.reason === 'claimed')
-      await store.append([
-        {
-          streamId: 'a stream',
-          expected: 0,
-          events: [],
-          aliases: [aliasOf(ID.accountId, ID.region, ID.containerGroupId)],
-        },
-      ]);
-    eci.answers('describe', described(shown));
-    await when();
-    expect(eci.calls).toEqual(['describe eci-1']);
-    expect(last()).toMatchObject({ type: 'OrphanClosed', data: closed });
-    expect(left()).toBeUndefined();
-  });
-
-  it('was removed by us when it ended after a delete whose outcome nobody knows', async () => {
-    eci.answers('describe', described(group('eci-1')));
-    eci.answers('delete', { kind: 'unknown', reason: 'no answer' });
-    await when();
-    eci.answers('describe', described(group('eci-1', 'Succeeded')));
-    await when();
-    expect(last().type).toBe('OrphanRemoved');
-  });
-
-  it('has vanished when reads that others vouch for lack it for a minute', async () => {
-    // given another group that a read shows
-    eci.answers('describe', described(), ...Array<ReturnType<typeof described>>(3).fill(described(other)));
-    eci.answers('list', listed(other));
-    for (let reads = 1; reads <= 2; reads++) {
-      await when();
-      expect(left()).toEqual({ afterMs: 30_000, maybeSent: false, held: false });
-    }
-    await when();
-    expect(last()).toMatchObject({ type: 'OrphanClosed', data: { reason: 'vanished' } });
-    expect(eci.calls.filter((call) => call.startsWith('delete'))).toEqual([]);
-  });
-
-  it('has not vanished as long as nobody vouches for that', async () => {
-    known.set('eci-other', 'a stream');
-    for (let i = 0; i < 5; i++) {
-      eci.answers('describe', described());
-      eci.answers('list', listed());
-      await when();
-    }
-    expect(history()).toEqual(['OrphanQuarantined', 'OrphanRemovalRequested']);
-    expect(left()).toEqual({ afterMs: 30_000, maybeSent: false, held: false });
-  });
-
-  it('is not touched by one whose claim another has taken over', async () => {
-    eci.answers('describe', described(group('eci-1')));
-    await when(async () => {
-      await clock.advance(LEASE_MS);
-      expect(await claim()).toHaveLength(1);
+describe('an orphan whose removal was asked for', () => {
+  it('is looked at once more, and deleted', async () => {
+    const orphan = await given(...asked);
+    orphan.eci.answers('describe', shown());
+    orphan.eci.answers('delete', done);
+    await orphan.when();
+    orphan.thenOnly({
+      events: [{ type: 'OrphanDeleteAccepted', data: { requestId: 'r' }, cause }],
+      rows: { [ROW]: { afterMs: 1_000, mayHaveBeenSent: true } },
+      calls: SENT,
     });
-    expect(eci.calls).toEqual(['describe eci-1']);
-    expect(left()).toMatchObject({ held: true });
   });
 
-  it('is set aside when it fails for a reason of its own, until it works', async () => {
-    eci.trouble = new Error('no such account');
-    await when();
-    expect(tools.aside.list()).toMatchObject([
-      {
-        loop: 'effects',
-        item: `${STREAM} RemoveOrphan:eci-1`,
-        reason: expect.stringContaining('no such account') as string,
-      },
-    ]);
-    eci.trouble = undefined;
-    eci.answers('describe', described(group('eci-1')));
-    eci.answers('delete', DONE);
-    await when();
-    expect(tools.aside.list()).toEqual([]);
+  it('is removed when the cloud knows no such group', async () => {
+    const orphan = await given(...asked);
+    orphan.eci.answers('describe', shown());
+    orphan.eci.answers('delete', { kind: 'not-found' });
+    await orphan.when();
+    orphan.thenOnly({ events: [removed('the cloud answered NotFound to our delete')], calls: SENT });
+  });
+
+  it.each([
+    ['not possible now', { kind: 'conflict', code: 'IncorrectStatus' } as const, 750, false, 1],
+    ['throttled', { kind: 'throttled' } as const, 750, false, 0.85],
+    ['refused', { kind: 'refused', code: 'Forbidden.RAM', message: 'no' } as const, 3_750, false, 1],
+    ['unknown', { kind: 'unknown', reason: 'x' } as const, 750, true, 1],
+    ['thrown', new Error('out of order'), 750, true, 1],
+  ])('is deleted again when that is %s', async (_, answer, afterMs, mayHaveBeenSent, factor) => {
+    const orphan = await given(...asked);
+    orphan.eci.answers('describe', shown());
+    orphan.eci.answers('delete', answer);
+    await orphan.when();
+    orphan.thenOnly({ rows: { [ROW]: { afterMs, mayHaveBeenSent } }, calls: SENT });
+    expect(orphan.lane.factor).toBe(factor);
+  });
+
+  it('is none any more when it ended by itself', async () => {
+    const orphan = await given(...asked);
+    orphan.eci.answers('describe', shown('Succeeded'));
+    await orphan.when();
+    orphan.thenOnly({ events: [closed('ended', 'it is Succeeded')], calls: [LOOK] });
+  });
+
+  it('was removed when it ended after a delete of which nobody heard', async () => {
+    const orphan = await given(...asked);
+    orphan.eci.answers('describe', shown(), shown('Succeeded'));
+    orphan.eci.answers('delete', { kind: 'unknown', reason: 'x' });
+    await orphan.when();
+    await orphan.when();
+    const evidence = 'after a delete whose answer was not recorded it is Succeeded';
+    orphan.thenOnly({ events: [removed(evidence)], calls: [LOOK] });
+  });
+
+  it('is none any more without our tag, and is not deleted', async () => {
+    const orphan = await given(...asked);
+    orphan.eci.answers('describe', described(group('eci-9', 'Running', { fleet: 'another' })));
+    await orphan.when();
+    orphan.thenOnly({ events: [closed('not-ours', 'it does not carry our tag any more')], calls: [LOOK] });
+  });
+
+  it.each([
+    ['its id', 'u9', 'eci-9'],
+    ['the pod of its tags', 'u1', 'eci-1'],
+  ])('is none any more when a stream knows %s, and is not deleted', async (_, podUid, containerGroupId) => {
+    const orphan = await given(...asked);
+    const outcome = { kind: 'done', containerGroupId, requestId: 'r0' } as const;
+    await orphan.say(wanted, chosen, { type: 'RecordCreate', attempt: 1, outcome });
+    orphan.eci.answers('describe', described(group('eci-9', 'Running', { podUid })));
+    await orphan.when();
+    orphan.thenOnly({ events: [closed('claimed', 'a stream knows it', { streamId: STREAM })], calls: [LOOK] });
+  });
+
+  it('is none any more when reads a minute apart that returned others have not shown it', async () => {
+    const orphan = await given(...asked);
+    orphan.eci.answers('describe', described(), described(other), described(other), described(other));
+    orphan.eci.answers('list', listed(other));
+    const row = (missedMs: number) => ({ [ROW]: { afterMs: 30_000, data: { missedMs } } });
+    await orphan.when();
+    orphan.thenOnly({ rows: row(30_000), calls: [LOOK, 'list fleet', `${LOOK} eci-other`] });
+    await orphan.when();
+    orphan.thenOnly({ rows: row(60_000), calls: [`${LOOK} eci-other`] });
+    await orphan.when();
+    const evidence = 'missing from direct reads at least a minute apart, which returned others';
+    orphan.thenOnly({ events: [closed('vanished', evidence)], calls: [`${LOOK} eci-other`] });
+  });
+
+  it.each([{}, { missedMs: 60_000 }])(
+    'is waited for when nobody vouches for a read that does not show it, after %j',
+    async (data) => {
+      const orphan = await given(...asked);
+      await orphan.put('RemoveOrphan', 'eci-9', data);
+      orphan.eci.answers('describe', described());
+      orphan.eci.answers('list', listed());
+      await orphan.when();
+      orphan.thenOnly({ rows: { [ROW]: { afterMs: 30_000, data } }, calls: [LOOK, 'list fleet'] });
+    },
+  );
+
+  it.each(Object.entries(FAILED_READS))('is not deleted while the look is %s', async (_, answer) => {
+    const orphan = await given(...asked);
+    orphan.eci.answers('describe', answer);
+    await orphan.when();
+    orphan.thenOnly({ rows: { [ROW]: { afterMs: 750 } }, calls: [LOOK] });
+  });
+
+  it('is set aside while its account cannot be used', async () => {
+    const orphan = await given(...asked);
+    orphan.eci.trouble = new Error('the account was taken away');
+    await orphan.when();
+    orphan.thenOnly({ rows: { [ROW]: { afterMs: 750 } } });
+    expect(orphan.aside).toBe(1);
+    orphan.eci.trouble = undefined;
+    orphan.eci.answers('describe', shown('Succeeded'));
+    await orphan.when();
+    expect(orphan.aside).toBe(0);
+  });
+
+  it('is not touched when it is none any more', async () => {
+    const close = { type: 'Close', reason: 'not-ours', evidence: 'told' } as const;
+    const orphan = await given(...asked, close);
+    await orphan.put('RemoveOrphan', 'eci-9');
+    await orphan.when();
+    orphan.thenOnly({});
   });
 });
 
 describe('an orphan whose delete was accepted', () => {
-  beforeEach(() => say(found, asked, deleted));
-
-  it('is looked at until it has ended', async () => {
-    eci.answers('describe', described(group('eci-1', 'Terminating')), described(group('eci-1', 'Succeeded')));
-    await when();
-    expect(left()).toMatchObject({ afterMs: 1_000, held: false });
-    await when();
-    expect(last()).toMatchObject({ type: 'OrphanRemoved', data: { evidence: 'after our delete it is Succeeded' } });
-    expect(left()).toBeUndefined();
+  it.each(['Terminating', 'Running'] as const)('and that is %s is looked at again', async (status) => {
+    const orphan = await given(...asked, deleted);
+    orphan.eci.answers('describe', shown(status));
+    await orphan.when();
+    const row = { afterMs: 1_000, data: { presentMs: 1_000 } };
+    orphan.thenOnly({ rows: { [ROW]: row }, calls: [LOOK] });
   });
 
-  it('is gone when a read shows another, but not this one', async () => {
-    eci.answers('describe', described(), described(other));
-    eci.answers('list', listed(other));
-    await when();
-    expect(last().type).toBe('OrphanRemoved');
+  it('and that still runs after two minutes is deleted once more', async () => {
+    const orphan = await given(...asked, deleted);
+    await orphan.put('RemoveOrphan', 'eci-9', { presentMs: 121_000 });
+    orphan.eci.answers('describe', shown());
+    orphan.eci.answers('delete', done);
+    await orphan.when();
+    orphan.thenOnly({ rows: { [ROW]: { afterMs: 30_000, data: { presentMs: 151_000 } } }, calls: SENT });
   });
 
-  it('is deleted once more where nobody vouches for its absence, and gone when the cloud says that it is', async () => {
-    known.set('eci-other', 'a stream');
-    eci.answers('describe', described());
-    eci.answers('list', listed());
-    eci.answers('delete', NOT_FOUND);
-    await when();
-    expect(eci.calls).toEqual(['describe eci-1', 'list fleet', 'delete eci-1']);
-    expect(last().type).toBe('OrphanRemoved');
+  it('is removed when it has ended', async () => {
+    const orphan = await given(...asked, deleted);
+    orphan.eci.answers('describe', shown('Succeeded'));
+    await orphan.when();
+    orphan.thenOnly({ events: [removed('after our delete it is Succeeded')], calls: [LOOK] });
   });
 
-  it('is deleted once more when it runs on for two minutes', async () => {
-    for (let i = 0; i < 80 && !eci.calls.includes('delete eci-1'); i++) {
-      eci.answers('describe', described(group('eci-1')));
-      if (eci.calls.length > 20) eci.answers('delete', DONE);
-      await when();
-    }
-    expect(eci.calls.at(-1)).toBe('delete eci-1');
-    expect(history().at(-1)).toBe('OrphanDeleteAccepted');
+  it('is removed when a read returned others, and not this one', async () => {
+    const orphan = await given(...asked, deleted);
+    orphan.eci.answers('describe', described(), described(other));
+    orphan.eci.answers('list', listed(other));
+    await orphan.when();
+    const evidence = 'after our delete a read by id returned another group, but not this one';
+    orphan.thenOnly({ events: [removed(evidence)], calls: [LOOK, 'list fleet', `${LOOK} eci-other`] });
   });
 
-  it('is asked about by nobody whose claim another has taken over', async () => {
-    await when(async () => {
-      await clock.advance(LEASE_MS);
-      expect(await claim()).toHaveLength(1);
-    });
-    expect(eci.calls).toEqual([]);
+  it.each([
+    ['nothing else is there', []],
+    ['others should be there, and none is shown', [['eci-other', STREAM]]],
+  ] as const)('is removed when a second delete is answered with NotFound where %s', async (_, known) => {
+    const orphan = await given(...asked, deleted);
+    await orphan.say(wanted, chosen, { type: 'RecordCreate', attempt: 1, outcome: OTHERS });
+    for (const [id, stream] of known) orphan.known.set(id, stream);
+    orphan.eci.answers('describe', described());
+    orphan.eci.answers('list', listed());
+    orphan.eci.answers('delete', { kind: 'not-found' });
+    await orphan.when();
+    const calls = [LOOK, 'list fleet', 'delete eci-9'];
+    orphan.thenOnly({ events: [removed('the cloud answered NotFound to a second delete')], calls });
+  });
+});
+
+describe('a claim that is lost', () => {
+  const BY_ANOTHER = { afterMs: 20_000, held: true };
+
+  it('before the delete: nothing is sent', async () => {
+    const orphan = await given(...asked);
+    orphan.eci.answers('describe', () => orphan.steal().then(() => shown()));
+    await orphan.when();
+    orphan.thenOnly({ rows: { [ROW]: BY_ANOTHER }, calls: [LOOK] });
+  });
+
+  it.each([
+    ['accepted', done],
+    ['not found', { kind: 'not-found' } as const],
+    ['unknown', { kind: 'unknown', reason: 'x' } as const],
+  ])('while the delete is made that is %s: whoever has it finds out', async (_, answer) => {
+    const orphan = await given(...asked);
+    orphan.eci.answers('describe', shown());
+    orphan.eci.answers('delete', () => orphan.steal().then(() => answer));
+    await orphan.when();
+    orphan.thenOnly({ rows: { [ROW]: { ...BY_ANOTHER, mayHaveBeenSent: true } }, calls: SENT });
+  });
+
+  it('before its end is looked for: whoever has it looks', async () => {
+    const orphan = await given(...asked, deleted);
+    await orphan.when(() => orphan.steal());
+    orphan.thenOnly({ rows: { [ROW]: BY_ANOTHER } });
+  });
+
+  it('because it is none any more: nothing is sent', async () => {
+    const orphan = await given(...asked);
+    const close = { type: 'Close', reason: 'claimed', evidence: 'told', streamId: STREAM } as const;
+    orphan.eci.answers('describe', () => orphan.sayOfOrphan(close).then(() => shown()));
+    await orphan.when();
+    orphan.thenOnly({ calls: [LOOK] });
   });
 });
