@@ -18,7 +18,7 @@ ${projections.map(({ name }) => name).join(', ')}.
   --workers N       connections that fill at once, 1-8; default 2
   --differences N   differences that are listed at most; default 100
 
-Readers and writers go on meanwhile. Ctrl-C leaves everything as it is; so does a crash, and the next run begins anew.
+Readers and writers go on meanwhile. Ctrl-C leaves everything that is not said to be done as it is; so does a crash, and the next run begins anew.
 
 Exit code: 0 = both were equal (and the new one serves), 1 = they differed (the new one serves, unless --compare-only) or it failed, 2 = wrong usage.`;
 
@@ -44,8 +44,9 @@ export const rebuildCommand = (projections: readonly Projection[]): FleetCommand
         projections,
         { pool, clock: new SystemClock(), random: new SystemRandom() },
         { compareOnly, workers, most, progress: complain, signal },
+        // At once: what was found of one is said also when the next one is stopped.
+        ({ name }, result) => report(name, result, print),
       );
-      results.forEach((result, index) => report(projections[index]!.name, result, print));
       return results.every(({ differences, failed }) => differences.length + failed.length === 0) ? 0 : 1;
     } finally {
       await pool.end();

@@ -11,18 +11,23 @@ export class RebuildRunning extends Error {
 
 /**
  * Makes the rows of these projections anew, one after the other; returns what each found, in that order. Throws {@link RebuildRunning} when a rebuild
- * runs, and what a projection throws that could not do it.
+ * runs, and what a projection throws that could not do it; `done` was told of those before.
  */
 export async function rebuild(
   projections: readonly Projection[],
   parts: RebuildParts,
   options: RebuildOptions = {},
+  done: (projection: Projection, rebuilt: Rebuilt) => void = () => undefined,
 ): Promise<readonly Rebuilt[]> {
   const turn = await parts.pool.connect();
   try {
     await takeTurn(turn);
     const all: Rebuilt[] = [];
-    for (const projection of projections) all.push(await projection.rebuild(parts, options));
+    for (const projection of projections) {
+      const rebuilt = await projection.rebuild(parts, options);
+      done(projection, rebuilt);
+      all.push(rebuilt);
+    }
     return all;
   } finally {
     // The server notices the end of a session a moment later: given back here, the next rebuild may begin at once.

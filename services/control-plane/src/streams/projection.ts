@@ -87,7 +87,7 @@ export class RebuildStopped extends Error {
   override readonly name = 'RebuildStopped';
 
   constructor() {
-    super('stopped; the tables that serve are as they were');
+    super('stopped; tables that were not said to be done serve on');
   }
 }
 
