@@ -31,10 +31,12 @@ import { GetOverviewHandler } from './container-groups/get-overview.ts';
 import { ListContainerGroupsHandler } from './container-groups/list-container-groups.ts';
 import { ReadEventsHandler } from './container-groups/read-events.ts';
 import { FleetMetrics } from './health/fleet-metrics.ts';
+import { DecideHoldHandler } from './holds/decide-hold.ts';
 import { HoldDesk } from './holds/hold-desk.ts';
 import { HoldReader } from './holds/hold-reader.ts';
 import { HoldsController } from './holds/holds.controller.ts';
 import { Operators } from './http/operators.ts';
+import { ORPHAN_HANDLERS } from './orphans/decide.ts';
 import { OrphanDecisions } from './orphans/decide-orphan.ts';
 import { OrphanReader } from './orphans/orphan-reader.ts';
 import { OrphansController } from './orphans/orphans.controller.ts';
@@ -43,6 +45,7 @@ import { Readiness } from './health/readiness.ts';
 import { DisplayKeys } from './keys/display-keys.ts';
 import { GetQuarantinedHandler, ListQuarantineHandler, QuarantineReader } from './quarantine/list-quarantine.ts';
 import { QuarantineController } from './quarantine/quarantine.controller.ts';
+import { AGENT_HANDLERS } from './sessions/agent-commands.ts';
 import { AgentController } from './sessions/agent.controller.ts';
 import { AgentJoin } from './sessions/join.ts';
 import { AgentSessions } from './sessions/session.ts';
@@ -138,6 +141,9 @@ export class AppModule {
         ListQuarantineHandler,
         GetQuarantinedHandler,
         ...SEAL_HANDLERS,
+        ...AGENT_HANDLERS,
+        ...ORPHAN_HANDLERS,
+        DecideHoldHandler,
       ],
     };
   }

@@ -1,10 +1,11 @@
-import { Command, CommandHandler, Query, QueryHandler, type ICommandHandler, type IQueryHandler } from '@nestjs/cqrs';
+import { CommandHandler, Query, QueryHandler, type ICommandHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { z } from 'zod';
 import { idPosition, PageCursor, pageOf, type PageQuery } from '../answers/page.ts';
 import { notFound } from '../answers/refusal.ts';
 import { AccountDesk } from './account-desk.ts';
 import { AccountDirectory } from './account-directory.ts';
 import { WHAT_TO_CHANGE, type AccountRow } from './account-row.ts';
+import { ActingCommand } from '../operators/acting-command.ts';
 import type { Acting } from '../operators/acting.ts';
 import { bucketOf, LANE_ACTIONS, type AccountSettings, type CredentialChange } from './account-settings.ts';
 import { CredentialName, OldReference } from './credential-sources.ts';
@@ -85,14 +86,12 @@ export class GetAccountHandler implements IQueryHandler<GetAccount> {
   }
 }
 
-export class AddAccount extends Command<AccountView> {
+export class AddAccount extends ActingCommand<AccountView> {
   readonly settings: AccountSettings;
-  readonly by: Acting;
 
   constructor(settings: AccountSettings, by: Acting) {
-    super();
+    super(by);
     this.settings = settings;
-    this.by = by;
   }
 }
 
@@ -108,16 +107,14 @@ export class AddAccountHandler implements ICommandHandler<AddAccount> {
   }
 }
 
-export class ChangeCredential extends Command<AccountView> {
+export class ChangeCredential extends ActingCommand<AccountView> {
   readonly id: string;
   readonly change: CredentialChange;
-  readonly by: Acting;
 
   constructor(id: string, change: CredentialChange, by: Acting) {
-    super();
+    super(by);
     this.id = id;
     this.change = change;
-    this.by = by;
   }
 }
 

@@ -1,9 +1,10 @@
-import { Command, CommandHandler, Query, QueryHandler, type ICommandHandler, type IQueryHandler } from '@nestjs/cqrs';
+import { CommandHandler, Query, QueryHandler, type ICommandHandler, type IQueryHandler } from '@nestjs/cqrs';
 import type pg from 'pg';
 import { z } from 'zod';
 import type { Clock } from '#libs/runtime';
 import { idPosition, PageCursor, pageOf, PageQuery } from '../answers/page.ts';
 import { notFound } from '../answers/refusal.ts';
+import { ActingCommand } from '../operators/acting-command.ts';
 import type { Acting } from '../operators/acting.ts';
 import { WITH_HOLDS, type ClusterRow } from './cluster-row.ts';
 import { clusterView, ClusterView, type RegisteredCluster } from './cluster-view.ts';
@@ -98,15 +99,12 @@ export class GetClusterHandler implements IQueryHandler<GetCluster> {
   }
 }
 
-export class RegisterCluster extends Command<RegisteredCluster> {
+export class RegisterCluster extends ActingCommand<RegisteredCluster> {
   readonly body: RegisterClusterBody;
 
-  readonly by: Acting;
-
   constructor(body: RegisterClusterBody, by: Acting) {
-    super();
+    super(by);
     this.body = body;
-    this.by = by;
   }
 }
 
@@ -123,14 +121,12 @@ export class RegisterClusterHandler implements ICommandHandler<RegisterCluster> 
   }
 }
 
-export class IssueJoinToken extends Command<JoinToken> {
+export class IssueJoinToken extends ActingCommand<JoinToken> {
   readonly clusterId: string;
-  readonly by: Acting;
 
   constructor(clusterId: string, by: Acting) {
-    super();
+    super(by);
     this.clusterId = clusterId;
-    this.by = by;
   }
 }
 
@@ -144,17 +140,15 @@ export class IssueJoinTokenHandler implements ICommandHandler<IssueJoinToken> {
 }
 
 /** What ends an agent, decided on a cluster as somebody saw it. */
-abstract class ClusterDecision<Result> extends Command<Result> {
+abstract class ClusterDecision<Result> extends ActingCommand<Result> {
   readonly clusterId: string;
   /** Entity tag of the cluster as it was looked at. */
   readonly stated: string;
-  readonly by: Acting;
 
   constructor(clusterId: string, stated: string, by: Acting) {
-    super();
+    super(by);
     this.clusterId = clusterId;
     this.stated = stated;
-    this.by = by;
   }
 }
 

@@ -15,7 +15,7 @@ export interface HoldDecision {
   readonly clusterId: string;
   readonly verdict: 'release' | 'deny';
   readonly which: WhichStops;
-  /** Name of the operator. */
+  /** As the operator calls himself. */
   readonly by: string;
   readonly reason?: string;
 }

@@ -1,10 +1,12 @@
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { IF_MATCH_HEADER, stateNotStated, statedTag } from '../http/etag.ts';
 import { IDEMPOTENCY_HEADER } from '../http/idempotency.ts';
-import { notFound } from '../answers/refusal.ts';
-import { HoldDesk, type Decided } from './hold-desk.ts';
+import { Actor } from '../operators/actor.ts';
+import { DecideHold } from './decide-hold.ts';
+import type { Decided } from './hold-desk.ts';
 import { HoldReader } from './hold-reader.ts';
 import { HeldStopFilter, HeldStopPage, HoldDecided, HoldDecisionBody, HoldsList } from './hold-view.ts';
 
@@ -13,7 +15,7 @@ import { HeldStopFilter, HeldStopPage, HoldDecided, HoldDecisionBody, HoldsList 
 export class HoldsController {
   constructor(
     private readonly reader: HoldReader,
-    private readonly desk: HoldDesk,
+    private readonly commands: CommandBus,
   ) {}
 
   @Get()
@@ -56,8 +58,9 @@ export class HoldsController {
     @Param('cluster') cluster: string,
     @Body({ schema: HoldDecisionBody }) body: HoldDecisionBody,
     @Headers('if-match') ifMatch: string | undefined,
+    @Actor() actor: string,
   ): Promise<Decided> {
-    return this.decide(cluster, 'release', body, ifMatch);
+    return this.decide(cluster, 'release', body, { ifMatch, actor });
   }
 
   @Post(':cluster/deny')
@@ -71,31 +74,23 @@ export class HoldsController {
     @Param('cluster') cluster: string,
     @Body({ schema: HoldDecisionBody }) body: HoldDecisionBody,
     @Headers('if-match') ifMatch: string | undefined,
+    @Actor() actor: string,
   ): Promise<Decided> {
-    return this.decide(cluster, 'deny', body, ifMatch);
+    return this.decide(cluster, 'deny', body, { ifMatch, actor });
   }
 
   private async decide(
     clusterId: string,
     verdict: 'release' | 'deny',
     { only, by, reason }: HoldDecisionBody,
-    ifMatch: string | undefined,
+    { ifMatch, actor }: { readonly ifMatch: string | undefined; readonly actor: string },
   ): Promise<Decided> {
     const stated = statedTag(ifMatch);
     // A denied stop can still be released; a released one has deleted its workload.
     if (only === undefined && verdict === 'release' && stated === undefined)
       throw stateNotStated(`GET /api/v1/holds/${encodeURIComponent(clusterId)}`);
-    const decided = await this.desk.decide({
-      clusterId,
-      verdict,
-      by,
-      which: { ...(only === undefined ? { all: true } : { only }), ...(stated === undefined ? {} : { stated }) },
-      ...(reason === undefined ? {} : { reason }),
-    });
-    if (decided.stops === 0 && decided.ended === undefined)
-      throw notFound(
-        `nothing that could be ${verdict === 'deny' ? 'denied' : 'released'} is held in ${clusterId.slice(0, 100)}`,
-      );
-    return decided;
+    const tag = stated === undefined ? {} : { stated };
+    const which = only === undefined ? { all: true as const, ...tag } : { only, ...tag };
+    return this.commands.execute(new DecideHold({ clusterId, verdict, which, by }, { actor, reason }));
   }
 }

@@ -1,5 +1,6 @@
 import { ORPHAN_GRACE_MS, orphanStreamId, type OrphanCommand } from '#libs/domain';
 import { conflict, stateChanged } from '../answers/refusal.ts';
+import { because, type Acting } from '../operators/acting.ts';
 import { UndecidableStream } from '../streams/plan-append.ts';
 import type { OrphanReader } from './orphan-reader.ts';
 import type { OrphanStreams } from './orphan-streams.ts';
@@ -17,10 +18,11 @@ export class OrphanDecisions {
     this.streams = parts.streams;
   }
 
-  /** `stated`: entity tag of the orphan as it was looked at. Asking again for what is under way changes nothing. */
+  /** `said`: as whoever asks calls himself. `stated`: entity tag of the orphan as it was looked at. Asking again for what is under way changes nothing. */
   async remove(
     id: string,
-    { by, reason, stated }: { readonly by: string; readonly reason?: string | undefined; readonly stated: string },
+    { said, stated }: { readonly said: string; readonly stated: string },
+    by: Acting,
   ): Promise<OrphanView> {
     const orphan = await this.reader.get(id);
     if (orphan.state !== 'removing' && orphan.etag !== stated) {
@@ -31,18 +33,18 @@ export class OrphanDecisions {
         details: { now: { state: orphan.state, status: orphan.status } },
       });
     }
-    return this.decide(orphan, {
-      type: 'RequestRemoval',
-      by: `operator:${by}`,
-      ...(reason === undefined ? {} : { reason }),
-    });
+    return this.decide(orphan, { type: 'RequestRemoval', by: `operator:${said}`, ...because(by) }, by);
   }
 
-  async keep(id: string, by: string, reason: string): Promise<OrphanView> {
-    return this.decide(await this.reader.get(id), { type: 'Keep', by: `operator:${by}`, reason });
+  async keep(
+    id: string,
+    { said, reason }: { readonly said: string; readonly reason: string },
+    by: Acting,
+  ): Promise<OrphanView> {
+    return this.decide(await this.reader.get(id), { type: 'Keep', by: `operator:${said}`, reason }, by);
   }
 
-  private async decide(orphan: OrphanView, command: Decision): Promise<OrphanView> {
+  private async decide(orphan: OrphanView, command: Decision, by: Acting): Promise<OrphanView> {
     if (orphan.state === 'young') {
       throw conflict(
         `${orphan.id} is younger than ${ORPHAN_GRACE_MS / 60_000} minutes or not confirmed yet: its stream may still appear; ask again later`,
@@ -51,14 +53,19 @@ export class OrphanDecisions {
     const [refusal] = await this.refusalsOf(
       orphan,
       command.type === 'RequestRemoval' ? { ...command, onlyIn: orphan.state } : command,
+      by,
     );
     if (refusal) throw conflict(`${orphan.id}: ${refusal.message}`);
     return this.reader.get(orphan.id);
   }
 
-  private async refusalsOf(orphan: OrphanView, command: Decision): Promise<readonly { readonly message: string }[]> {
+  private async refusalsOf(
+    orphan: OrphanView,
+    command: Decision,
+    { actor }: Acting,
+  ): Promise<readonly { readonly message: string }[]> {
     try {
-      const done = await this.streams.execute(orphanStreamId(orphan), command, { actor: command.by });
+      const done = await this.streams.execute(orphanStreamId(orphan), command, { actor });
       return done.kind === 'done' ? done.refusals : [];
     } catch (error) {
       if (error instanceof UndecidableStream) return [error];

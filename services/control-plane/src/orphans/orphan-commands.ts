@@ -128,7 +128,7 @@ async function remove(args: readonly string[], context: CommandContext): Promise
       return 1;
     }
     return each(chosen, context, 'is being removed', ({ id, etag }) =>
-      decisions.remove(id, { by, reason, stated: etag }),
+      decisions.remove(id, { said: by, stated: etag }, { actor: `operator:${by}`, reason }),
     );
   });
 }
@@ -141,7 +141,9 @@ async function keep(args: readonly string[], context: CommandContext): Promise<n
   const by = operatorOf(given.text('by'), context);
   return withDesk(context, async ({ reader, decisions }) => {
     const chosen = await Promise.all(given.words.map((id) => reader.get(id)));
-    return each(chosen, context, 'is kept', ({ id }) => decisions.keep(id, by, reason));
+    return each(chosen, context, 'is kept', ({ id }) =>
+      decisions.keep(id, { said: by, reason }, { actor: `operator:${by}`, reason }),
+    );
   });
 }
 

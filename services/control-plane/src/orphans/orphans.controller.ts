@@ -1,9 +1,11 @@
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
 import { ApiHeader, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { IF_MATCH_HEADER, notModified, stateNotStated, statedTag } from '../http/etag.ts';
 import { IDEMPOTENCY_HEADER } from '../http/idempotency.ts';
-import { OrphanDecisions } from './decide-orphan.ts';
+import { Actor } from '../operators/actor.ts';
+import { KeepOrphan, RequestOrphanRemoval } from './decide.ts';
 import { OrphanReader } from './orphan-reader.ts';
 import { KeepOrphanBody, OrphanFilter, OrphanPage, OrphanView, RemoveOrphanBody } from './orphan-view.ts';
 
@@ -17,7 +19,7 @@ const ID = {
 export class OrphansController {
   constructor(
     private readonly reader: OrphanReader,
-    private readonly decisions: OrphanDecisions,
+    private readonly commands: CommandBus,
   ) {}
 
   @Get()
@@ -61,10 +63,11 @@ export class OrphansController {
     @Param('id') id: string,
     @Body({ schema: RemoveOrphanBody }) { by, reason }: RemoveOrphanBody,
     @Headers('if-match') ifMatch: string | undefined,
+    @Actor() actor: string,
   ): Promise<OrphanView> {
     const stated = statedTag(ifMatch);
     if (stated === undefined) throw stateNotStated(`GET /api/v1/orphans/${encodeURIComponent(id)}`);
-    return this.decisions.remove(id, { by, reason, stated });
+    return this.commands.execute(new RequestOrphanRemoval(id, { said: by, stated }, { actor, reason }));
   }
 
   @Post(':id/keep')
@@ -73,7 +76,11 @@ export class OrphansController {
   @ApiParam(ID)
   @ApiOperation({ summary: 'Let an orphan live, and ask nobody again', operationId: 'keepOrphan' })
   @ApiResponse({ status: 200, description: 'It stays listed as kept.', standardSchema: OrphanView })
-  keep(@Param('id') id: string, @Body({ schema: KeepOrphanBody }) { by, reason }: KeepOrphanBody): Promise<OrphanView> {
-    return this.decisions.keep(id, by, reason);
+  keep(
+    @Param('id') id: string,
+    @Body({ schema: KeepOrphanBody }) { by, reason }: KeepOrphanBody,
+    @Actor() actor: string,
+  ): Promise<OrphanView> {
+    return this.commands.execute(new KeepOrphan(id, { said: by, reason }, { actor, reason }));
   }
 }

@@ -1,9 +1,9 @@
 import { Body, Controller, HttpCode, Post, UseInterceptors } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { JoinRequest, JoinResponse, SessionRequest, SessionResponse } from '#libs/contracts';
 import { OwnAuthentication } from '../http/admin.guard.ts';
-import { AgentJoin } from './join.ts';
-import { AgentSessions } from './session.ts';
+import { JoinCluster, OpenSession } from './agent-commands.ts';
 import { LimitStrangers } from './strangers-limit.ts';
 
 @ApiTags('agents')
@@ -11,10 +11,7 @@ import { LimitStrangers } from './strangers-limit.ts';
 @OwnAuthentication()
 @UseInterceptors(LimitStrangers)
 export class AgentController {
-  constructor(
-    private readonly agentJoin: AgentJoin,
-    private readonly agentSessions: AgentSessions,
-  ) {}
+  constructor(private readonly commands: CommandBus) {}
 
   @Post('join')
   @HttpCode(200)
@@ -25,7 +22,7 @@ export class AgentController {
   @ApiResponse({ status: 429, description: 'Refused too often from this address; `Retry-After` says for how long.' })
   @ApiResponse({ status: 200, description: 'Joined; the same key may repeat the call.', standardSchema: JoinResponse })
   join(@Body({ schema: JoinRequest }) request: JoinRequest): Promise<JoinResponse> {
-    return this.agentJoin.join(request);
+    return this.commands.execute(new JoinCluster(request));
   }
 
   @Post('session')
@@ -34,6 +31,6 @@ export class AgentController {
   @ApiResponse({ status: 429, description: 'Refused too often from this address; `Retry-After` says for how long.' })
   @ApiResponse({ status: 200, description: 'The session as it stands now.', standardSchema: SessionResponse })
   session(@Body({ schema: SessionRequest }) request: SessionRequest): Promise<SessionResponse> {
-    return this.agentSessions.open(request);
+    return this.commands.execute(new OpenSession(request));
   }
 }
