@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { NEWEST, placement, runPod, stopPod } from '../../../../libs/domain/spec/samples.ts';
 import { eciOf } from '../../../../libs/eci/spec/eci-of.ts';
 import { NoWaits } from '../../spec/effects/one-pod.ts';
+import { WitnessedReads } from '../evidence/witnessed-reads.ts';
 import { StreamCommands } from '../streams/stream-commands.ts';
 import { ConfirmEffects } from './confirm-effects.ts';
 import { DeleteEffects } from './delete-effects.ts';
@@ -173,7 +174,7 @@ class World {
       random,
       logger: silentLogger,
     } as unknown as EffectParts;
-    const tools = { releases, metrics, rows };
+    const tools = { releases, metrics, rows, reads: new WitnessedReads(parts) };
     const handlers = [
       new LookUpEffects(parts, tools),
       new DeleteEffects(parts, tools),

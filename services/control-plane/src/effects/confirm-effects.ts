@@ -19,7 +19,7 @@ import { loadStates, type LoadedRow } from './loaded-row.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { proveDeletion } from '../evidence/deletion-proof.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
-import { WitnessedReads } from '../evidence/witnessed-reads.ts';
+import type { WitnessedReads } from '../evidence/witnessed-reads.ts';
 
 /** Confirm rows: prove that a group is gone after the cloud accepted our delete. A group that is still there is observed on the way. */
 export class ConfirmEffects extends EffectHandler {
@@ -33,13 +33,16 @@ export class ConfirmEffects extends EffectHandler {
   private readonly rows: EachRow;
   private readonly reads: WitnessedReads;
 
-  constructor(parts: EffectParts, tools: { releases: Releases; metrics: EffectMetrics; rows: EachRow }) {
+  constructor(
+    parts: EffectParts,
+    tools: { releases: Releases; metrics: EffectMetrics; rows: EachRow; reads: WitnessedReads },
+  ) {
     super();
     this.parts = parts;
     this.releases = tools.releases;
     this.metrics = tools.metrics;
     this.rows = tools.rows;
-    this.reads = new WitnessedReads(parts);
+    this.reads = tools.reads;
   }
 
   async run(rows: readonly EffectRow[], settled: (row: EffectRow) => void): Promise<void> {

@@ -87,6 +87,8 @@ function start(...handlers: readonly Noting[]): void {
   const random = new SeededRandom(1);
   const metrics = new Metrics();
   const parts = {
+    fleet: 'f',
+    streams: { loadEach: () => Promise.resolve({ states: new Map(), failed: new Map() }) },
     queue,
     gates: { look: () => Promise.resolve(new Map()), report: () => Promise.resolve() },
     scopes: {

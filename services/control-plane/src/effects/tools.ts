@@ -1,4 +1,6 @@
 import { AsideItems } from '#libs/observability';
+import type { CallerSightParts } from '../evidence/may-see.ts';
+import { WitnessedReads } from '../evidence/witnessed-reads.ts';
 import { EachRow } from './each-row.ts';
 import { FleetViews } from './fleet-view.ts';
 import { Releases } from './held-effect.ts';
@@ -11,17 +13,19 @@ export interface EffectTools {
   readonly views: FleetViews;
   readonly metrics: EffectMetrics;
   readonly rows: EachRow;
+  /** Whoever proves absence; what one has seen vouches for the reads of all. */
+  readonly reads: WitnessedReads;
   /** Rows that fail while the others go on. */
   readonly aside: AsideItems;
 }
 
 export function effectTools(
-  parts: Pick<EffectParts, 'queue' | 'gates' | 'clock' | 'random' | 'logger' | 'metrics'>,
+  parts: Pick<EffectParts, 'queue' | 'gates' | 'random' | 'logger' | 'metrics'> & CallerSightParts,
 ): EffectTools {
   const { queue, gates, clock, random, logger } = parts;
   const releases = new Releases(queue, random);
   const metrics = effectMetrics(parts.metrics);
   const aside = new AsideItems({ ...parts, loop: 'effects' });
   const rows = new EachRow({ queue, releases, aside, metrics, logger });
-  return { releases, views: new FleetViews(gates, clock), metrics, rows, aside };
+  return { releases, views: new FleetViews(gates, clock), metrics, rows, reads: new WitnessedReads(parts), aside };
 }

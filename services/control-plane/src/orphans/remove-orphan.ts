@@ -18,13 +18,13 @@ import type { EachRow } from '../effects/each-row.ts';
 import { claimOf, EffectHandler, LEASE_MS, UNSENT_LEASE_MS, type Releases } from '../effects/held-effect.ts';
 import { ACTOR, type EffectParts } from '../effects/ports.ts';
 import { proveDeletion } from '../evidence/deletion-proof.ts';
-import { WitnessedReads } from '../evidence/witnessed-reads.ts';
+import type { WitnessedReads } from '../evidence/witnessed-reads.ts';
 import { streamsOf } from './known-streams.ts';
 import type { OrphanStreams } from './orphan-streams.ts';
 
 export interface RemoveOrphanParts extends Pick<
   EffectParts,
-  'fleet' | 'store' | 'streams' | 'scopes' | 'queue' | 'clients' | 'clock' | 'logger' | 'metrics'
+  'fleet' | 'store' | 'queue' | 'clients' | 'logger' | 'metrics'
 > {
   readonly orphanStreams: OrphanStreams;
 }
@@ -48,12 +48,12 @@ export class RemoveOrphan extends EffectHandler {
   private readonly reads: WitnessedReads;
   private readonly removed;
 
-  constructor(parts: RemoveOrphanParts, tools: { releases: Releases; rows: EachRow }) {
+  constructor(parts: RemoveOrphanParts, tools: { releases: Releases; rows: EachRow; reads: WitnessedReads }) {
     super();
     this.parts = parts;
     this.releases = tools.releases;
     this.rows = tools.rows;
-    this.reads = new WitnessedReads(parts);
+    this.reads = tools.reads;
     this.removed = parts.metrics.counter('eci_fleet_orphans_removed_total', 'Orphans that were removed on request', [
       'account',
       'region',
