@@ -19,7 +19,7 @@ import { COMMANDS } from '../../services/control-plane/src/command-line/commands
 import { runCommand } from '../../services/control-plane/src/command-line/run-command.ts';
 import type { Environment } from '#libs/configuration';
 import { startControlPlane, type ControlPlane } from '../../services/control-plane/src/control-plane.ts';
-import type { Examination } from '../../services/control-plane/src/doctor/examine.ts';
+import type { Examination } from '../../services/control-plane/src/doctor/look.ts';
 import { call, MASTER_KEY, TestAgent, testConfig, unregister } from '../../services/control-plane/spec/for-specs.ts';
 
 /** A broker of its own: its default quota, which these specs set, would be everybody's. */

@@ -21,7 +21,7 @@ import {
   story,
   testConfig,
 } from '../../spec/for-specs.ts';
-import type { Examination } from './examine.ts';
+import type { Examination } from './look.ts';
 
 let database: TestDatabase;
 let pool: pg.Pool;
