@@ -27,7 +27,7 @@ import {
 } from '#libs/messaging';
 import { SystemClock } from '#libs/runtime';
 
-export interface OpenedIntent {
+interface OpenedIntent {
   readonly epoch: number;
   readonly sequence: number;
   readonly body: IntentBody;
@@ -35,7 +35,7 @@ export interface OpenedIntent {
   readonly at: number;
 }
 
-export interface StubOptions {
+interface StubOptions {
   /** Default: a log in this process. One that is given is not closed. */
   readonly messaging?: Messaging;
   readonly fleet?: string;

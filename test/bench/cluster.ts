@@ -12,7 +12,7 @@ import { registerCluster, REGION, SECURITY_GROUP, VPC, VSWITCHES, type Rig, type
 const manifests = join(import.meta.dirname, '..', '..', 'deploy', 'agent');
 export const NODE = 'virtual-kubelet';
 
-export interface Cluster {
+interface Cluster {
   readonly cluster: KubernetesCluster;
   readonly processes: Readonly<Record<string, number>>;
 }
@@ -90,7 +90,7 @@ export function boundPod(name: string, node: string): Record<string, unknown> {
 
 // A pod is whatever the API server says; callers pick from it.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
-export type PodObject = any;
+type PodObject = any;
 
 /** Follows the running pods of a node until it is ended. An API server ends the watch of a reader that is slow for a moment: it is begun again. */
 export async function watchRunningPods(

@@ -4,7 +4,7 @@ export function percentile(samples: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? NaN;
 }
 
-export interface Aim {
+interface Aim {
   readonly text: string;
   readonly met: boolean;
 }

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 const TICK_MS = 10;
 
 /** A part by name, with the process that it is or that began it. */
-export type Parts = Readonly<Record<string, number>>;
+type Parts = Readonly<Record<string, number>>;
 
 interface Times {
   readonly parts: ReadonlyMap<string, number>;

@@ -58,7 +58,7 @@ export interface Rig {
   readonly processes: Readonly<Record<string, number>>;
 }
 
-export interface ServiceStart {
+interface ServiceStart {
   readonly env: Readonly<Record<string, string>>;
   readonly ready: () => Promise<boolean>;
   /** Kept beside the profiles. */

@@ -1,7 +1,7 @@
 import type { Tap } from './running-loops.ts';
 
 /** Calls of ports that change something; where a process can die with a difference. */
-export const STEPS: Readonly<Record<string, readonly string[]>> = {
+const STEPS: Readonly<Record<string, readonly string[]>> = {
   store: ['append'],
   queue: ['claim', 'confirmClaims', 'release'],
   cloud: ['create', 'delete'],

@@ -64,7 +64,7 @@ class MovableClock extends SystemClock {
   }
 }
 
-export interface LedgerGroup {
+interface LedgerGroup {
   readonly containerGroupId: string;
   readonly status: string;
   readonly clientToken: string;
@@ -72,7 +72,7 @@ export interface LedgerGroup {
   readonly zone?: string;
 }
 
-export interface LedgerRequest {
+interface LedgerRequest {
   readonly action: string;
   readonly at: string;
   readonly clientToken: string | null;

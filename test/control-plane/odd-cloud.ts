@@ -83,7 +83,7 @@ export class OddCloud {
   }
 }
 
-export interface OddCloudParts {
+interface OddCloudParts {
   /** Where the simulator is. */
   readonly to: string;
   readonly texts: readonly string[];

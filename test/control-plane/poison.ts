@@ -1,7 +1,7 @@
 import type { Tap } from './running-loops.ts';
 
 /** Which calls fail: those of this loop that name all of these, to any port but those that give work back. */
-export interface Poisoned {
+interface Poisoned {
   readonly loop: string;
   readonly mentions: readonly string[];
   /** Calls that fail before it works again; default: all. */

@@ -2,7 +2,7 @@ import { WrongUsage } from '#libs/runtime';
 import { globSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
-export interface Chosen {
+interface Chosen {
   /** Integration specs, relative to the repository. */
   readonly files: readonly string[];
   /** For vitest, such as `-t 'a name'`. */

@@ -12,7 +12,7 @@ export interface Schema {
 }
 
 /** Field names from the pod down; `*` is the item of a list or the value of a map, `%` the key of a map. */
-export type LeafPath = readonly string[];
+type LeafPath = readonly string[];
 
 export interface CanaryPod {
   readonly pod: { readonly metadata: Json; readonly spec: Json };

@@ -32,7 +32,7 @@ const EVENTS: readonly EventType[] = [
 const REFUSALS = ['STOCK_OUT', 'VSWITCH_IP_EXHAUSTED', 'QUOTA', 'AUTH', 'NOT_FOUND', 'INVALID_REQUEST'];
 
 /** What must be met in at least one of a hundred runs, or the runs prove less than they seem to. */
-export const GOALS: readonly string[] = [
+const GOALS: readonly string[] = [
   ...[...FAULTS.keys()].map((name) => `fault ${name}`),
   ...EVENTS.map((type) => `event ${type}`),
   ...REFUSALS.map((name) => `refusal ${name}`),

@@ -13,7 +13,7 @@ export interface SeedResult {
   readonly oracle?: string;
 }
 
-export interface PoolOptions {
+interface PoolOptions {
   readonly seeds: Iterable<number>;
   readonly workers?: number;
   /** Draw faults of these kinds only. */

@@ -56,9 +56,9 @@ const SAVED_UP_MS = 60_000;
 const CALM_AFTER_MS = 20_000;
 
 /** What fate the copies of a message meet: milliseconds until each is in the log. Undefined: no opinion. */
-export type MessageRule = (topic: string, message: OutgoingMessage) => readonly number[] | undefined;
+type MessageRule = (topic: string, message: OutgoingMessage) => readonly number[] | undefined;
 
-export interface WorldOptions {
+interface WorldOptions {
   readonly seed: number;
   readonly clusters: readonly string[];
   readonly replicas: number;

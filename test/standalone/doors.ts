@@ -5,8 +5,7 @@ import pg from 'pg';
 import type { ListeningSocket } from '#libs/testing';
 
 /** What guards a port. */
-export type Guard =
-  'refuses foreign hosts and origins' | 'speaks TLS of a CA that no browser knows' | 'wants a password';
+type Guard = 'refuses foreign hosts and origins' | 'speaks TLS of a CA that no browser knows' | 'wants a password';
 
 const PATHS = [
   '/',

@@ -13,4 +13,4 @@ export { Given, type Environment, type ReadFile } from './given.ts';
 export { json, parseJson } from './json.ts';
 export { flag, list, port } from './schemas.ts';
 export { readSections, section, variablesOf, type Section, type Settings } from './section.ts';
-export type { Values, Variable, Variables } from './variable.ts';
+export type { Values, Variables } from './variable.ts';

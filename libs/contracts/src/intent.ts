@@ -28,7 +28,7 @@ export const Profile = z.object({
 });
 export type Profile = z.infer<typeof Profile>;
 
-export const Dns = z.object({ clusterDomain: setting, nameServers: z.array(setting).max(100) });
+const Dns = z.object({ clusterDomain: setting, nameServers: z.array(setting).max(100) });
 
 export const RunPod = z.object({
   kind: z.literal('RunPod'),

@@ -11,10 +11,10 @@ interface Happened {
 }
 
 /** An event as it is told in a specification: when it happened is said by the step. */
-export type Told<Event extends Happened> = Event extends unknown ? Omit<Event, 'at'> : never;
+type Told<Event extends Happened> = Event extends unknown ? Omit<Event, 'at'> : never;
 
 /** What a command did. */
-export interface Step<State, Event extends Happened, Work extends string> {
+interface Step<State, Event extends Happened, Work extends string> {
   readonly decision: Decision<Event>;
   readonly events: readonly Event[];
   readonly after: State;
@@ -25,7 +25,7 @@ export interface Step<State, Event extends Happened, Work extends string> {
   refused(code: string): this;
 }
 
-export interface Given<State, Command, Event extends Happened, Work extends string> {
+interface Given<State, Command, Event extends Happened, Work extends string> {
   readonly state: State;
   when(command: Command, at?: string): Step<State, Event, Work>;
 }

@@ -60,7 +60,7 @@ export type EffectChange<Work extends string = string> =
 export type ParkingChange =
   { readonly op: 'park'; readonly gate: Gate; readonly priority: number } | { readonly op: 'unpark' };
 
-export interface GroupAt {
+interface GroupAt {
   readonly accountId: string;
   readonly region: string;
   readonly containerGroupId: string;

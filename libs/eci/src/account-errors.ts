@@ -1,4 +1,4 @@
-export type AccountFault =
+type AccountFault =
   | 'unknown-account'
   /** Its settings make no sense, or operators do not allow them. */
   | 'set-up'

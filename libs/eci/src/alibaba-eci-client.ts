@@ -25,7 +25,7 @@ import { idOf, name } from './said.ts';
 import { foundGroup, statusSnapshot } from './snapshot.ts';
 import { filterTags } from './tags.ts';
 
-export interface AlibabaEciClientOptions {
+interface AlibabaEciClientOptions {
   readonly accountId: string;
   readonly region: string;
   readonly endpoint: Endpoint;

@@ -5,7 +5,7 @@ import type { Endpoint } from './endpoint.ts';
 import { failureOf } from './failure.ts';
 import { ApiClient, ApiParameters, ApiRequest, RuntimeOptions, SdkConfig } from './sdk.ts';
 
-export interface RoleRequest {
+interface RoleRequest {
   /** Of whoever may assume the role. */
   readonly key: AccessKey;
   /** `acs:ram::<account>:role/<name>` */

@@ -8,12 +8,11 @@
 export * from './eci.ts';
 export type * from './read-answer.ts';
 export * from './reads.ts';
-export { CloudAccountUnusable, isCredentialMissing, type AccountFault } from './account-errors.ts';
+export { CloudAccountUnusable, isCredentialMissing } from './account-errors.ts';
 export type { AccessKey } from './access-key.ts';
-export { AlibabaEciClient, type AlibabaEciClientOptions } from './alibaba-eci-client.ts';
+export { AlibabaEciClient } from './alibaba-eci-client.ts';
 export { AlibabaEciClients, type EciAccount } from './alibaba-eci-clients.ts';
-export type { FileModes } from './create-fields.ts';
-export { endpointOf, isCloudEndpoint, parseEndpoint, type Endpoint } from './endpoint.ts';
+export { endpointOf, isCloudEndpoint, parseEndpoint } from './endpoint.ts';
 export { assumeRole, type AssumedRole } from './assume-role.ts';
-export { classOf, DOCUMENTED_CODES, type ErrorClass } from './error-codes.ts';
+export { DOCUMENTED_CODES } from './error-codes.ts';
 export { IDENTITY_TAGS } from './tags.ts';

@@ -27,7 +27,7 @@ export interface TagFilter {
 }
 
 /** `found`: of the calls that were answered before one was not. They are there; that others are missing from it means nothing. */
-export type DescribedGroups =
+type DescribedGroups =
   | Extract<DescribeAnswer<readonly FoundGroup[]>, { kind: 'done' }>
   | (Unanswered & { readonly found?: readonly FoundGroup[] });
 

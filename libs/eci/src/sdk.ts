@@ -36,7 +36,7 @@ export type StatusState = eci.DescribeContainerGroupStatusResponseBodyDataPodSta
  * The fields of a request class as plain data, at every depth. Writing requests in this type makes a misspelt property a type error; the SDK
  * itself would drop it without a word.
  */
-export type Fields<T> = T extends readonly (infer Item)[]
+type Fields<T> = T extends readonly (infer Item)[]
   ? readonly Fields<Item>[]
   : T extends object
     ? { readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? never : K]?: Fields<T[K]> | undefined }

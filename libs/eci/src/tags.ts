@@ -11,7 +11,7 @@ export const IDENTITY_TAGS = {
   name: 'eci-fleet-pod',
 } as const;
 
-export interface Tag {
+interface Tag {
   readonly key: string;
   readonly value: string;
 }

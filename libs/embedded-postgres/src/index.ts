@@ -6,4 +6,4 @@
  */
 export { EmbeddedPostgresUnavailable, postgresBinaries, type PostgresBinaries } from './binaries.ts';
 export { initialiseDataFolder } from './data-folder.ts';
-export { startEmbeddedPostgres, type EmbeddedPostgres } from './server.ts';
+export { startEmbeddedPostgres } from './server.ts';

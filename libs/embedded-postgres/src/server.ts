@@ -8,7 +8,7 @@ import pg from 'pg';
 import { EmbeddedPostgresUnavailable, othersCanPass, postgresBinaries } from './binaries.ts';
 import { initialiseDataFolder } from './data-folder.ts';
 
-export interface EmbeddedPostgres {
+interface EmbeddedPostgres {
   /** `postgres://…` of the database that was asked for, as superuser. */
   readonly url: string;
   stop(): Promise<void>;

@@ -14,7 +14,7 @@ import type { EffectChange, InboxMove, NewEvent, StreamAppend } from './event-st
 import { DEEPEST, isShallow, isStorable, isStorableJson } from './storable.ts';
 
 /** Parameters of `es.append_2`, in their order, but for the inbox and the jitter. */
-export type AppendRequest = readonly (Buffer | string | null)[];
+type AppendRequest = readonly (Buffer | string | null)[];
 
 /** Rows beside the streams, in the order of the parameters. */
 const BESIDE = ['put', 'removed', 'timers', 'parked', 'aliases', 'sealed'] as const;

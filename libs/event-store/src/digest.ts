@@ -3,7 +3,7 @@ import { canonicalJson } from './canonical-json.ts';
 import type { NewEvent } from './event-store.ts';
 
 /** An event as it is hashed: its canonical parts are also what is stored, so that nothing is serialized twice. */
-export interface CanonicalEvent {
+interface CanonicalEvent {
   readonly eventId: string;
   readonly data: string;
   readonly metadata: string;

@@ -1,6 +1,6 @@
 /** The verbs of the store. One adapter speaks PostgreSQL; a simulation may bring another that passes the same contract suite. */
 
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
 export interface EventMetadata {

@@ -10,26 +10,21 @@ export { BEGINNING, CursorOfAnotherLog, InvalidCursor, compareCursors, decodeCur
 export { databaseSettings, databaseVariables } from './database-link.ts';
 export { digestOf } from './digest.ts';
 export { InvalidAppend } from './append-checks.ts';
-export { Nudge, type NudgeOrigin } from './nudge.ts';
-export { APPLICATION_ROLE, CONNECTION_OPTIONS, createPool, PATIENCE, type PoolOptions } from './pool.ts';
+export { Nudge } from './nudge.ts';
+export { CONNECTION_OPTIONS, createPool, PATIENCE } from './pool.ts';
 export { PostgresTransactions, TransactionRunner, asSqlClient, type SqlClient } from './sql-client.ts';
-export {
-  PostgresEventStore,
-  type Lag,
-  type PostgresStoreOptions,
-  type SubscriptionLag,
-} from './postgres-event-store.ts';
+export { PostgresEventStore, type Lag } from './postgres-event-store.ts';
 export { PostgresEffectQueue, type LaneDepth } from './postgres-effect-queue.ts';
-export { PostgresGateQueue, type GateState } from './postgres-gate-queue.ts';
+export { PostgresGateQueue } from './postgres-gate-queue.ts';
 export { PostgresTimerQueue } from './postgres-timer-queue.ts';
-export { Catalogue, type AbridgedEvent, type EventPlace, type LeftOut } from './catalogue.ts';
+export { Catalogue, type AbridgedEvent } from './catalogue.ts';
 export { PostgresCatalogue } from './postgres-catalogue.ts';
 export { eventsOfTypes, holdStreams, type TimedEvent } from './held-streams.ts';
 export { EventStoreAround } from './store-around.ts';
-export { CheckpointMoved, Checkpoints, type CheckpointTransaction, type ParkedStream } from './checkpoints.ts';
+export { Checkpoints } from './checkpoints.ts';
 export { checkpointTransaction, PostgresCheckpoints } from './postgres-checkpoints.ts';
-export { Subscription, type SubscriptionOptions } from './subscription.ts';
+export { Subscription } from './subscription.ts';
 export * from './in-memory/index.ts';
 export { TryLater, databaseMayCome, isBadData, isTrouble } from './trouble.ts';
-export { WakeUp, type WakeUpOptions } from './wake-up.ts';
+export { WakeUp } from './wake-up.ts';
 export { watchedDriver, WatchedPool } from './watched-pool.ts';

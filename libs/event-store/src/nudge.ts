@@ -1,4 +1,4 @@
-export type NudgeOrigin = 'here' | 'elsewhere';
+type NudgeOrigin = 'here' | 'elsewhere';
 
 /** A hint that there may be something new. It carries nothing, may be lost or repeated, and only saves waiting. */
 export class Nudge {

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { WatchedPool } from './watched-pool.ts';
 
 /** Role that every connection of the product takes; made by the migrations. */
-export const APPLICATION_ROLE = 'eci_fleet_app';
+const APPLICATION_ROLE = 'eci_fleet_app';
 
 /**
  * What every connection of the product sets, as PostgreSQL start options. For pools of others (TypeORM: `extra: { options: CONNECTION_OPTIONS }`).
@@ -37,7 +37,7 @@ export const PATIENCE = {
   keepAliveInitialDelayMillis: 10_000,
 } as const;
 
-export interface PoolOptions {
+interface PoolOptions {
   /** Connections at most; default 10. */
   readonly max?: number;
   readonly applicationName?: string;

@@ -20,12 +20,12 @@ import { LogTail } from './log-tail.ts';
 import { Nudge } from './nudge.ts';
 import { isStorable } from './storable.ts';
 
-export interface PostgresStoreOptions {
+interface PostgresStoreOptions {
   /** Uniform in [0, 1): moves the first probe of a new gate by ± 20 %. Default: no jitter. */
   readonly jitter?: () => number;
 }
 
-export interface SubscriptionLag {
+interface SubscriptionLag {
   readonly name: string;
   /** Who reads for it; null: nobody. */
   readonly owner: string | null;

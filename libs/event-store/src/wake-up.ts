@@ -3,7 +3,7 @@ import { backoffMs, type Clock, type Random } from '#libs/runtime';
 import type { Nudge } from './nudge.ts';
 import { PATIENCE } from './pool.ts';
 
-export interface WakeUpOptions {
+interface WakeUpOptions {
   readonly databaseUrl: string;
   /** What the server shows the connection as; default `eci-fleet wake-up`. */
   readonly applicationName?: string;

@@ -6,5 +6,5 @@
  */
 export { guessesInBits } from './guesses.ts';
 export { pemKeyFault } from './pem-key.ts';
-export { privateJwkFault, type CurveOfJwk } from './private-jwk.ts';
-export { secretBytesFault, secretTextFault } from './secret-bytes.ts';
+export { privateJwkFault } from './private-jwk.ts';
+export { secretTextFault } from './secret-bytes.ts';

@@ -3,7 +3,7 @@ import { ANNOTATIONS } from '../src/mapping/annotation-table.ts';
 import type { Field, FieldUse } from '../src/mapping/fields/field.ts';
 import { podSpec } from '../src/mapping/fields/pod-fields.ts';
 
-export interface FieldRow {
+interface FieldRow {
   readonly path: string;
   readonly use: FieldUse;
   readonly note: string;

@@ -33,7 +33,7 @@ export const tokenVolume: Json = {
   },
 };
 
-export const nginxSpec = (over: Json = {}): Json => ({
+const nginxSpec = (over: Json = {}): Json => ({
   containers: [nginxContainer()],
   dnsPolicy: 'ClusterFirst',
   enableServiceLinks: true,
@@ -55,7 +55,7 @@ export const nginxSpec = (over: Json = {}): Json => ({
   ...over,
 });
 
-export const runPodOf = (spec: Json, metadata: Json = {}): RunPod['pod'] => ({
+const runPodOf = (spec: Json, metadata: Json = {}): RunPod['pod'] => ({
   uid: '6f2c9f8e-3a55-4f0e-9a0e-1d2b3c4d5e6f',
   namespace: 'shop',
   name: 'nginx',

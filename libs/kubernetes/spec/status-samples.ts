@@ -10,7 +10,7 @@ import type { StoredEvent } from '../src/status/pod-events.ts';
 
 type Data<T extends keyof EventData> = EventData[T];
 
-export const at = (second: number): string => new Date(Date.UTC(2026, 10, 23, 10, 0, second, 123)).toISOString();
+const at = (second: number): string => new Date(Date.UTC(2026, 10, 23, 10, 0, second, 123)).toISOString();
 
 /** Stamps events one second apart from 10:00:00.123. */
 export const stream = (...events: readonly NewContainerGroupEvent[]): StoredEvent[] =>

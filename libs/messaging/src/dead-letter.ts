@@ -3,7 +3,7 @@ import { messageBytes } from './message-bytes.ts';
 import type { IncomingMessage, OutgoingMessage } from './messaging.ts';
 
 /** Headers of a dead letter that say why it is one and where it came from. */
-export const DEAD_LETTER_HEADERS = {
+const DEAD_LETTER_HEADERS = {
   reason: 'dead-letter-reason',
   topic: 'dead-letter-topic',
   partition: 'dead-letter-partition',

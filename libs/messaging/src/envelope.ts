@@ -24,7 +24,7 @@ export interface EnvelopeKey {
   readonly key: Uint8Array;
 }
 
-export type OpenedEnvelope =
+type OpenedEnvelope =
   | {
       readonly ok: true;
       readonly clear: ClearPart;
@@ -37,7 +37,7 @@ export type OpenedEnvelope =
     }
   | RefusedEnvelope;
 
-export interface RefusedEnvelope {
+interface RefusedEnvelope {
   readonly ok: false;
   /** For people and the quarantine; never holds a sealed value. */
   readonly reason: string;
@@ -58,7 +58,7 @@ export interface UnsealedEnvelope {
 export type OpeningKey = KeyObject | Uint8Array;
 
 /** The key of that name, of the cluster that the message's key names, and of no other: that binds an envelope to its cluster. */
-export type KeyOf = (kid: string) => OpeningKey | undefined | Promise<OpeningKey | undefined>;
+type KeyOf = (kid: string) => OpeningKey | undefined | Promise<OpeningKey | undefined>;
 
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });

@@ -1,7 +1,7 @@
 import type { Clock } from '#libs/runtime';
 import type { OutgoingMessage, TopicSpec } from './messaging.ts';
 
-export interface StoredRecord {
+interface StoredRecord {
   readonly offset: bigint;
   readonly key: string;
   readonly value: Uint8Array | null;
@@ -11,7 +11,7 @@ export interface StoredRecord {
   dead: boolean;
 }
 
-export interface InProcessLogOptions {
+interface InProcessLogOptions {
   /** How long a compacted partition remembers a tombstone, milliseconds; default 1 h. */
   readonly tombstoneRetentionMs?: number;
   /** Records that a partition keeps beyond what its slowest group has read; default 20,000. Older ones go before their retention ends. */
@@ -98,7 +98,7 @@ export class InProcessPartition {
   }
 }
 
-export interface InProcessTopic {
+interface InProcessTopic {
   readonly spec: TopicSpec;
   readonly partitions: readonly InProcessPartition[];
 }
@@ -209,7 +209,7 @@ export class InProcessLog {
 }
 
 /** What the members of one consumer group share. */
-export interface GroupState {
+interface GroupState {
   readonly members: Set<{ readonly topics: readonly string[]; readonly reassign: () => void }>;
   /** The end of each partition's last owner: the next one begins after it. */
   readonly owners: Map<InProcessPartition, Promise<void>>;

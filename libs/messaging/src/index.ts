@@ -8,9 +8,9 @@
 export * from './messaging.ts';
 export type { ProduceQuotas, ProduceQuotasRead } from './produce-quotas.ts';
 export { MAX_MESSAGE_BYTES, MessagingError, type MessagingErrorCode } from './errors.ts';
-export { InProcessLog, type InProcessLogOptions } from './in-process-log.ts';
+export { InProcessLog } from './in-process-log.ts';
 export { InProcessMessaging } from './in-process-messaging.ts';
-export { DEAD_LETTER_HEADERS, deadLetter } from './dead-letter.ts';
+export { deadLetter } from './dead-letter.ts';
 export {
   EnvelopeTooLarge,
   openEnvelope,
@@ -18,12 +18,10 @@ export {
   unsealEnvelope,
   type EnvelopeKey,
   type OpeningKey,
-  type OpenedEnvelope,
-  type RefusedEnvelope,
   type UnsealedEnvelope,
 } from './envelope.ts';
-export { checkMac, MAC_HEADER, macKeyOf, withMac, type MacKey, type MacVerdict } from './message-mac.ts';
-export { KafkaMessaging, type KafkaOptions } from './kafka/kafka-messaging.ts';
+export { checkMac, MAC_HEADER, macKeyOf, withMac, type MacKey } from './message-mac.ts';
+export { KafkaMessaging } from './kafka/kafka-messaging.ts';
 export type { KafkaConnection, KafkaSecurity } from './kafka/client.ts';
 export { brokersLink } from './kafka/brokers-link.ts';
 export { quietIdleTimer } from './kafka/idle-timer.ts';

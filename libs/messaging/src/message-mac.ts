@@ -21,7 +21,7 @@ export const macKeyOf = (kid: string, bytes: Uint8Array): MacKey => ({ kid, key:
  * `absent`: nobody proves anything. `unknown-key`: of a key that `keyOf` does not have, so nothing can be said. `wrong`: another key, topic, message key
  * or value than it was made for, or no proof at all in its header.
  */
-export type MacVerdict = 'valid' | 'absent' | 'unknown-key' | 'wrong';
+type MacVerdict = 'valid' | 'absent' | 'unknown-key' | 'wrong';
 
 /** The message as whoever holds the key says it on this topic. Other headers are not covered: nobody may go by them. */
 export function withMac(topic: string, message: OutgoingMessage, { kid, key }: MacKey): OutgoingMessage {

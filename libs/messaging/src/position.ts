@@ -4,12 +4,12 @@ export interface LogRange {
   readonly end: bigint;
 }
 
-export interface StoredOffset {
+interface StoredOffset {
   readonly epoch: number;
   readonly offset: string;
 }
 
-export type Position =
+type Position =
   | { readonly kind: 'continue'; readonly epoch: number; readonly offset: bigint }
   /** A new log epoch begins here: what lies between the stored offset and this one is lost, if there was a stored one. */
   | { readonly kind: 'begin'; readonly offset: bigint; readonly why: string };
@@ -28,13 +28,13 @@ export function decidePosition(stored: StoredOffset | undefined, range: LogRange
   return { kind: 'continue', epoch: stored.epoch, offset };
 }
 
-export interface LogNow extends LogRange {
+interface LogNow extends LogRange {
   /** It is known to be another one than that of the stored offset; default false. */
   readonly madeAnew?: boolean;
 }
 
 /** What a reader with a store needs to find its place. Each may reject, and what it rejects with is passed on. */
-export interface Finding {
+interface Finding {
   /** What the store holds now. */
   readonly load: () => Promise<StoredOffset | undefined>;
   /** What the log holds now. */
@@ -45,7 +45,7 @@ export interface Finding {
   readonly signal: AbortSignal;
 }
 
-export interface Found {
+interface Found {
   readonly epoch: number;
   readonly offset: bigint;
   readonly range: LogRange;

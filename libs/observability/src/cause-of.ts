@@ -1,7 +1,7 @@
 import { isConnectionLost, isServerAway } from './sql-states.ts';
 
 /** What a process works with and may have to do without: a part, or an address that could not be reached, or no more than that a connection failed. */
-export type Cause = 'postgresql' | 'kafka' | 'kubernetes' | 'network' | `network ${string}`;
+type Cause = 'postgresql' | 'kafka' | 'kubernetes' | 'network' | `network ${string}`;
 
 /** Node's and undici's codes for a connection that cannot be made, was lost, or brings nothing. */
 const NETWORK = new Set([

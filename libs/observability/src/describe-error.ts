@@ -1,5 +1,5 @@
 /** An error as it may be logged, stored or shown. */
-export interface ErrorDescription {
+interface ErrorDescription {
   readonly name: string;
   readonly message: string;
   readonly code?: string;

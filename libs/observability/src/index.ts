@@ -5,17 +5,9 @@
  * message, reaches a log. Does not: find a secret that stands in a free text or under an innocent name; callers keep those out.
  */
 export { AsideItems, type AsideItem, type AsideItemsParts } from './aside-items.ts';
-export {
-  createLogger,
-  LOG_LEVELS,
-  Logger,
-  silentLogger,
-  type LogFields,
-  type LoggerOptions,
-  type LogLevel,
-} from './logger.ts';
+export { createLogger, LOG_LEVELS, Logger, silentLogger, type LogFields, type LogLevel } from './logger.ts';
 export { logging } from './logging.ts';
-export { causeOf, type Cause } from './cause-of.ts';
+export { causeOf } from './cause-of.ts';
 export {
   endsConnection,
   isConnectionLost,
@@ -30,13 +22,7 @@ export {
   isUndone,
 } from './sql-states.ts';
 export { withoutRepeats } from './repeats.ts';
-export { cutQuery, describeError, errorMessage, type ErrorDescription } from './describe-error.ts';
-export { isSecretName, redact, REDACTED } from './redact.ts';
+export { cutQuery, describeError, errorMessage } from './describe-error.ts';
+export { REDACTED } from './redact.ts';
 export { Metrics } from './metrics.ts';
-export {
-  formatTraceparent,
-  parseTraceparent,
-  startSpan,
-  type RandomBytes,
-  type TraceContext,
-} from './trace-context.ts';
+export { formatTraceparent, parseTraceparent, startSpan } from './trace-context.ts';

@@ -17,7 +17,7 @@ export abstract class Logger {
   abstract child(fields: LogFields): Logger;
 }
 
-export interface LoggerOptions {
+interface LoggerOptions {
   readonly level: LogLevel;
   /** Name of the service, in each line. */
   readonly service: string;

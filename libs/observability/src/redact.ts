@@ -22,7 +22,7 @@ const PUBLIC_NAMES = new Set(['clienttoken', 'nexttoken', 'secretname', 'credent
 
 export const REDACTED = '[redacted]';
 
-export function isSecretName(key: string): boolean {
+function isSecretName(key: string): boolean {
   const name = key.replace(/[-_.]/g, '').toLowerCase();
   if (PUBLIC_NAMES.has(name)) return false;
   return SECRET_PARTS.some((part) => name.includes(part));

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 /** Where a piece of work stands in a trace (W3C Trace Context, version 00). It travels as header `traceparent` in HTTP, Kafka and event metadata. */
-export interface TraceContext {
+interface TraceContext {
   /** 32 lower-case hex digits, not all zero. */
   readonly traceId: string;
   /** 16 lower-case hex digits, not all zero. */
@@ -10,7 +10,7 @@ export interface TraceContext {
 }
 
 /** Fills `size` bytes; default is the system's source. Simulations bring a seeded one. */
-export type RandomBytes = (size: number) => Uint8Array;
+type RandomBytes = (size: number) => Uint8Array;
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 

@@ -11,7 +11,7 @@ export class WrongUsage extends Error {
   override readonly name = 'WrongUsage';
 }
 
-export interface Program<O extends Options> {
+interface Program<O extends Options> {
   /** As its complaints begin. */
   readonly name: string;
   /** What `--help` prints. */
@@ -22,7 +22,7 @@ export interface Program<O extends Options> {
 }
 
 /** Where a program's lines go; default the process's own. */
-export interface Output {
+interface Output {
   readonly print: (text: string) => void;
   readonly complain: (text: string) => void;
 }

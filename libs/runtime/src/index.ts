@@ -10,6 +10,6 @@ export { Random, SystemRandom, SeededRandom } from './random.ts';
 export { drawRandomBytes } from './random-bytes.ts';
 export { allEnded } from './all-ended.ts';
 export { backoffMs, type Backoff } from './backoff.ts';
-export { Loop, type LoopOptions, type LoopStep } from './loop.ts';
+export { Loop, type LoopStep } from './loop.ts';
 export { fileGiven, notGiven } from './given.ts';
-export { runProgram, wholeNumber, WrongUsage, type Output, type Program } from './command-line.ts';
+export { runProgram, wholeNumber, WrongUsage } from './command-line.ts';

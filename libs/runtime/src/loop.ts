@@ -5,7 +5,7 @@ import type { Random } from './random.ts';
 /** What one round did: `busy` = look again at once, `idle` = nothing was due, or the milliseconds until the next round. */
 export type LoopStep = 'busy' | 'idle' | number;
 
-export interface LoopOptions {
+interface LoopOptions {
   readonly name: string;
   readonly clock: Clock;
   readonly random: Random;

@@ -6,7 +6,7 @@ import { freePort } from './processes/free-port.ts';
 import { startProcess, type TestProcess } from './processes/process.ts';
 import { repositoryFolder } from './repository.ts';
 
-export interface EciSimulatorOptions {
+interface EciSimulatorOptions {
   /** Default: a free one. */
   readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-export interface EventuallyOptions {
+interface EventuallyOptions {
   /** What is awaited, as it should read in the failure: "pod nginx is Running". */
   readonly what: string;
   /** How long to keep asking, in milliseconds. Default 10,000. */

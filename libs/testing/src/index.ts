@@ -7,14 +7,14 @@
  * themselves by database, topic prefix and namespace; who breaks a rig starts one.
  */
 export { untilSettled } from './postgres/settled.ts';
-export { eventually, GiveUp, type EventuallyOptions } from './eventually.ts';
-export { startEciSimulator, type EciSimulatorOptions, type EciSimulatorRig } from './eci-simulator.ts';
+export { eventually } from './eventually.ts';
+export { startEciSimulator, type EciSimulatorRig } from './eci-simulator.ts';
 export { kafkaConfigs } from './kafka/configs-tool.ts';
 export { prepareKafka } from './kafka/prepare.ts';
 export { rawKafka } from './kafka/raw-kafka.ts';
-export { startKafka, type KafkaOptions, type KafkaRig } from './kafka/start.ts';
-export { createTokenIssuer, tokenIssuer, type TokenIssuer, type TokenIssuerKey } from './kafka/tokens.ts';
-export { KubernetesApi, type ApiAnswer, type KubernetesAccess } from './kubernetes/api.ts';
+export { startKafka, type KafkaRig } from './kafka/start.ts';
+export { createTokenIssuer, type TokenIssuer } from './kafka/tokens.ts';
+export { type ApiAnswer } from './kubernetes/api.ts';
 export {
   createCertificateAuthority,
   newTls,
@@ -22,25 +22,18 @@ export {
   type KeyAndCertificate,
   type TestTls,
 } from './kubernetes/certificates.ts';
-export {
-  KubernetesCluster,
-  type KubectlOptions,
-  type KubectlResult,
-  type KubernetesConnection,
-  type ServiceAccountKubeconfig,
-} from './kubernetes/cluster.ts';
-export type { HealthyNode, HealthyNodeOptions } from './kubernetes/healthy-node.ts';
+export { KubernetesCluster } from './kubernetes/cluster.ts';
 export { PodsWithoutKubelet } from './kubernetes/pods-without-kubelet.ts';
-export { kubernetesIsPrepared, prepareKubernetes } from './kubernetes/prepare.ts';
+export { prepareKubernetes } from './kubernetes/prepare.ts';
 export { startKubernetes, type KubernetesOptions, type KubernetesRig } from './kubernetes/start.ts';
-export { createDatabase, createMigratedTemplate, migrate, type TestDatabase } from './postgres/databases.ts';
-export { startPostgres, type PostgresOptions, type PostgresRig } from './postgres/start.ts';
+export { createDatabase, migrate, type TestDatabase } from './postgres/databases.ts';
+export { startPostgres, type PostgresRig } from './postgres/start.ts';
 export { RigUnavailable } from './preparing/rig-unavailable.ts';
-export { terminalProgress, type Progress } from './preparing/progress.ts';
-export { prepareLastRelease, type BuiltRelease } from './releases/prepare.ts';
+export { terminalProgress } from './preparing/progress.ts';
+export { prepareLastRelease } from './releases/prepare.ts';
 export { freePort, freePorts } from './processes/free-port.ts';
 export { listeningSockets, type ListeningSocket } from './processes/listening.ts';
-export { startProcess, TestProcess, type ProcessExit, type ProcessOptions } from './processes/process.ts';
+export { startProcess, TestProcess } from './processes/process.ts';
 export { temporaryFolder, type TemporaryFolder } from './processes/temporary-folder.ts';
 export {
   createEmptyDatabase,

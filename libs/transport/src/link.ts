@@ -1,7 +1,7 @@
 import { isLoopback } from '#libs/callers';
 
 /** A way out of this process to what one setting names. */
-export interface Link {
+interface Link {
   /** Where the configuration names it, such as `KAFKA_BROKERS`. */
   readonly setting: string;
   /** Names and addresses without a port; a path is a Unix socket. */

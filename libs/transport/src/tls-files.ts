@@ -8,7 +8,7 @@ export interface TlsFiles {
   readonly keyFile?: string | undefined;
 }
 
-export interface TlsTexts {
+interface TlsTexts {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;

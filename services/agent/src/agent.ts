@@ -32,7 +32,7 @@ import { UnboundPods } from './steering/unbound-pods.ts';
 import { Webhook } from './steering/webhook.ts';
 import { agentVersion } from './version.ts';
 
-export interface AgentParts {
+interface AgentParts {
   /** Default: Kafka, as the session describes it. One that is given is not closed by the agent. */
   readonly messaging?: Messaging;
   readonly logger?: Logger;

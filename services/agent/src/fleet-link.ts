@@ -21,7 +21,7 @@ export interface LinkedParts {
   readonly reader: ClusterTopicReader;
 }
 
-export interface FleetLinkOptions {
+interface FleetLinkOptions {
   readonly config: AgentConfig;
   readonly session: Session;
   readonly first: SessionResponse;

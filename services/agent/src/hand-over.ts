@@ -2,7 +2,7 @@ import type { AsideItems } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
 import { WorkQueue } from './work-queue.ts';
 
-export interface HandOverOptions<T> {
+interface HandOverOptions<T> {
   readonly take: (item: T) => void;
   readonly aside: AsideItems;
   readonly clock: Clock;

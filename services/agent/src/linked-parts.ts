@@ -20,7 +20,7 @@ import type { StatusWriter } from './status/status-writer.ts';
 
 const FIRST_INVENTORY_WITHIN_MS = 30_000;
 
-export interface LinkedOptions {
+interface LinkedOptions {
   readonly config: AgentConfig;
   readonly api: KubernetesApi;
   readonly pods: Reflector<PodObject>;

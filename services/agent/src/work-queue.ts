@@ -1,7 +1,7 @@
 import type { AsideItems } from '#libs/observability';
 import { backoffMs, type Clock, type Random } from '#libs/runtime';
 
-export interface WorkQueueOptions {
+interface WorkQueueOptions {
   readonly clock: Clock;
   readonly random: Random;
   /** Keys worked on at the same time. */

@@ -54,7 +54,7 @@ import { EventStore } from '#libs/event-store';
 import { DataSource } from 'typeorm';
 
 /** What the controllers and handlers are given; made outside Nest, so that loops and tests share the same objects. */
-export interface Services {
+interface Services {
   readonly store: EventStore;
   readonly dataSource: DataSource;
   readonly accounts: AccountDirectory;

@@ -50,7 +50,7 @@ export interface ControlPlaneConfig extends Settings<typeof SECTIONS> {
 export const TABLE = { ...variablesOf(SECTIONS), ...auditorVariables };
 export const VARIABLES = describe(TABLE);
 
-export interface ReadConfigOptions {
+interface ReadConfigOptions {
   /** False when messaging is given to the control plane, which then needs no brokers; default true. */
   readonly needsKafka?: boolean;
   readonly readFile?: ReadFile;

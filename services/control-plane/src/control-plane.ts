@@ -82,7 +82,7 @@ import { HidingEventStore } from './streams/hiding-store.ts';
 import { StreamCommands } from './streams/stream-commands.ts';
 import { waitFor } from './wait-for.ts';
 
-export interface ControlPlaneOptions {
+interface ControlPlaneOptions {
   /** Default: Kafka, as configured. One that is given is not closed by `stop`. */
   readonly messaging?: Messaging;
   readonly logger?: Logger;

@@ -5,7 +5,7 @@ import { SupervisedLoop } from './supervised-loop.ts';
 
 const HOUR_MS = 3_600_000;
 
-export interface Chore {
+interface Chore {
   readonly name: string;
   /** Returns how many things it dealt with. */
   readonly run: () => Promise<number>;

@@ -7,7 +7,7 @@ const TROUBLE_AFTER = 3;
 /** A subscription whose process was killed is taken over after this, milliseconds: people watch their pods meanwhile. */
 export const LEASE_MS = 5_000;
 
-export interface SupervisedLoopOptions {
+interface SupervisedLoopOptions {
   readonly name: string;
   readonly clock: Clock;
   readonly random: Random;

@@ -4,7 +4,7 @@ import type { Clock } from '#libs/runtime';
 const RETRY_MS = 1_000;
 const SAY_EVERY_MS = 60_000;
 
-export interface Waiting {
+interface Waiting {
   /** Whom we wait for, as people know it. */
   readonly what: string;
   readonly clock: Clock;

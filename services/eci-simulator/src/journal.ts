@@ -5,7 +5,7 @@ import { join } from 'node:path';
 const FORMAT = '{"format":1}';
 const REWRITE_AT_BYTES = 64 * 1024 * 1024;
 
-export interface JournalOptions<T> {
+interface JournalOptions<T> {
   readonly dir: string;
   /** Every record of the present state, for a rewrite. */
   readonly all: () => T[];

@@ -19,7 +19,7 @@ export const DEMO_CREDENTIAL: Credential = {
   accessKeySecret: 'eci-simulator-secret',
 };
 
-export interface RunningCloudOptions {
+interface RunningCloudOptions {
   readonly scenario: Scenario;
   /** Keys beside those of the scenario. */
   readonly credentials: readonly Credential[];

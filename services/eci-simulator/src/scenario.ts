@@ -169,7 +169,7 @@ const region = z
     });
   });
 
-export const scenarioSchema = z.strictObject({
+const scenarioSchema = z.strictObject({
   /** Of all random choices; absent = different at each start. */
   seed: z.number().int().optional(),
   clock: clockSchema.extend({ start: z.iso.datetime().optional() }).optional(),

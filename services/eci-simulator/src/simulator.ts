@@ -16,7 +16,7 @@ import { parseScenario, type ScenarioInput } from './scenario.ts';
 export { DEMO_CREDENTIAL };
 export type { ScenarioInput };
 
-export interface SimulatorConfig {
+interface SimulatorConfig {
   /** Default 127.0.0.1. */
   readonly host?: string | undefined;
   /** Default 0: any free port. */
@@ -93,7 +93,7 @@ export async function startSimulator(
   };
 }
 
-export function controlUrlOf(url: string, token: string): string {
+function controlUrlOf(url: string, token: string): string {
   return `${url.replace('://', `://control:${token}@`)}/control/v1`;
 }
 

@@ -3,7 +3,7 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 import { kubectlCommand } from './kubectl-command.ts';
 import { countsByLife, fetchOverview, lineOf, type Overview } from './overview.ts';
 
-export interface Screen {
+interface Screen {
   readonly apiUrl: string;
   readonly clusterId: string;
   readonly kubeconfig: string;

@@ -36,7 +36,7 @@ export const OPTIONS = {
   plain: { type: 'boolean' },
 } as const;
 
-export interface Given {
+interface Given {
   readonly 'data-dir'?: string | undefined;
   readonly kubeconfig?: string | undefined;
   readonly port?: string | undefined;

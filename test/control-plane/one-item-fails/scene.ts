@@ -18,7 +18,7 @@ export interface Row {
 }
 
 /** Two items alike, to which the loop has not come yet. */
-export interface Scene {
+interface Scene {
   /** Default: `bad-pod` and `good-pod`. */
   readonly items?: { readonly bad: string; readonly good: string };
   /** The calls that fail name all of these; default: the bad item. */

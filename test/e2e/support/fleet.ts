@@ -31,7 +31,7 @@ export const ZONES = ['cn-hangzhou-h', 'cn-hangzhou-i', 'cn-hangzhou-j', 'cn-han
 export const VSWITCHES = ['vsw-demo-h', 'vsw-demo-i', 'vsw-demo-j', 'vsw-demo-k'] as const;
 const ACCESS_KEY = { id: 'LTAI-eci-simulator', secret: 'eci-simulator-secret' };
 
-export interface FleetOptions {
+interface FleetOptions {
   readonly simulator?: SimulatorOptions;
   /** Variables beside the usual ones. */
   readonly controlPlane?: Readonly<Record<string, string>>;

@@ -17,7 +17,7 @@ export interface LedgerGroup {
 }
 
 /** A request as it came in. */
-export interface LedgerRequest {
+interface LedgerRequest {
   readonly number: number;
   readonly at: string;
   readonly action: string;

@@ -7,9 +7,9 @@ import { FaultProxy } from './proxy.ts';
 
 // What an API server answers is whatever its kind says; a spec picks from it what it asserts.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
-export type KubernetesObject = any;
+type KubernetesObject = any;
 
-export interface AgentRequest {
+interface AgentRequest {
   /** Epoch milliseconds. */
   readonly at: number;
   readonly verb: string;

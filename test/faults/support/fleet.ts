@@ -26,13 +26,12 @@ import { FaultProxy } from './proxy.ts';
 const repository = join(import.meta.dirname, '..', '..', '..');
 
 export const REGION = 'cn-hangzhou';
-export const ZONES = ['cn-hangzhou-h', 'cn-hangzhou-i', 'cn-hangzhou-j', 'cn-hangzhou-k'] as const;
 const VSWITCHES = 'vsw-demo-h,vsw-demo-i,vsw-demo-j,vsw-demo-k';
 export const ACCESS_KEY = { id: 'LTAI-eci-simulator', secret: 'eci-simulator-secret' };
 
-export type Environment = Readonly<Record<string, string>>;
+type Environment = Readonly<Record<string, string>>;
 
-export interface ReplicaOptions {
+interface ReplicaOptions {
   /** Default: all. */
   readonly roles?: readonly ('api' | 'intake' | 'effects' | 'observe' | 'publish' | 'project')[];
   readonly env?: Environment;
@@ -40,7 +39,7 @@ export interface ReplicaOptions {
   readonly dist?: string;
 }
 
-export interface FaultFleetOptions {
+interface FaultFleetOptions {
   /** Control planes. Default: one with every role. At least one must have `api`. */
   readonly replicas?: readonly ReplicaOptions[];
   /** Ids of clusters, each with an API server and one agent. Default: `alpha`. */

@@ -9,7 +9,7 @@ const repository = join(import.meta.dirname, '..', '..', '..');
 const OVER = ['Succeeded', 'Failed', 'ScheduleFailed', 'Gone'];
 
 /** What a scenario allows beside the rules. */
-export interface Leniency {
+interface Leniency {
   /** Two groups of one pod may have been open together for a while: a late call of a paused process, ended by the sweep. */
   readonly lateTwins?: boolean;
   /** Pods, by UID, that need not run: their scenario ends otherwise, and checks that itself. */
@@ -168,7 +168,7 @@ async function currentGroups(fleet: FaultFleet): Promise<Map<string, string>> {
   return new Map(rows.map(({ pod, id }) => [pod, id]));
 }
 
-export const podOf = ({ tags }: LedgerGroup): string => `${tags['eci-fleet-cluster']}/${tags['eci-fleet-pod-uid']}`;
+const podOf = ({ tags }: LedgerGroup): string => `${tags['eci-fleet-cluster']}/${tags['eci-fleet-pod-uid']}`;
 export const isOpen = ({ status }: LedgerGroup): boolean => !OVER.includes(status);
 const begun = ({ history }: LedgerGroup): number => Date.parse(history[0]!.at);
 const ended = ({ history }: LedgerGroup): number => {

@@ -1,7 +1,7 @@
 import type { Random } from '#libs/runtime';
 import type { FaultCluster, Made } from './cluster.ts';
 
-export interface LoadOptions {
+interface LoadOptions {
   readonly clusters: readonly FaultCluster[];
   /** Pods made a second, over all clusters. */
   readonly perSecond: number;

@@ -1,6 +1,6 @@
 import type { TestProcess } from '#libs/testing';
 
-export interface LogLine {
+interface LogLine {
   /** Epoch milliseconds. */
   readonly at: number;
   readonly level: string;

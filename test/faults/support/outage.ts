@@ -7,7 +7,7 @@ import { complaints, linesOf } from './logs.ts';
 /** Longer than the minute after which a lasting trouble is said again, by the clock. */
 const LASTS_MS = 75_000;
 
-export interface Outage {
+interface Outage {
   /** When it began, epoch milliseconds. */
   readonly since: number;
   /** Waits until it has lasted for more than a minute, and looks at what each process made of it. */

@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /** `up`: from clients to the server. `down`: back. */
-export type Direction = 'up' | 'down' | 'both';
+type Direction = 'up' | 'down' | 'both';
 
 interface Way {
   /** Nothing passes; what was sent waits, as on a wire that is cut and mended before anybody gives up. */

@@ -49,7 +49,7 @@ export class Speaker {
 
 const SECRETS: SealedRunPod = { env: {}, annotations: {}, configMaps: {}, secrets: {}, tokens: {}, pullSecrets: [] };
 
-export function runPod(uid: string, name = `pod-${uid.slice(0, 8)}`): IntentBody {
+function runPod(uid: string, name = `pod-${uid.slice(0, 8)}`): IntentBody {
   return {
     kind: 'RunPod',
     pod: {

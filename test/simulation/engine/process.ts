@@ -30,7 +30,7 @@ export interface IdleSleep {
   readonly fromMs?: number;
 }
 
-export interface ProcessParts {
+interface ProcessParts {
   readonly name: string;
   readonly scheduler: Scheduler;
   /** Draws latencies. */

@@ -13,7 +13,7 @@ export const podOf = ({ tags }: LedgerGroup): string =>
   `container_group:${tags['eci-fleet-cluster'] ?? ''}:${tags['eci-fleet-pod-uid'] ?? ''}`;
 
 /** After so much time from the moment when its sender made sure of its claim, a call has ended or its deadline has passed. */
-export const CALL_DEADLINE_MS = 45_000;
+const CALL_DEADLINE_MS = 45_000;
 
 /**
  * O3: no pod has two open groups. A call that takes effect after its deadline, because the cloud sat on it or its sender was stopped, is the one

@@ -22,7 +22,7 @@ import type { ApiServer, Pod, PodChange } from './api-server.ts';
 import { noMetrics } from './no-metrics.ts';
 import { inChunks } from './splitting.ts';
 
-export interface AgentParts {
+interface AgentParts {
   readonly fleet: string;
   readonly clusterId: string;
   readonly scheduler: Scheduler;

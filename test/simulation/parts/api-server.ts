@@ -8,7 +8,7 @@ export interface PodChange {
   readonly object: Pod;
 }
 
-export interface ApiServerWatch {
+interface ApiServerWatch {
   /** The object of a pod is gone; `by` = who removed it. */
   readonly onRemoved: (clusterId: string, pod: Pod, by: 'agent' | 'user') => void;
   readonly onStatus: (clusterId: string, before: Pod, after: Pod) => void;

@@ -12,7 +12,7 @@ export interface ExecutedCreate {
   readonly lateMs: number;
 }
 
-export interface CloudWatch {
+interface CloudWatch {
   /** A call arrived; `action` as on the wire. */
   readonly onCall: (account: string, action: string, region: string) => void;
   /** A create made a new group. */

@@ -9,7 +9,7 @@ interface Params {
 }
 
 /** Where a process meant to send a call, epoch ms; default now. */
-export type SentAt = (process: Process, parameters: ReadonlyMap<string, string>) => number;
+type SentAt = (process: Process, parameters: ReadonlyMap<string, string>) => number;
 
 /** The SDK with its last step replaced: it makes the request and reads the answer as ever, and the core of the simulator is called in between. */
 class SdkOnCore extends SdkClient {

@@ -34,7 +34,7 @@ export class LogPartition {
   }
 }
 
-export interface LogTopic {
+interface LogTopic {
   readonly spec: TopicSpec;
   readonly partitions: readonly LogPartition[];
 }

@@ -13,7 +13,7 @@ import type { Process } from '../engine/process.ts';
 import type { GroupMember, LogPartition, LogRecord, SimulatedLog } from './log.ts';
 
 /** What faults make of messages on their way into the log. */
-export type MessageFaults = (process: Process, topic: string, messages: readonly OutgoingMessage[]) => MessageFate[];
+type MessageFaults = (process: Process, topic: string, messages: readonly OutgoingMessage[]) => MessageFate[];
 
 export interface MessageFate {
   readonly message: OutgoingMessage;

@@ -43,7 +43,7 @@ import type {
   StatusKeyTable,
 } from './tables.ts';
 
-export interface ReplicaParts {
+interface ReplicaParts {
   readonly fleet: string;
   readonly scheduler: Scheduler;
   readonly process: Process;

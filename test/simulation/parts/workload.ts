@@ -57,7 +57,7 @@ const KINDS: readonly (readonly [PodKind, number])[] = [
 export const ODD_TEXTS = ['a\0b', '\ud800', 'x\udc00y', '\0', `${'😀'.repeat(2_000)}\0`, 'y'.repeat(20_000), '\\u0000'];
 
 /** Somewhere in every sealed value: if it is found anywhere in clear, a secret got out. */
-export const canaryOf = (uid: string): string => `canary-${uid}-tweet`;
+const canaryOf = (uid: string): string => `canary-${uid}-tweet`;
 
 export function drawPods(random: Random, clusters: readonly string[], count: number, spanMs: number): PodPlan[] {
   const total = KINDS.reduce((sum, [, weight]) => sum + weight, 0);

@@ -6,7 +6,7 @@ import { checkOf, type Check } from './quick-check.ts';
 export type Upcaster = (data: JsonObject) => JsonObject;
 
 /** How one type of stored event is read. */
-export interface EventVersions {
+interface EventVersions {
   /** What its newest version must be. Fields that it does not name are kept, and not looked at: new ones are optional. */
   readonly schema: z.ZodType;
   /** The same, and fast. */

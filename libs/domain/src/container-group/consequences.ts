@@ -10,13 +10,13 @@ type EffectChange = Change<EffectKind>;
 const SECOND = 1000;
 
 /** After an unknown outcome the frozen request is repeated first; a look-up is the second way to the truth. */
-export const LOOK_UP_AFTER_UNKNOWN_MS = 60 * SECOND;
+const LOOK_UP_AFTER_UNKNOWN_MS = 60 * SECOND;
 /** Longer than a claim lives: by then its call has ended or its deadline has passed. */
-export const LOOK_UP_AFTER_STOP_MS = 90 * SECOND;
+const LOOK_UP_AFTER_STOP_MS = 90 * SECOND;
 /** A late twin is deleted this long after it was found. */
-export const TWIN_GRACE_MS = 60 * SECOND;
+const TWIN_GRACE_MS = 60 * SECOND;
 /** First read by id after ECI accepted a delete. */
-export const CONFIRM_AFTER_MS = 1 * SECOND;
+const CONFIRM_AFTER_MS = 1 * SECOND;
 
 /**
  * The rows that go with the events of one decision, in the same transaction: pure, so that they can be computed again. Of several changes to one

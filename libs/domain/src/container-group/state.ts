@@ -75,7 +75,7 @@ export interface KnownGroup {
 }
 
 /** How the pod ended. The phase never changes afterwards. */
-export interface End {
+interface End {
   readonly kind: 'rejected' | 'succeeded' | 'failed' | 'expired';
   readonly reason: string;
   readonly message: string;
@@ -84,7 +84,7 @@ export interface End {
   readonly at: string;
 }
 
-export interface Stop {
+interface Stop {
   readonly at: string;
   readonly by: string;
   readonly reason: StopReason;
@@ -111,7 +111,7 @@ export interface HeldStop {
 }
 
 /** The intent in force: the first that was accepted, with what was refreshed since. */
-export type Intent = EventData['PodIntentAccepted'] & { readonly acceptedAt: string };
+type Intent = EventData['PodIntentAccepted'] & { readonly acceptedAt: string };
 
 /** Everything a decision needs to know of one stream; the fold of its events. */
 export interface ContainerGroupState {

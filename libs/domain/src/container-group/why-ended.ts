@@ -2,14 +2,14 @@ import type { ContainerStatus, EventData } from './events.ts';
 import type { ContainerGroupState } from './state.ts';
 
 /** Why a group failed. `bySystem`: nobody of the pod's own ended it, and what its containers say of their end is not the reason. */
-export interface WhyFailed {
+interface WhyFailed {
   readonly reason: string;
   readonly message: string;
   readonly bySystem: boolean;
 }
 
 /** Why ECI took a group back. */
-export interface WhyExpired {
+interface WhyExpired {
   readonly reason: string;
   readonly message: string;
 }

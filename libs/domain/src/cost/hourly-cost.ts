@@ -19,14 +19,14 @@ export const DEFAULT_PRICES: readonly ListPrice[] = [
   { regions: '*', currency: 'USD', vCpuHour: 0.02772, gibHour: 0.003456 },
 ];
 
-export interface GroupSize {
+interface GroupSize {
   /** Size (`2-4Gi`) or ECS type. */
   readonly spec?: string | undefined;
   readonly cpu?: number | undefined;
   readonly memoryGiB?: number | undefined;
 }
 
-export type HourlyCost =
+type HourlyCost =
   /** Never a bill: a list price times the size that the cloud names. */
   | { readonly kind: 'estimated'; readonly perHour: number; readonly currency: string; readonly basis: string }
   | { readonly kind: 'unknown'; readonly why: string };
@@ -46,7 +46,7 @@ export function hourlyCost(size: GroupSize, region: string, prices: readonly Lis
   };
 }
 
-export interface CostSum {
+interface CostSum {
   /** Per hour, by currency. */
   readonly perHour: Readonly<Record<string, number>>;
   /** Groups whose cost is not known, and so not in the sums. */

@@ -7,7 +7,7 @@ import { waitedMs } from './waited.ts';
  * So long after the cloud accepted a delete of a group that it knew, one is gone that reads do not show, when no other group can vouch for them:
  * deletion is asynchronous, and lasts as long as containers take to stop (eci.md §2.3).
  */
-export const READS_APART_MS = 10_000;
+const READS_APART_MS = 10_000;
 /**
  * A group that is still there so long after its delete was accepted is deleted once more: a delete of an id that the cloud does not know yet may be
  * accepted as well (eci.md §2.3, §11 (3)). Four times the grace period of a pod that names none (eci.md §12 (9)).

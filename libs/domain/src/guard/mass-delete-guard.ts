@@ -25,7 +25,7 @@ export interface MassDeleteLimits {
 
 export const DEFAULT_MASS_DELETE_LIMITS: MassDeleteLimits = { percent: 20, count: 50, windowMs: 300_000 };
 
-export interface GuardQuestion {
+interface GuardQuestion {
   /** Groups of the cluster that have not ended, as many as there were at any time of the window. */
   readonly population: number;
   /** Counted stops of other pods that were let through within the window. */
@@ -36,7 +36,7 @@ export interface GuardQuestion {
   readonly holding: boolean;
 }
 
-export interface GuardAnswer {
+interface GuardAnswer {
   readonly verdict: 'through' | 'hold';
   /** It begins to hold with this answer. */
   readonly fires: boolean;

@@ -9,7 +9,7 @@ export interface FleetView {
   gate(key: string): 'open' | 'slow' | 'shut';
 }
 
-export interface PlacementQuestion {
+interface PlacementQuestion {
   readonly need: PlacementNeed;
   readonly state: ContainerGroupState;
   readonly view: FleetView;
@@ -17,7 +17,7 @@ export interface PlacementQuestion {
   readonly seed: number;
 }
 
-export type PlacementAnswer =
+type PlacementAnswer =
   | {
       readonly kind: 'place';
       readonly attempt: number;
@@ -32,9 +32,9 @@ export type PlacementAnswer =
   | { readonly kind: 'park'; readonly gate: Gate; readonly reason: string; readonly message: string };
 
 /** The interface that a learning policy fills as well. A pure function of the question. */
-export type PlacementPolicy = (question: PlacementQuestion) => PlacementAnswer;
+type PlacementPolicy = (question: PlacementQuestion) => PlacementAnswer;
 
-export const ORDERED_LIST_POLICY = 'ordered-list/1';
+const ORDERED_LIST_POLICY = 'ordered-list/1';
 
 interface Option {
   readonly spec: string;
@@ -42,11 +42,11 @@ interface Option {
 }
 
 /**
- * The first policy: every allowed vSwitch in the profile's order in one request, so that ECI itself falls through to the next zone. A spec
+ * Chooses where, and as what, the next attempt runs. The first policy: every allowed vSwitch in the profile's order in one request, so that ECI itself falls through to the next zone. A spec
  * whose whole list had no stock is followed by the next spec (then, with spot fallback, by on-demand); when all have failed, or their gates
  * are shut, the pod is parked. A list without free addresses is tried again without its first vSwitch.
  */
-export const orderedListPolicy: PlacementPolicy = ({ need, state, view }) => {
+export const choosePlacement: PlacementPolicy = ({ need, state, view }) => {
   const why: string[] = [];
   let shut: Option | undefined;
   for (const option of optionsOf(need)) {
@@ -99,9 +99,6 @@ export const orderedListPolicy: PlacementPolicy = ({ need, state, view }) => {
     message: why.join('; '),
   };
 };
-
-/** Chooses where, and as what, the next attempt runs. */
-export const choosePlacement: PlacementPolicy = orderedListPolicy;
 
 function optionsOf(need: PlacementNeed): readonly Option[] {
   const chargeTypes: readonly ChargeType[] =

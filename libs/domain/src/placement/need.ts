@@ -1,7 +1,7 @@
 import type { ChargeType } from '../container-group/events.ts';
 
 /** A vSwitch that a pod may use. The zone is known only after a group has landed there, or when the account names it. */
-export interface AllowedVSwitch {
+interface AllowedVSwitch {
   readonly vSwitchId: string;
   readonly zone?: string;
 }

@@ -10,7 +10,7 @@ import {
 } from '../../src/in-memory/index.ts';
 import type { StoreUnderTest } from './under-test.ts';
 
-export interface InMemoryUnderTest extends StoreUnderTest {
+interface InMemoryUnderTest extends StoreUnderTest {
   readonly database: InMemoryDatabase;
   readonly effects: InMemoryEffectQueue;
   readonly gates: InMemoryGateQueue;

@@ -1,5 +1,5 @@
 /** One call of an adapter, before it is made. */
-export interface AdapterCall {
+interface AdapterCall {
   /** Name of the method, for example `append`. */
   readonly method: string;
   readonly args: readonly unknown[];

@@ -6,7 +6,7 @@ import type { InMemoryDatabase } from './in-memory-database.ts';
 import { iso, type SubscriptionRecord, type Tables } from './tables.ts';
 
 /** What a handler writes through: each change is made when the transaction commits, all of them in one piece, or never. */
-export interface InMemoryTransaction {
+interface InMemoryTransaction {
   /** `change` must not fail. */
   onCommit(change: () => void): void;
 }

@@ -3,7 +3,7 @@ import type { EffectRow, RecordedEvent } from '../event-store.ts';
 import type { GateState } from '../postgres-gate-queue.ts';
 import { Tables, iso, isDue, type EffectRecord } from './tables.ts';
 
-export interface StreamContents {
+interface StreamContents {
   readonly streamId: string;
   readonly version: number;
   /** Frozen, in order of version. */
@@ -14,7 +14,7 @@ export interface StreamContents {
   readonly closedAt?: string;
 }
 
-export interface EffectContents extends Omit<EffectRow, 'claimId' | 'claimedUntil'> {
+interface EffectContents extends Omit<EffectRow, 'claimId' | 'claimedUntil'> {
   /** Due, or the end of its claim; ISO. */
   readonly runAt: string;
   /** The worker that holds it; absent when nobody does, or when its claim has run out. */
@@ -23,7 +23,7 @@ export interface EffectContents extends Omit<EffectRow, 'claimId' | 'claimedUnti
 }
 
 /** What lies in a {@link InMemoryDatabase} now, each a copy: for oracles and assertions. */
-export interface DatabaseContents {
+interface DatabaseContents {
   readonly streams: ReadonlyMap<string, StreamContents>;
   readonly effects: readonly EffectContents[];
   readonly lanes: ReadonlyMap<

@@ -3,15 +3,10 @@
  *
  * Not for production: nothing outlives the process.
  */
-export { aroundEachCall, type AdapterCall } from './around-each-call.ts';
+export { aroundEachCall } from './around-each-call.ts';
 export { InMemoryCatalogue } from './in-memory-catalogue.ts';
-export { InMemoryCheckpoints, type InMemoryTransaction } from './in-memory-checkpoints.ts';
-export {
-  InMemoryDatabase,
-  type DatabaseContents,
-  type EffectContents,
-  type StreamContents,
-} from './in-memory-database.ts';
+export { InMemoryCheckpoints } from './in-memory-checkpoints.ts';
+export { InMemoryDatabase } from './in-memory-database.ts';
 export { InMemoryEffectQueue } from './in-memory-effect-queue.ts';
 export { InMemoryEventStore } from './in-memory-event-store.ts';
 export { InMemoryGateQueue } from './in-memory-gate-queue.ts';

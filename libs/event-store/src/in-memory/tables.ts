@@ -50,14 +50,14 @@ export interface GateRecord {
   streak: number;
 }
 
-export interface ParkedRecord {
+interface ParkedRecord {
   readonly gate: string;
   readonly priority: number;
   readonly deadline: number | undefined;
   readonly since: number;
 }
 
-export interface TimerRecord {
+interface TimerRecord {
   readonly streamId: string;
   readonly name: string;
   readonly dueAt: number;
@@ -71,7 +71,7 @@ export interface SealedRecord {
   readonly sealed: Uint8Array;
 }
 
-export interface EventKeyRecord {
+interface EventKeyRecord {
   key: WrappedEventKey | undefined;
   forgottenAt: number | undefined;
 }
@@ -145,7 +145,7 @@ export class Tables {
 }
 
 /** Rows of work by their key, and by their lane. */
-export class EffectTable {
+class EffectTable {
   private readonly rows = new Map<string, EffectRecord>();
   private readonly byLane = new Map<string, Set<EffectRecord>>();
 

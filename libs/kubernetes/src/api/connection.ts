@@ -3,7 +3,7 @@ import type { Access, AccessTls } from './access.ts';
 import { ClientNodeAccess } from './client-node-access.ts';
 import { plainAccess, readKubeconfig, serviceAccountAccess } from './plain-access.ts';
 
-export interface ConnectionOptions {
+interface ConnectionOptions {
   /** A kubeconfig file. Absent: the service account of the pod is used; `KUBECONFIG` is not looked at. */
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;

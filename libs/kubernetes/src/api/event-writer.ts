@@ -12,7 +12,7 @@ export interface EventAbout {
   readonly uid?: string | undefined;
 }
 
-export interface EventText {
+interface EventText {
   /** Stable: the same id names the same Event, so that repeats do not multiply. */
   readonly id: string;
   readonly type: 'Normal' | 'Warning';

@@ -52,7 +52,7 @@ export function exchange(dispatcher: Dispatcher, request: Request, timeoutMs: nu
   });
 }
 
-export interface LinesOptions {
+interface LinesOptions {
   /** A connection that says nothing for so long is given up, as if the server had ended it. Milliseconds. */
   readonly silenceMs: number;
   /** One line of the answer, without its line feed. */

@@ -6,7 +6,7 @@ import type { KubernetesObject, Stored } from './objects.ts';
 import { RateLimiter, type Priority } from './rate-limiter.ts';
 import { pathOf, type Place, type Resource } from './resources.ts';
 
-export interface KubernetesApiOptions {
+interface KubernetesApiOptions {
   readonly connection: Connection;
   readonly clock: Clock;
   /** Requests a second over everything but watches and heartbeats; default 500 (the usual 5 caps a virtual node at about 5 pods/s). */
@@ -30,14 +30,14 @@ export interface CallOptions {
 }
 
 /** For writers who need not know what became of the object: the server sends its metadata alone, and nothing of it is parsed. */
-export interface BlindOptions extends CallOptions {
+interface BlindOptions extends CallOptions {
   readonly blind: true;
 }
 
 /**
  * `merge` is RFC 7386. `strategic` is Kubernetes' own, which merges conditions by type, so that conditions of others stay.
  */
-export type PatchKind = 'merge' | 'strategic' | 'json';
+type PatchKind = 'merge' | 'strategic' | 'json';
 
 const PATCH_TYPES: Readonly<Record<PatchKind, string>> = {
   merge: 'application/merge-patch+json',
@@ -45,12 +45,12 @@ const PATCH_TYPES: Readonly<Record<PatchKind, string>> = {
   json: 'application/json-patch+json',
 };
 
-export interface Page<T extends KubernetesObject> {
+interface Page<T extends KubernetesObject> {
   readonly items: readonly Stored<T>[];
   readonly resourceVersion: string;
 }
 
-export interface ListOptions extends CallOptions {
+interface ListOptions extends CallOptions {
   readonly namespace?: string | undefined;
   readonly fieldSelector?: string | undefined;
   readonly labelSelector?: string | undefined;
@@ -63,7 +63,7 @@ export interface WatchEvent {
   readonly object: Stored;
 }
 
-export interface WatchOptions {
+interface WatchOptions {
   readonly namespace?: string | undefined;
   readonly fieldSelector?: string | undefined;
   readonly labelSelector?: string | undefined;

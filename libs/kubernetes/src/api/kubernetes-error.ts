@@ -1,5 +1,5 @@
 import { cleanText, cutText } from '#libs/contracts';
-export interface KubernetesErrorFields {
+interface KubernetesErrorFields {
   /** What was asked, as `PATCH /api/v1/…`, without query. */
   readonly request: string;
   /** HTTP status; 0 when there was no answer. */

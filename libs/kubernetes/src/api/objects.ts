@@ -2,7 +2,7 @@
  * Objects of the API server as they travel: plain JSON with times as RFC 3339 text. The classes of @kubernetes/client-node are not used for
  * data, because they drop fields that their release does not know and turn times into Dates, which cannot be written back unchanged.
  */
-export interface ObjectMeta {
+interface ObjectMeta {
   name: string;
   namespace?: string;
   uid?: string;
@@ -19,7 +19,7 @@ export interface ObjectMeta {
   [key: string]: unknown;
 }
 
-export interface OwnerReference {
+interface OwnerReference {
   apiVersion: string;
   kind: string;
   name: string;

@@ -8,7 +8,7 @@ import type { Access, AccessTls } from './access.ts';
 type Fields = Readonly<Record<string, unknown>>;
 
 /** A kubeconfig that was read: what it names for its context, and where it stands. */
-export interface Kubeconfig {
+interface Kubeconfig {
   readonly cluster: Fields;
   /** Empty: nobody. */
   readonly user: Fields;
@@ -101,7 +101,7 @@ export function serviceAccountAccess({ host, port }: { readonly host: string; re
 }
 
 /** A demo API server, or `kubectl proxy`. */
-export function isPlainLoopback(server: string): boolean {
+function isPlainLoopback(server: string): boolean {
   if (!server.startsWith('http:')) return false;
   return URL.canParse(server) && staysHere(new URL(server).hostname);
 }

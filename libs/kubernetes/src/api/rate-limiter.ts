@@ -8,7 +8,7 @@ export type Priority = 'vital' | 'high' | 'normal' | 'low';
 
 const CLASSES = ['high', 'normal', 'low'] as const;
 
-export interface RateLimiterOptions {
+interface RateLimiterOptions {
   readonly clock: Clock;
   /** Requests a second. */
   readonly qps: number;

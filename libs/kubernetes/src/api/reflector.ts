@@ -13,7 +13,7 @@ export type Change<T extends KubernetesObject> =
   | { readonly kind: 'modified'; readonly object: Stored<T>; readonly previous: Stored<T> }
   | { readonly kind: 'deleted'; readonly object: Stored<T>; readonly by: 'watch' | 'relist' };
 
-export interface ReflectorOptions<T extends KubernetesObject> {
+interface ReflectorOptions<T extends KubernetesObject> {
   readonly api: KubernetesApi;
   readonly clock: Clock;
   readonly random: Random;

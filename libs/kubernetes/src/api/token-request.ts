@@ -7,9 +7,9 @@ import { resources } from './resources.ts';
  * The API server extends a pod-bound token of its own audience to a year only when it is asked for exactly this many seconds
  * (`WarnOnlyBoundTokenExpirationPeriod` in k8s.io/kubernetes pkg/serviceaccount).
  */
-export const EXTENDED_TOKEN_SECONDS = 3607;
+const EXTENDED_TOKEN_SECONDS = 3607;
 
-export interface TokenAsk {
+interface TokenAsk {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly pod: { readonly name: string; readonly uid: string };
@@ -19,7 +19,7 @@ export interface TokenAsk {
   readonly expirationSeconds?: number | undefined;
 }
 
-export interface PodToken {
+interface PodToken {
   readonly token: string;
   readonly issuedAt: string;
   readonly expiresAt: string;

@@ -15,7 +15,7 @@ export interface PodContext {
   readonly seen: Ignored[];
 }
 
-export interface Mapped<T> {
+interface Mapped<T> {
   readonly spec: T;
   readonly stated: Stated;
   readonly outOfCalculation: boolean;

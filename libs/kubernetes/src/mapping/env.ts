@@ -17,7 +17,7 @@ export interface EnvSource extends DownwardSource {
 const POD_IP = Symbol('status.podIP');
 type Variables = Map<string, string | typeof POD_IP>;
 
-export interface ResolvedEnv {
+interface ResolvedEnv {
   readonly env: readonly EnvSpec[];
   /** Expands `$(VAR)` in command, args and subPathExpr; `strict` refuses a variable that is not set. */
   readonly expand: (text: string, at: string, strict?: boolean) => string;

@@ -9,7 +9,7 @@ import { formatSize, LARGEST, type Size, sizesFor } from './sizes.ts';
 
 const KNOWN: ReadonlySet<string> = new Set(['cpu', 'memory', 'ephemeral-storage', 'nvidia.com/gpu']);
 /** Set to TRUE in a container's env it leaves that container out of the calculation (ECI docs, pod annotations page). */
-export const RESOURCE_IGNORE = '__ECI_RESOURCE_IGNORE__';
+const RESOURCE_IGNORE = '__ECI_RESOURCE_IGNORE__';
 
 /** What a container states: cores and GiB; undefined = not stated. */
 export interface Stated {
@@ -47,7 +47,7 @@ export function statedResources(resources: Resources | undefined, at: string): S
   };
 }
 
-export interface GroupSize {
+interface GroupSize {
   /** Most preferred first; those of `eci-use-specs` when it is given. */
   readonly specs: readonly string[];
   /** Beyond what every group has. */

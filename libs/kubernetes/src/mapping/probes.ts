@@ -48,7 +48,7 @@ function exactlyOne<T extends object>(handlers: T, at: string): keyof T {
 const atLeast = (value: number | undefined, least: number, at: string): number | undefined =>
   value === undefined || value >= least ? value : refuse(at, `must be at least ${least}`);
 
-export function probeSpec(probe: Probe, ports: Ports, at: string): ProbeSpec {
+function probeSpec(probe: Probe, ports: Ports, at: string): ProbeSpec {
   const { httpGet, tcpSocket, exec: execAction } = probe;
   const kind = exactlyOne({ httpGet, tcpSocket, exec: execAction }, at);
   const handler: HandlerSpec =

@@ -63,7 +63,7 @@ const SPOT: readonly Size[] = STANDARD.filter(({ cpu, memoryGiB }) => cpu >= 2 &
 
 export const LARGEST: Size = { cpu: 64, memoryGiB: 512 };
 /** What a pod gets that states nothing (ECI docs, CreateContainerGroup). */
-export const UNSTATED = '2-4Gi';
+const UNSTATED = '2-4Gi';
 
 export const formatSize = ({ cpu, memoryGiB }: Size): string => `${cpu}-${memoryGiB}Gi`;
 

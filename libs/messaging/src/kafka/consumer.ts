@@ -29,7 +29,7 @@ const LEAST_WAITING_BYTES = 1_048_576;
 /** What kafkajs fetched at once is handed over at once, however many partitions it is of. */
 const HANDED_OVER_AT_ONCE = 100;
 
-export interface KafkaConsumerOptions {
+interface KafkaConsumerOptions {
   readonly kafka: Kafka;
   readonly consumption: Consumption;
   readonly clock: Clock;

@@ -4,7 +4,7 @@ import { MessagingError } from '../errors.ts';
 import { explain } from './explain.ts';
 
 /** Of kafkajs; writes and reads Kafka's own types. */
-export interface Encoder {
+interface Encoder {
   writeInt8(value: number): Encoder;
   writeInt32(value: number): Encoder;
   writeDouble(value: number): Encoder;
@@ -22,7 +22,7 @@ export interface Decoder {
 }
 
 /** A request that kafkajs does not know, in a version whose header is the old one: not a "flexible" one. */
-export interface Call<T> {
+interface Call<T> {
   readonly apiKey: number;
   readonly apiName: string;
   readonly apiVersion: number;

@@ -11,7 +11,7 @@ import { KafkaConsumer } from './consumer.ts';
 import { KafkaProduceQuotas } from './produce-quotas.ts';
 import { Publisher } from './publisher.ts';
 
-export interface KafkaOptions extends KafkaConnection {
+interface KafkaOptions extends KafkaConnection {
   readonly logger?: Logger;
   readonly clock?: Clock;
   readonly random?: Random;

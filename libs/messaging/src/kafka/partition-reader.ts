@@ -21,7 +21,7 @@ export interface ReaderHost {
 }
 
 /** What moves a partition in kafkajs. */
-export interface PartitionControl {
+interface PartitionControl {
   pause(): void;
   /** After a pause: reads on from where it stopped. */
   resume(): void;
@@ -30,7 +30,7 @@ export interface PartitionControl {
 }
 
 /** What was fetched of one partition at once. */
-export interface Fetched {
+interface Fetched {
   /** The offset that it was asked from. */
   readonly from: bigint;
   readonly messages: readonly IncomingMessage[];

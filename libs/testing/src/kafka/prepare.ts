@@ -12,7 +12,7 @@ const ELSE = 'or set KAFKA_BROKERS to a broker of yours';
 const JAVA_MAJOR = 17;
 
 /** Where the broker's jars are, or will be. */
-export async function kafkaFolder(): Promise<string> {
+async function kafkaFolder(): Promise<string> {
   const pom = await readFile(join(declaration(), 'pom.xml'), 'utf8');
   const version = /<artifactId>kafka_[\d.]+<\/artifactId>\s*<version>([^<]+)</.exec(pom)?.[1];
   if (version === undefined) throw new Error(`no version of Kafka found in ${join(declaration(), 'pom.xml')}`);

@@ -14,7 +14,7 @@ import { brokerProperties, type BrokerSettings } from './properties.ts';
 import { rawKafka } from './raw-kafka.ts';
 import { createTokenIssuer, type TokenIssuer } from './tokens.ts';
 
-export interface KafkaOptions {
+interface KafkaOptions {
   /** Of the plain listener. Default: a free one. */
   readonly port?: number;
   /** Kept between starts when given; else a temporary folder that `stop` removes. */
@@ -53,7 +53,7 @@ export interface KafkaRig {
   stop(options?: { keepLogs?: boolean }): Promise<void>;
 }
 
-export interface SecureListeners {
+interface SecureListeners {
   readonly scram: readonly string[];
   readonly mtls: readonly string[];
   /** PEM: whom the broker's certificate is believed by. */

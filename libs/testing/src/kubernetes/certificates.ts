@@ -21,7 +21,7 @@ export interface KeyAndCertificate {
   readonly certificate: string;
 }
 
-export interface CertificateRequest {
+interface CertificateRequest {
   readonly commonName: string;
   /** What Kubernetes takes for the groups of a user. */
   readonly organization?: string;

@@ -16,7 +16,7 @@ export interface KubernetesConnection extends KubernetesAccess {
   readonly kubectl: string;
 }
 
-export interface KubectlOptions {
+interface KubectlOptions {
   /** Standard input: what `-f -` reads. */
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -28,13 +28,13 @@ export interface KubectlOptions {
   readonly deadlineMs?: number;
 }
 
-export interface KubectlResult {
+interface KubectlResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly exitCode: number;
 }
 
-export interface ServiceAccountKubeconfig {
+interface ServiceAccountKubeconfig {
   readonly namespace: string;
   readonly name: string;
   /** Life of its token. Default 3,600. */

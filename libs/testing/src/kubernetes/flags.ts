@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 
-export interface ControlPlaneSettings {
+interface ControlPlaneSettings {
   /** Where the keys are. */
   readonly folder: string;
   readonly etcd: string;

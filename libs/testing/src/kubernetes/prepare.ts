@@ -7,20 +7,14 @@ import { RigUnavailable } from '../preparing/rig-unavailable.ts';
 import { runTool } from '../preparing/tool.ts';
 import { repositoryFolder } from '../repository.ts';
 
-export const KUBERNETES_PARTS = [
-  'etcd',
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-  'kubectl',
-] as const;
-export type KubernetesPart = (typeof KUBERNETES_PARTS)[number];
+const KUBERNETES_PARTS = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl'] as const;
+type KubernetesPart = (typeof KUBERNETES_PARTS)[number];
 
 /** Path of each program. */
-export type KubernetesPrograms = Readonly<Record<KubernetesPart, string>>;
+type KubernetesPrograms = Readonly<Record<KubernetesPart, string>>;
 
 /** Where the built programs are, or will be; laid out as envtest does. */
-export async function kubernetesFolder(): Promise<string> {
+async function kubernetesFolder(): Promise<string> {
   const { inputs, version } = await declared();
   return join(rigsFolder(), rigKey('kubernetes', version, inputs));
 }

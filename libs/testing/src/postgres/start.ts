@@ -7,7 +7,7 @@ import { temporaryFolder } from '../processes/temporary-folder.ts';
 import { postgresBinaries } from './binaries.ts';
 import { initialiseDataFolder } from '#libs/embedded-postgres';
 
-export interface PostgresOptions {
+interface PostgresOptions {
   /** Kept between starts when given; else a temporary folder that `stop` removes. */
   readonly dataDir?: string;
   /** Default: a free one. */

@@ -25,7 +25,7 @@ export function rigKey(name: string, version: string, inputs: Readonly<Record<st
   return `${name}-${version}-${hash.digest('hex').slice(0, 12)}`;
 }
 
-export interface CachedBuild {
+interface CachedBuild {
   /** Folder of the result; its parent is the cache. */
   readonly target: string;
   readonly name: string;

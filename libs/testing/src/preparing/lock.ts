@@ -11,14 +11,14 @@ import {
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 
-export interface LockOptions {
+interface LockOptions {
   /** Called once when somebody else holds the lock. */
   readonly onWait?: (holder: LockHolder) => void;
   /** Milliseconds between two looks at a held lock. Default 500. */
   readonly everyMs?: number;
 }
 
-export interface LockHolder {
+interface LockHolder {
   readonly pid: number;
   readonly host: string;
 }

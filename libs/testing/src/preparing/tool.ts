@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { reaper } from '../processes/reaper.ts';
 import { RigUnavailable } from './rig-unavailable.ts';
 
-export interface ToolRun {
+interface ToolRun {
   readonly command: string;
   readonly args: readonly string[];
   readonly cwd?: string;

@@ -6,7 +6,7 @@ import { descendants, isRunning } from './descendants.ts';
 import { reaper } from './reaper.ts';
 import { temporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
 
-export interface ProcessOptions {
+interface ProcessOptions {
   /** For messages and the log file's name. */
   readonly name: string;
   readonly command: string;
@@ -26,7 +26,7 @@ export interface ProcessOptions {
   readonly logFolder?: string;
 }
 
-export interface ProcessExit {
+interface ProcessExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }

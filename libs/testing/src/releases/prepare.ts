@@ -8,7 +8,7 @@ import { runTool } from '../preparing/tool.ts';
 import { repositoryFolder } from '../repository.ts';
 import { releasesOf, type Release } from './changelog.ts';
 
-export interface BuiltRelease extends Release {
+interface BuiltRelease extends Release {
   /** Its root: `dist/services/control-plane/src/main.js` and `dist/services/agent/src/main.js` are below. */
   readonly folder: string;
 }

@@ -7,14 +7,14 @@ import { createMigratedTemplate } from '../postgres/databases.ts';
 import { startPostgres } from '../postgres/start.ts';
 import { RigUnavailable } from '../preparing/rig-unavailable.ts';
 
-export interface SharedPostgres {
+interface SharedPostgres {
   /** A superuser's URL on the server. */
   readonly adminUrl: string;
   /** Name of the migrated database that spec files clone. */
   readonly template: string;
 }
 
-export interface SharedKafka {
+interface SharedKafka {
   readonly brokers: readonly string[];
   /** Absent when KAFKA_BROKERS names a broker that is not ours. */
   readonly oauth?: { readonly brokers: readonly string[]; readonly jwksFile: string; readonly key: TokenIssuerKey };

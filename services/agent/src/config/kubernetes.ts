@@ -3,7 +3,7 @@ import { apiServerLink } from '#libs/kubernetes';
 import { insecureTransports, type InsecureTransport, type RuledLink } from '#libs/transport';
 import { z } from 'zod';
 
-export interface KubernetesSettings {
+interface KubernetesSettings {
   readonly kubeconfig?: string | undefined;
   /** Where a pod finds the API server. */
   readonly inCluster?: { readonly host: string; readonly port: number } | undefined;

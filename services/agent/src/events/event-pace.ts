@@ -1,7 +1,7 @@
 import { RateLimiter } from '#libs/kubernetes';
 import type { Clock } from '#libs/runtime';
 
-export interface EventPaceOptions {
+interface EventPaceOptions {
   readonly clock: Clock;
   /** Kubernetes Events a second; twice as many may go at once after a pause, as with a kubelet (50 and 100). */
   readonly qps: number;

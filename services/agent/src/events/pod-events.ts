@@ -4,7 +4,7 @@ import type { Logger, Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import type { EventPace } from './event-pace.ts';
 
-export interface PodEventsOptions {
+interface PodEventsOptions {
   readonly api: KubernetesApi;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -13,7 +13,7 @@ export interface PodEventsOptions {
   readonly pace: Pick<EventPace, 'turn'>;
 }
 
-export const EVENT_COMPONENT = 'eci-fleet-agent';
+const EVENT_COMPONENT = 'eci-fleet-agent';
 
 interface Said {
   readonly firstAt: string;

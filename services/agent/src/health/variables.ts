@@ -1,6 +1,6 @@
 import { port, section } from '#libs/configuration';
 
-export interface HealthSettings {
+interface HealthSettings {
   readonly healthHost: string;
   /** 0 = any free port. */
   readonly healthPort: number;

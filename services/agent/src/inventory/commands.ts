@@ -7,7 +7,7 @@ import { isTrouble } from '../trouble.ts';
 import { WorkQueue } from '../work-queue.ts';
 import type { Inventories } from './inventories.ts';
 
-export interface CommandsOptions {
+interface CommandsOptions {
   readonly api: KubernetesApi;
   readonly pods: Pick<Reflector<PodObject>, 'get'>;
   readonly intents: PodIntents;

@@ -4,7 +4,7 @@ import { Loop, type Clock, type Ids, type LoopStep, type Random } from '#libs/ru
 import { NotSent, type IntentPublisher } from '../publish/intent-publisher.ts';
 import { inventoryOf, type InventoryView } from './inventory.ts';
 
-export interface InventoriesOptions {
+interface InventoriesOptions {
   readonly pods: Pick<Reflector<PodObject>, 'values' | 'synced'>;
   readonly publisher: IntentPublisher;
   readonly view: InventoryView;

@@ -3,7 +3,7 @@ import type { Logger } from '#libs/observability';
 import { Loop, type Clock, type LoopStep, type Random } from '#libs/runtime';
 import { LEASE_NAMESPACE, leaseOf } from './node-object.ts';
 
-export interface HeartbeatOptions {
+interface HeartbeatOptions {
   readonly api: KubernetesApi;
   readonly clock: Clock;
   readonly random: Random;

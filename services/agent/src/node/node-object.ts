@@ -4,7 +4,7 @@ import type { AgentConfig } from '../config.ts';
 /** Release of Kubernetes whose node behaviour the agent follows; tools parse the version a node reports. */
 const KUBERNETES_VERSION = 'v1.37.0';
 
-export const LEASE_SECONDS = 40;
+const LEASE_SECONDS = 40;
 export const LEASE_NAMESPACE = 'kube-node-lease';
 
 /** What the agent knows about the world beyond the API server. */
@@ -21,7 +21,7 @@ const EXTERNAL: readonly (readonly [type: string, status: string, reason: string
 ];
 
 /** Own condition: the node stays Ready while the control plane is away, because a node that is not Ready loses its pods. */
-export const CONTROL_PLANE_REACHABLE = 'ControlPlaneReachable';
+const CONTROL_PLANE_REACHABLE = 'ControlPlaneReachable';
 
 /** Everything about the node but its status; sent at creation, and compared afterwards. */
 export function nodeMetadataOf(config: AgentConfig): {
@@ -93,7 +93,7 @@ export function nodeStatusOf(
   };
 }
 
-export function conditionsOf(view: NodeView, now: string, current: readonly Condition[]): Condition[] {
+function conditionsOf(view: NodeView, now: string, current: readonly Condition[]): Condition[] {
   const { reachable, reason, message } = view.controlPlane;
   const wanted = [...EXTERNAL, [CONTROL_PLANE_REACHABLE, reachable ? 'True' : 'False', reason, message] as const];
   return wanted.map(([type, status, why, text]) => {
@@ -135,7 +135,7 @@ export function needsWrite(node: NodeObject, config: AgentConfig, version: strin
 }
 
 /** `metav1.MicroTime`. */
-export const microTime = (ms: number): string => new Date(ms).toISOString().replace(/Z$/, '000Z');
+const microTime = (ms: number): string => new Date(ms).toISOString().replace(/Z$/, '000Z');
 /** `metav1.Time`. */
 export const wholeSeconds = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 

@@ -2,7 +2,7 @@ import { port, section, type Variables } from '#libs/configuration';
 import { z } from 'zod';
 import { ipAddress, nameOfObject } from '../config/texts.ts';
 
-export interface NodeSettings {
+interface NodeSettings {
   readonly nodeName: string;
   readonly nodeAddress: string;
   readonly kubeletPort: number;

@@ -20,7 +20,7 @@ import {
   type NodeView,
 } from './node-object.ts';
 
-export interface VirtualNodeOptions {
+interface VirtualNodeOptions {
   readonly api: KubernetesApi;
   readonly clock: Clock;
   readonly random: Random;

@@ -22,7 +22,7 @@ export interface PodRecord {
   waitingFor?: string | undefined;
 }
 
-export type NextIntent = { readonly kind: 'run' } | { readonly kind: 'stop'; readonly body: StopPod } | undefined;
+type NextIntent = { readonly kind: 'run' } | { readonly kind: 'stop'; readonly body: StopPod } | undefined;
 
 /** The one thing to say about a pod now. A pod in a final phase never runs again, whoever asks. */
 export function nextIntent(record: PodRecord, pod: Stored<PodObject> | undefined): NextIntent {

@@ -5,7 +5,7 @@ import type { Clock, Random } from '#libs/runtime';
 import type { PodEvents } from '../events/pod-events.ts';
 import { parseProfile, type EciProfile } from './profile.ts';
 
-export interface ProfileSourceOptions {
+interface ProfileSourceOptions {
   readonly api: KubernetesApi;
   readonly clock: Clock;
   readonly random: Random;
@@ -16,8 +16,8 @@ export interface ProfileSourceOptions {
   readonly onChange: (profile: EciProfile) => void;
 }
 
-export const PROFILE_NAMESPACE = 'kube-system';
-export const PROFILE_NAME = 'eci-profile';
+const PROFILE_NAMESPACE = 'kube-system';
+const PROFILE_NAME = 'eci-profile';
 
 /**
  * The profile in force, followed without a restart. New pods use a change at once. A faulty ConfigMap is not applied: an Event on it says why,

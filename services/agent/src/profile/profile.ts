@@ -11,7 +11,7 @@ export interface EciProfile {
   readonly selectors: readonly Selector[];
 }
 
-export type ParsedProfile =
+type ParsedProfile =
   { readonly ok: true; readonly value: EciProfile } | { readonly ok: false; readonly faults: readonly string[] };
 
 /** First spelling that is given; the later ones are of older components (ECI docs, eci-profile page and its predecessors). */

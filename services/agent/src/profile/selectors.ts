@@ -43,7 +43,7 @@ export type Selector = z.infer<typeof Selector>;
 
 export type Labels = Readonly<Record<string, string>>;
 
-export type ParsedSelectors =
+type ParsedSelectors =
   | { readonly ok: true; readonly value: readonly Selector[] }
   | { readonly ok: false; readonly faults: readonly string[] };
 

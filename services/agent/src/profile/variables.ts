@@ -3,7 +3,7 @@ import type { Profile } from '#libs/contracts';
 import { z } from 'zod';
 
 /** Where and how pods run, unless the profile of the cluster says it. */
-export interface ProfileSettings {
+interface ProfileSettings {
   readonly region: string;
   readonly vpcId?: string | undefined;
   readonly vSwitchIds: readonly string[];

@@ -5,7 +5,7 @@ import { backoffMs, type Clock, type Random } from '#libs/runtime';
 import type { Session } from '../session/session.ts';
 import { withPodSealed } from './seal-pod.ts';
 
-export interface IntentPublisherOptions {
+interface IntentPublisherOptions {
   readonly messaging: Messaging;
   readonly session: Session;
   readonly clock: Clock;

@@ -1,7 +1,7 @@
 import { hide, READABLE_POD, type IntentBody, type RunPod } from '#libs/contracts';
 
 /** What travels of an intent: the version of its schema, what may be read on the way, and what may not. */
-export interface IntentHalves {
+interface IntentHalves {
   readonly schemaVersion: 1 | 2;
   readonly body: IntentBody;
   readonly sealed: unknown;

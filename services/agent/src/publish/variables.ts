@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { checkKey } from '../config/certificate.ts';
 
 /** What goes before the control plane's word on Kafka. */
-export interface AgentKafka {
+interface AgentKafka {
   /** Empty: those of the session. */
   readonly brokers: readonly string[];
   /** Absent: as the session says. */

@@ -13,7 +13,7 @@ export interface Missing {
   readonly mandatory: boolean;
 }
 
-export interface Contents {
+interface Contents {
   readonly configMaps: SealedRunPod['configMaps'];
   readonly secrets: SealedRunPod['secrets'];
   readonly missing: readonly Missing[];

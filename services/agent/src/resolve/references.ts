@@ -19,7 +19,7 @@ export interface TokenReference {
   readonly expirationSeconds?: number;
 }
 
-export interface References {
+interface References {
   readonly objects: readonly Reference[];
   readonly tokens: readonly TokenReference[];
   /** Names of Secrets for pulling images, in order. The admission of the API server has already added those of the service account. */

@@ -9,7 +9,7 @@ import { referencesOf, type Reference, type TokenReference } from './references.
 import { serviceEnvOf } from './service-env.ts';
 import { splitPod } from './split.ts';
 
-export interface ResolverOptions {
+interface ResolverOptions {
   readonly api: KubernetesApi;
   readonly objects: ClusterObjects;
   readonly profile: () => EciProfile;
@@ -19,7 +19,7 @@ export interface ResolverOptions {
   readonly logger: Logger;
 }
 
-export type Resolution =
+type Resolution =
   | {
       readonly kind: 'ready';
       readonly body: RunPod;

@@ -4,7 +4,7 @@ import type { RunPod, SealedRunPod } from '#libs/contracts';
 type Json = Record<string, unknown>;
 
 /** The pod for the clear part of a message, and what was taken out of it for the sealed part. */
-export interface SplitPod {
+interface SplitPod {
   readonly metadata: RunPod['pod']['metadata'];
   readonly spec: RunPod['pod']['spec'];
   readonly env: SealedRunPod['env'];

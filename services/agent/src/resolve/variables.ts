@@ -2,7 +2,7 @@ import { list, section, type Variables } from '#libs/configuration';
 import { z } from 'zod';
 import { nameOfObject } from '../config/texts.ts';
 
-export interface ResolveSettings {
+interface ResolveSettings {
   /** Empty: those of the Service kube-system/kube-dns. */
   readonly clusterDns: readonly string[];
   readonly clusterDomain: string;

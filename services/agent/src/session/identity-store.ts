@@ -8,7 +8,7 @@ export interface Identity {
   readonly cluster?: { readonly id: string; readonly audience: string } | undefined;
 }
 
-export const IDENTITY_SECRET = 'eci-fleet-agent';
+const IDENTITY_SECRET = 'eci-fleet-agent';
 
 /**
  * Keeps the agent's identity in a Secret of its namespace. The key is stored before it is ever used, so an agent that dies after joining

@@ -19,12 +19,12 @@ export interface SessionStatus {
   readonly since: number;
 }
 
-export interface EnvelopeKeyInForce {
+interface EnvelopeKeyInForce {
   readonly kid: string;
   readonly key: Uint8Array;
 }
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly client: Pick<ControlPlaneClient, 'join' | 'session' | 'answeredAt'>;
   readonly identities: Pick<IdentityStore, 'load' | 'joined' | 'renew' | 'fingerprint'>;
   readonly joinToken: string | undefined;

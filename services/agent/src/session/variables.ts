@@ -2,7 +2,7 @@ import { flag, section, type Variables } from '#libs/configuration';
 import { caFault, insecureTransports, type InsecureTransport, type RuledLink } from '#libs/transport';
 import { nameOfObject, webUrl } from '../config/texts.ts';
 
-export interface SessionSettings {
+interface SessionSettings {
   readonly controlPlaneUrl: string;
   /** Path of a PEM file, read at each connection. */
   readonly controlPlaneCaFile?: string | undefined;

@@ -6,7 +6,7 @@ import { HandOver } from '../hand-over.ts';
 import { ProvenMessages, type ProofTerms, type TopicMessage } from './proven-messages.ts';
 import type { StatusWriter } from './status-writer.ts';
 
-export interface ClusterTopicReaderOptions {
+interface ClusterTopicReaderOptions {
   readonly writer: Pick<StatusWriter, 'onMessage' | 'onTombstone' | 'onRefused' | 'distrust'>;
   readonly onCommand: (command: ClusterCommand) => void;
   /** Asks for the session again, soon. */

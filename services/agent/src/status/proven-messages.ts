@@ -9,7 +9,7 @@ export type TopicMessage = Pick<IncomingMessage, 'key' | 'value' | 'headers' | '
 /** What a session answered about the proofs of the topic. */
 export type ProofTerms = Pick<SessionResponse, 'statusKeys' | 'statusesProven'>;
 
-export interface ProvenMessagesOptions {
+interface ProvenMessagesOptions {
   /** Takes a message that counts. `proven`: whoever holds a status key of this cluster has said it. */
   readonly take: (message: TopicMessage, proven: boolean) => void;
   /** Something was said under this key that does not count. */

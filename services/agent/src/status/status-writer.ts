@@ -21,7 +21,7 @@ import { isProgress, ProgressGate } from './progress-gate.ts';
 import type { StatusBook } from './status-book.ts';
 import { readinessLost, statusPatch } from './status-patch.ts';
 
-export interface StatusWriterOptions {
+interface StatusWriterOptions {
   readonly api: KubernetesApi;
   readonly book: StatusBook;
   readonly pods: Pick<Reflector<PodObject>, 'get'>;

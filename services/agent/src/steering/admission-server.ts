@@ -24,7 +24,7 @@ export interface AdmissionRequest {
 }
 
 /** Whose certificate callers must show. */
-export interface AdmissionClients {
+interface AdmissionClients {
   /** PEM. */
   readonly ca: string;
   /** Common names that are let in; empty: all that the CA signed. */

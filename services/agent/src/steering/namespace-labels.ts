@@ -13,7 +13,7 @@ export class NamespaceUnknown extends Error {
   override readonly name = 'NamespaceUnknown';
 }
 
-export interface NamespaceLabelsOptions {
+interface NamespaceLabelsOptions {
   readonly clock: Clock;
   /** From the copy that follows the API server; undefined: not there, or there is no copy yet. */
   readonly known: (name: string) => Labels | undefined;

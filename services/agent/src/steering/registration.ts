@@ -12,7 +12,7 @@ export interface RegistrationTarget {
 const KUBE_SYSTEM = 'kube-system';
 const NAMESPACE_NAME = 'kubernetes.io/metadata.name';
 
-export const registrationName = (nodeName: string): string => `eci-fleet-${nodeName}`;
+const registrationName = (nodeName: string): string => `eci-fleet-${nodeName}`;
 
 /**
  * The MutatingWebhookConfiguration: one entry for each way by which a pod is chosen, so that the API server asks about those pods only. Pods of

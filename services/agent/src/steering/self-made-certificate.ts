@@ -3,7 +3,7 @@ import type { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
 /** PEM. */
-export interface KeyAndCertificate {
+interface KeyAndCertificate {
   readonly cert: string;
   readonly key: string;
 }

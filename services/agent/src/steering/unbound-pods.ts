@@ -4,7 +4,7 @@ import { Loop, type Clock, type LoopStep, type Random } from '#libs/runtime';
 import type { PodEvents } from '../events/pod-events.ts';
 import { isForVirtualNode, whyNeverBound } from './never-bound.ts';
 
-export interface UnboundPodsOptions {
+interface UnboundPodsOptions {
   readonly api: KubernetesApi;
   readonly clock: Clock;
   readonly random: Random;

@@ -15,7 +15,7 @@ export interface WebhookConfig {
   readonly clients?: { readonly caFile: string; readonly names: readonly string[] } | undefined;
 }
 
-export interface SteeringSettings {
+interface SteeringSettings {
   /** Absent = pods are not steered by this agent. */
   readonly webhook?: WebhookConfig | undefined;
 }

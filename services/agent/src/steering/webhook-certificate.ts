@@ -10,7 +10,7 @@ export interface ServingCertificate {
   readonly ca: string;
 }
 
-export interface CertificateKeeperOptions {
+interface CertificateKeeperOptions {
   readonly api: KubernetesApi;
   readonly clock: Clock;
   readonly namespace: string;
@@ -19,7 +19,7 @@ export interface CertificateKeeperOptions {
 }
 
 const NAME = 'eci-fleet-agent-webhook';
-export const WEBHOOK_SECRET = 'eci-fleet-agent-webhook';
+const WEBHOOK_SECRET = 'eci-fleet-agent-webhook';
 /** Certificates are renewed when this part of their life has passed. */
 const RENEW_AT = 0.8;
 
@@ -97,7 +97,7 @@ function read(pem: string): X509Certificate | undefined {
 }
 
 /** Is the certificate in the first 80 % of its life? */
-export function fresh(pem: string, now: number): boolean {
+function fresh(pem: string, now: number): boolean {
   const certificate = read(pem);
   if (!certificate) return false;
   const from = Date.parse(certificate.validFrom);
@@ -105,7 +105,7 @@ export function fresh(pem: string, now: number): boolean {
   return now >= from && now < from + (to - from) * RENEW_AT;
 }
 
-export function covers(pem: string, hosts: readonly string[]): boolean {
+function covers(pem: string, hosts: readonly string[]): boolean {
   const certificate = read(pem);
   return (
     certificate !== undefined &&

@@ -12,7 +12,7 @@ import { steer, type NewPod, type SteeringRules } from './steer.ts';
 import { CertificateKeeper, type ServingCertificate } from './webhook-certificate.ts';
 import type { WebhookConfig } from './variables.ts';
 
-export interface WebhookOptions {
+interface WebhookOptions {
   readonly api: KubernetesApi;
   readonly clock: Clock;
   readonly random: Random;

@@ -53,7 +53,7 @@ export function storedEvent(n: number, streamId: string, version: number, cursor
   return { streamId, version, recordedAt, event, storedDigest: digestHex({ streamId, version, event }), cursor };
 }
 
-export const entryOf = (stored: StoredEvent): SealEntry => ({
+const entryOf = (stored: StoredEvent): SealEntry => ({
   streamId: stored.streamId,
   version: stored.version,
   type: stored.event.type,

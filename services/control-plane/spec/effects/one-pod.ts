@@ -72,12 +72,12 @@ class Middle extends Random {
 
 type Tools = EffectTools & { readonly sender: CreateSender };
 
-export type MakeHandler = (parts: EffectParts, tools: Tools) => EffectHandler;
+type MakeHandler = (parts: EffectParts, tools: Tools) => EffectHandler;
 
 /** A row as it is left; what is not said is as here. */
 const LEFT = { afterMs: 0, mayHaveBeenSent: false, data: {} as JsonObject, held: false };
 
-export interface Expected {
+interface Expected {
   /** Whole, but for the time and the ids. Default: none. */
   readonly events?: readonly { readonly type: string; readonly data: object; readonly cause: string }[];
   /** Every row of the pod by its name, such as `Delete eci-1`; `held`: by whoever claimed it. Default: none. */

@@ -13,7 +13,7 @@ import {
 } from '#libs/eci';
 import type { ContainerGroupSpec } from '#libs/contracts';
 
-export interface Answers {
+interface Answers {
   create: CreateAnswer;
   delete: DeleteAnswer;
   describe: DescribeAnswer<readonly FoundGroup[]>;

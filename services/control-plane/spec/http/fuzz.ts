@@ -12,7 +12,7 @@ const PATIENCE_MS = 60_000;
 /** Requests of one route in a row: what a route does with the connection of the one before is tried as well. */
 const IN_A_ROW = 10;
 
-export interface FuzzOptions {
+interface FuzzOptions {
   readonly requests: number;
   readonly seed: number;
   /** Requests under way at a time. */
@@ -20,7 +20,7 @@ export interface FuzzOptions {
   readonly onProgress?: (sent: number) => void;
 }
 
-export interface FuzzResult {
+interface FuzzResult {
   readonly sent: number;
   /** Answers by status. */
   readonly statuses: ReadonlyMap<number, number>;

@@ -60,7 +60,7 @@ export type CredentialChange = Omit<ChangeCredentialBody, 'reason'>;
 export const ConfiguredAccount = AccountSettings.extend({ credential: z.union([CredentialName, CredentialSource]) });
 export type ConfiguredAccount = z.infer<typeof ConfiguredAccount>;
 
-export type LaneAction = 'create' | 'delete' | 'describe' | 'status';
+type LaneAction = 'create' | 'delete' | 'describe' | 'status';
 
 /**
  * What ECI grants an account by default (ECI docs, API quota page): 1,000 creates and as many deletes a minute, 2,000 DescribeContainerGroups,

@@ -6,7 +6,7 @@ import type { CredentialSource, ConfiguredCredentials } from './credential-sourc
 import { accountVariables } from './variables.ts';
 
 /** What operators decide about accounts: which names stand for which keys, and where keys may be sent. */
-export interface AccountsConfig {
+interface AccountsConfig {
   readonly accounts: readonly AccountSettings[];
   readonly credentials: ConfiguredCredentials;
   /** Endpoints that accounts of the API may name, beside the cloud's own. */
@@ -17,7 +17,7 @@ export interface AccountsConfig {
   readonly caFile?: string;
 }
 
-export interface AccountsSettings {
+interface AccountsSettings {
   readonly accounts: AccountsConfig;
   readonly insecureTransports: readonly InsecureTransport[];
 }

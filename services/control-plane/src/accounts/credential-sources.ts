@@ -23,15 +23,15 @@ const variableName = z
   );
 const absolutePath = z.string().regex(/^\/[^\0]+$/, 'must be an absolute path');
 
-export const FromEnvironment = z.strictObject({
+const FromEnvironment = z.strictObject({
   kind: z.literal('environment'),
   accessKeyIdVariable: variableName,
   accessKeySecretVariable: variableName,
 });
-export const FromFile = z.strictObject({ kind: z.literal('file'), path: absolutePath });
+const FromFile = z.strictObject({ kind: z.literal('file'), path: absolutePath });
 
 /** A key that STS gives for an hour to whoever holds another credential. */
-export const FromRole = z.strictObject({
+const FromRole = z.strictObject({
   kind: z.literal('role'),
   roleArn: z
     .string()

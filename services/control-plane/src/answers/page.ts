@@ -61,7 +61,7 @@ export const isoPosition = z.string().refine((text) => {
   return at >= 0 && at <= LAST_MS && new Date(at).toISOString() === text;
 });
 
-export const MAX_PAGE = 200;
+const MAX_PAGE = 200;
 
 export const PageQuery = z.strictObject({
   /** Largest number of items, 1–200. */
@@ -70,7 +70,7 @@ export const PageQuery = z.strictObject({
   cursor: z.string().max(2000).optional(),
 });
 
-export interface Page<T> {
+interface Page<T> {
   readonly items: readonly T[];
   /** Absent on the last page. */
   readonly nextCursor?: string;

@@ -23,7 +23,7 @@ export interface AuditConfig extends FeedConfig {
 }
 
 /** What a command needs that lets auditors read the feed. */
-export interface AuditorAccessConfig extends FeedConfig {
+interface AuditorAccessConfig extends FeedConfig {
   readonly tokenKey: TokenKey;
 }
 

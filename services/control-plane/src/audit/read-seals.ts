@@ -143,7 +143,7 @@ export class ListSeals extends Query<SealsPage> {
 }
 
 @QueryHandler(ListSeals)
-export class ListSealsHandler implements IQueryHandler<ListSeals> {
+class ListSealsHandler implements IQueryHandler<ListSeals> {
   constructor(private readonly reader: SealReader) {}
 
   execute({ page }: ListSeals): Promise<SealsPage> {
@@ -161,7 +161,7 @@ export class GetSeal extends Query<SealView> {
 }
 
 @QueryHandler(GetSeal)
-export class GetSealHandler implements IQueryHandler<GetSeal> {
+class GetSealHandler implements IQueryHandler<GetSeal> {
   constructor(private readonly reader: SealReader) {}
 
   execute({ sequence }: GetSeal): Promise<SealView> {
@@ -182,7 +182,7 @@ export class ProveEvent extends Query<InclusionProof> {
 }
 
 @QueryHandler(ProveEvent)
-export class ProveEventHandler implements IQueryHandler<ProveEvent> {
+class ProveEventHandler implements IQueryHandler<ProveEvent> {
   constructor(private readonly reader: SealReader) {}
 
   execute({ sequence, eventId }: ProveEvent): Promise<InclusionProof> {
@@ -194,7 +194,7 @@ export class ProveEventHandler implements IQueryHandler<ProveEvent> {
 export class ListAuditKeys extends Query<AuditKeys> {}
 
 @QueryHandler(ListAuditKeys)
-export class ListAuditKeysHandler implements IQueryHandler<ListAuditKeys> {
+class ListAuditKeysHandler implements IQueryHandler<ListAuditKeys> {
   constructor(private readonly reader: SealReader) {}
 
   execute(): Promise<AuditKeys> {

@@ -4,10 +4,10 @@ import type { NamedAuditKey } from './audit-key.ts';
 import { entryText, formatOf, type FullSeal, type Seal, type SealEntry } from './seal.ts';
 
 /** The subscription under which seals are made: its checkpoint moves with each seal. */
-export const SEALER = 'audit-seal';
+const SEALER = 'audit-seal';
 
 /** Events that are not sealed yet, and what the next seal follows. */
-export interface Unsealed {
+interface Unsealed {
   readonly from: Cursor;
   readonly through: Cursor;
   readonly entries: readonly SealEntry[];

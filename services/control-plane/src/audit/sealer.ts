@@ -7,7 +7,7 @@ import type { SealArchive } from './seal-archive.ts';
 import type { SealStore } from './seal-store.ts';
 
 /** Events of one seal at most: its message on the feed stays below 200 KB. */
-export const MAX_EVENTS = 500;
+const MAX_EVENTS = 500;
 
 const ADVICE = 'nothing is sealed until this is looked into: npm run fleet -- audit verify';
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { PublicAuditKey, publicAuditKey, type AuditKey, type NamedAuditKey } from './audit-key.ts';
 
 /** Public keys that an auditor trusts, each with where it comes from. */
-export interface TrustedKey extends NamedAuditKey {
+interface TrustedKey extends NamedAuditKey {
   readonly from: string;
 }
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { NEW_KEYS } from '../sessions/variables.ts';
 import { AuditKey, auditKeyFault } from './audit-key.ts';
 
-export interface AuditSettings {
+interface AuditSettings {
   /** Signs the seals of the audit trail; absent: they are chained, not signed. */
   readonly auditKey?: AuditKey;
   /** Digest of the seal that the audit key may follow though it has not signed it. */

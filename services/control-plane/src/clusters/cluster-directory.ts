@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { Clock } from '#libs/runtime';
 
 /** What loops need to know of a cluster. */
-export interface KnownCluster {
+interface KnownCluster {
   readonly id: string;
   readonly name: string;
   readonly accountId: string;

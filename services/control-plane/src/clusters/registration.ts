@@ -18,7 +18,7 @@ import { clusterTag, clusterView, isSameCluster } from './cluster-view.ts';
 
 const JOIN_TOKEN_MS = 3_600_000;
 
-export const ClusterId = z
+const ClusterId = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'use 1–40 of a-z, 0-9 and -, not at its ends');
 

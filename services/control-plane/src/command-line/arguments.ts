@@ -5,7 +5,7 @@ import type { CommandContext } from './command.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 
-export interface Arguments {
+interface Arguments {
   readonly words: readonly string[];
   text(name: string): string | undefined;
   /** Of an option that may be repeated, or whose values are separated by commas. */

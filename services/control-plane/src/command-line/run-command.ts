@@ -4,7 +4,7 @@ import { WrongUsage } from '#libs/runtime';
 import type { CommandContext, FleetCommand } from './command.ts';
 
 /** The list that is printed without a command. */
-export function overview(commands: readonly FleetCommand[]): string {
+function overview(commands: readonly FleetCommand[]): string {
   const width = Math.max(0, ...commands.map(({ name }) => name.length));
   const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
   return [
@@ -19,7 +19,7 @@ export function overview(commands: readonly FleetCommand[]): string {
 }
 
 /** The command that the first words name, the longest name first, and what is left of the words. */
-export function findCommand(
+function findCommand(
   commands: readonly FleetCommand[],
   words: readonly string[],
 ): { readonly command: FleetCommand; readonly rest: readonly string[] } | undefined {

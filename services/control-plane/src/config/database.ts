@@ -3,7 +3,7 @@ import { databaseSettings, databaseVariables } from '#libs/event-store';
 import type { InsecureTransport } from '#libs/transport';
 import { z } from 'zod';
 
-export interface DatabaseSettings {
+interface DatabaseSettings {
   /** With the CA of the server in it, where one is given. */
   readonly databaseUrl: string;
   /** Largest number of connections for the work of one process; lists and agents' calls have a quarter as many each besides. */

@@ -1,10 +1,10 @@
 import { list, section } from '#libs/configuration';
 import { z } from 'zod';
 
-export const ROLES = ['api', 'intake', 'effects', 'observe', 'publish', 'project'] as const;
+const ROLES = ['api', 'intake', 'effects', 'observe', 'publish', 'project'] as const;
 export type Role = (typeof ROLES)[number];
 
-export interface FleetSettings {
+interface FleetSettings {
   /** Prefix of topics, principals and tags. */
   readonly fleet: string;
   readonly roles: readonly Role[];

@@ -6,8 +6,8 @@ import { intake } from '../intake/variables.ts';
 import { checkCertificate } from './certificate.ts';
 
 /** How this process and brokers know each other; what agents can be told of it is less. */
-export type BrokerSecurity = 'plaintext' | 'oauthbearer' | 'scram-sha-512' | 'scram-sha-256' | 'mtls';
-export type AgentSecurity = 'plaintext' | 'oauthbearer';
+type BrokerSecurity = 'plaintext' | 'oauthbearer' | 'scram-sha-512' | 'scram-sha-256' | 'mtls';
+type AgentSecurity = 'plaintext' | 'oauthbearer';
 
 export interface KafkaSettings {
   readonly brokers: readonly string[];
@@ -28,7 +28,7 @@ export interface KafkaSettings {
   readonly produceBytesForAgents: number;
 }
 
-export interface BrokerSettings {
+interface BrokerSettings {
   readonly kafka: KafkaSettings;
   readonly insecureTransports: readonly InsecureTransport[];
 }

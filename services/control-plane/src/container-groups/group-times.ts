@@ -1,7 +1,7 @@
 import type { StoredContainerGroupEvent } from '#libs/domain';
 
 /** When what happened, and how long groups of the stream existed. Epoch milliseconds. */
-export interface GroupTimes {
+interface GroupTimes {
   /** The newest group. */
   readonly createdAt?: number;
   readonly landedAt?: number;

@@ -3,7 +3,7 @@ import type { ContainerGroupRecord } from './container-group.entity.ts';
 import { ROW_COLUMNS } from './row-columns.ts';
 
 /** The tables of the read model, or those that are filled to take their place. */
-export interface RowTables {
+interface RowTables {
   readonly groups: 'fleet.container_group' | 'fleet.container_group_shadow';
   readonly counts: 'fleet.container_group_count' | 'fleet.container_group_count_shadow';
 }

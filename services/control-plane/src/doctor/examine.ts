@@ -2,7 +2,7 @@ import { keyOf, ORACLE_IDS, type OracleId } from './finding.ts';
 import { inOrder, look, type Examination } from './look.ts';
 import type { Patient } from './patient.ts';
 
-export interface ExamineOptions {
+interface ExamineOptions {
   /** Default: all. */
   readonly only?: readonly OracleId[];
   /** Between the first look and the one that confirms it; default 5 s. */

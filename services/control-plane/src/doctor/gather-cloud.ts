@@ -5,7 +5,7 @@ import type { Clock, Random } from '#libs/runtime';
 import type { CloudGroup, CloudList } from './facts.ts';
 import { PatientReads } from './patient-reads.ts';
 
-export interface CloudParts {
+interface CloudParts {
   readonly pool: Pool;
   readonly clients: EciClients;
   readonly fleet: string;

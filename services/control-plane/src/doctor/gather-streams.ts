@@ -13,7 +13,7 @@ const PAGE = 250;
 export type StreamChoice = { readonly kind: 'all' } | { readonly kind: 'open'; readonly also: readonly string[] };
 
 /** Facts of some streams, and the streams whose events make no state at all. */
-export interface StreamPage {
+interface StreamPage {
   readonly facts: readonly StreamFacts[];
   readonly unreadable: readonly { readonly streamId: string; readonly error: unknown }[];
 }

@@ -38,7 +38,7 @@ export interface Examination {
   readonly looked: readonly { readonly oracle: OracleId; readonly at: string }[];
 }
 
-export interface LookOptions {
+interface LookOptions {
   readonly only: ReadonlySet<OracleId>;
   readonly choice: StreamChoice;
   /** Told what is done, for an operator who waits. */

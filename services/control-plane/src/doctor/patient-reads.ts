@@ -5,7 +5,7 @@ import { backoffMs, type Clock, type Random } from '#libs/runtime';
 /** How often a call is repeated that was throttled or had no answer. */
 const TRIES = 6;
 
-export interface Patience {
+interface Patience {
   readonly clock: Clock;
   readonly random: Random;
   readonly signal?: AbortSignal;

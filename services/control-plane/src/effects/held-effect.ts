@@ -16,7 +16,7 @@ export const claimOf = (row: Pick<EffectRow, 'kind' | 'key' | 'claimId'>) => ({
   claimId: row.claimId,
 });
 
-export interface ReleaseOptions {
+interface ReleaseOptions {
   readonly afterMs: number;
   /** No call of this claim took effect. */
   readonly notSent: boolean;

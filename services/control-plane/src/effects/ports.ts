@@ -10,7 +10,7 @@ import type { KnownGroups } from '../evidence/may-see.ts';
 export type Gates = Pick<GateQueue, 'look' | 'report'>;
 
 /** Told the first time that this process works in a place of the cloud, before it claims there. */
-export interface PlacesInUse extends KnownGroups {
+interface PlacesInUse extends KnownGroups {
   ensure(accountId: string, region: string): Promise<void>;
 }
 

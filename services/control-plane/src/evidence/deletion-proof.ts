@@ -11,7 +11,7 @@ import {
 import type { DeleteAnswer } from '#libs/eci';
 import type { EffectRow, JsonObject } from '#libs/event-store';
 
-export type DeletionProof =
+type DeletionProof =
   /** What proves that the group is gone. */
   | { readonly gone: string }
   /** Nothing does yet: what the row is to remember, and when to look again. */

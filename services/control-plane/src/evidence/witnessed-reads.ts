@@ -23,7 +23,7 @@ export interface WitnessedRead {
   readonly unanswered: readonly UnansweredCall[];
 }
 
-export interface UnansweredCall {
+interface UnansweredCall {
   readonly ids: ReadonlySet<string>;
   readonly answer: Unanswered;
 }

@@ -6,7 +6,7 @@ import { SupervisedLoop } from '../supervised-loop.ts';
 import { SetAside } from '../streams/set-aside.ts';
 import type { StreamCommands } from '../streams/stream-commands.ts';
 
-export interface GateLoopParts {
+interface GateLoopParts {
   readonly gates: GateQueue;
   readonly streams: StreamCommands;
   readonly clock: Clock;

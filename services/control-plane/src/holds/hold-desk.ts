@@ -3,7 +3,7 @@ import { changedSince, HELD_DIGEST, holdNumber, type HoldState } from './hold-st
 import { inTransaction } from '../transaction.ts';
 
 /** Some by the UIDs of their pods, or everything that is held and not decided yet, and then the hold ends. Never the one for want of the other. */
-export type WhichStops =
+type WhichStops =
   | { readonly only: readonly string[]; readonly stated?: string }
   | {
       readonly all: true;

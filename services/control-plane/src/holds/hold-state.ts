@@ -24,7 +24,7 @@ export const NOTHING_HELD = 'e3b0c44298fc1c14';
 export const holdNumber = (id: string | null): number => (id === null ? 0 : Number(id.slice(id.lastIndexOf('/') + 1)));
 
 /** As people and programs pass it on; it tells them apart what changed. */
-export const stateText = ({ hold, held, denied, digest }: HoldState): string => `${hold}-${held}-${denied}-${digest}`;
+const stateText = ({ hold, held, denied, digest }: HoldState): string => `${hold}-${held}-${denied}-${digest}`;
 
 export const holdTag = (state: HoldState): string => `"${stateText(state)}"`;
 

@@ -2,7 +2,7 @@ import { duration, durationText, section } from '#libs/configuration';
 import { DEFAULT_MASS_DELETE_LIMITS, type MassDeleteLimits } from '#libs/domain';
 import { z } from 'zod';
 
-export interface HoldSettings {
+interface HoldSettings {
   /** When stops of a cluster are held for an operator. */
   readonly massDelete: MassDeleteLimits;
 }

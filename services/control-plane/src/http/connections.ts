@@ -7,7 +7,7 @@ import { FailureLimit } from './failure-limit.ts';
 /** Longer than the balancers in front of it wait, so that none sends a request on a connection that is just being closed. */
 const KEEP_ALIVE_MS = 65_000;
 
-export interface ConnectionLimits {
+interface ConnectionLimits {
   /** A request that has not come whole by then is not waited for. */
   readonly requestMs: number;
   /** Connections at a time, half of them of one address at most. */

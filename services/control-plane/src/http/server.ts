@@ -25,13 +25,13 @@ import type { SignedCursors } from './signed-cursors.ts';
 import type { ShedReads } from './shed-reads.ts';
 import { RequestValidationPipe } from './validation.ts';
 
-export interface RunningServer {
+interface RunningServer {
   readonly url: string;
   /** Answers what is being answered, then closes. */
   close(): Promise<void>;
 }
 
-export interface ServerOptions {
+interface ServerOptions {
   readonly module: DynamicModule;
   readonly http: ControlPlaneConfig['http'];
   readonly clock: Clock;

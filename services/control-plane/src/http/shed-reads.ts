@@ -5,7 +5,7 @@ import type { Metrics } from '#libs/observability';
 import type { Clock } from '#libs/runtime';
 import { Problem, problemType } from './problem.ts';
 
-export interface ReadGateOptions {
+interface ReadGateOptions {
   /** Reads that may ask the database at the same time. */
   readonly atOnce: number;
   /** Reads that may wait for their turn; the next one is refused at once. */

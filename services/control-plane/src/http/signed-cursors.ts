@@ -12,7 +12,7 @@ import { memberNames } from './strict-schema.ts';
 const MAC_BYTES = 16;
 
 /** One list as one caller asked for it: what a cursor of it is good for. */
-export interface CursorScope {
+interface CursorScope {
   /** The route as it was declared, with `:names` of its parameters. */
   readonly route: string;
   readonly params: Readonly<Record<string, unknown>>;
@@ -32,7 +32,7 @@ export function signCursor(key: KeyObject, scope: CursorScope, cursor: string): 
 }
 
 /** The cursor within; undefined when it was not made for this. */
-export function verifyCursor(key: KeyObject, scope: CursorScope, signed: string): string | undefined {
+function verifyCursor(key: KeyObject, scope: CursorScope, signed: string): string | undefined {
   const [cursor = '', mac = '', ...more] = signed.split('.');
   const given = Buffer.from(mac, 'base64url');
   if (more.length > 0 || given.length !== MAC_BYTES || given.toString('base64url') !== mac) return undefined;

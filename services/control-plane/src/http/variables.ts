@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { checkCertificate } from '../config/certificate.ts';
 import { adminTokenFault } from './admin-token.ts';
 
-export interface HttpSettings {
+interface HttpSettings {
   readonly http: {
     readonly host: string;
     /** 0 = any free port. */

@@ -18,7 +18,7 @@ export interface InventoryQuestion {
   readonly keyEnded: boolean;
 }
 
-export interface InventoryAnswer {
+interface InventoryAnswer {
   /** The agent reads each of these from its API server and says what it finds. */
   readonly recheck: readonly string[];
   /** The agent has not written their newest status. */

@@ -9,7 +9,7 @@ import { INVENTORY, type AgentCommands, type Deferrals } from './ports.ts';
 /** UIDs of one Recheck. */
 const PAGE = 500;
 /** Between a message that was over its budget and the question for it, and between two rounds of questions. */
-export const ASK_AFTER_MS = 5_000;
+const ASK_AFTER_MS = 5_000;
 /** What another process was over, or could not ask for. */
 const LOOK_EVERY_MS = 60_000;
 

@@ -18,7 +18,7 @@ import { stopPodCommand } from './stop-pod.ts';
 
 export type PodMessage = Extract<ReadMessage, { kind: 'RunPod' | 'StopPod' }>;
 
-export interface StreamDecision {
+interface StreamDecision {
   /** Undefined: nothing to write. */
   readonly append: StreamAppend | undefined;
   /** Messages that cannot be applied, whatever is tried; `reason` holds no secret. */

@@ -22,7 +22,7 @@ import {
 import { PutAside, type Aside } from './put-aside.ts';
 import { MessageReader, type ReadMessage } from './read-message.ts';
 
-export interface IntakeHandlerParts {
+interface IntakeHandlerParts {
   readonly fleet: string;
   /** Consumer group whose offset moves with the appends. */
   readonly group: string;

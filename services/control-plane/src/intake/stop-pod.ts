@@ -1,7 +1,7 @@
 import type { StopPod } from '#libs/contracts';
 import type { ContainerGroupCommand } from '#libs/domain';
 
-export interface StopPodMessage {
+interface StopPodMessage {
   readonly clusterId: string;
   readonly agentEpoch: number;
   readonly sequence: number;

@@ -2,7 +2,7 @@ import { section } from '#libs/configuration';
 import { z } from 'zod';
 import { DEFAULT_CLUSTER_BUDGET, type ClusterBudget } from './cluster-budgets.ts';
 
-export interface IntakeSettings {
+interface IntakeSettings {
   /** What one cluster may send to one process of role intake. */
   readonly clusterBudget: ClusterBudget;
 }

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair } from 'jose';
 
-export interface KeyFiles {
+interface KeyFiles {
   /** For FLEET_MASTER_KEY_FILE. */
   readonly masterKeyFile: string;
   /** For FLEET_TOKEN_KEY_FILE. */

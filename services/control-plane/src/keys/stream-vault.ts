@@ -75,7 +75,7 @@ export class StreamKey {
  * `stream-key`: of secrets, destroyed when the stream has no more to do. `display-key`: of what people may look at until some time after the pod is
  * gone.
  */
-export type KeyKind = 'stream-key' | 'display-key';
+type KeyKind = 'stream-key' | 'display-key';
 
 /** Makes and unlocks the keys of one kind that streams have: 256 random bits each, wrapped by the master key. */
 export class StreamVault {

@@ -3,7 +3,7 @@ import { secretTextFault } from '#libs/keys';
 import { z } from 'zod';
 import type { DisplayKeysSetting } from './hides-texts.ts';
 
-export interface KeySettings {
+interface KeySettings {
   /** 256 bits. */
   readonly masterKey: Uint8Array;
   readonly displayKeys: {

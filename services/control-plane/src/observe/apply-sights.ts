@@ -43,7 +43,7 @@ export interface ApplyParts {
   readonly passedOver: AsideItems;
 }
 
-export const ACTOR = 'control-plane:observe';
+const ACTOR = 'control-plane:observe';
 
 /** Turns what was seen of groups into events of their streams: only differences are decided on, and only differences become events. */
 export class ApplySights {

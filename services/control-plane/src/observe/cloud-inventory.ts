@@ -38,7 +38,7 @@ interface Missing {
 }
 
 /** How the list went. Only a complete one is evidence. */
-export type Listed = 'complete' | 'incomplete' | 'throttled';
+type Listed = 'complete' | 'incomplete' | 'throttled';
 
 /**
  * The full inventory of one place by the fleet's tag. Pages are applied as they arrive; what is missing, and what belongs to nobody, is concluded

@@ -7,7 +7,7 @@ import { CloudInventory, type CloudInventoryParts } from './cloud-inventory.ts';
 import type { Observed } from './ports.ts';
 import { windowSeconds } from './window.ts';
 
-export interface ScopeObserverParts extends CloudInventoryParts {
+interface ScopeObserverParts extends CloudInventoryParts {
   readonly random: Random;
   readonly asking: Asking;
 }

@@ -20,7 +20,7 @@ export class RequestOrphanRemoval extends ActingCommand<OrphanView> {
 }
 
 @CommandHandler(RequestOrphanRemoval)
-export class RequestOrphanRemovalHandler implements ICommandHandler<RequestOrphanRemoval> {
+class RequestOrphanRemovalHandler implements ICommandHandler<RequestOrphanRemoval> {
   constructor(private readonly decisions: OrphanDecisions) {}
 
   execute({ id, said, stated, by }: RequestOrphanRemoval): Promise<OrphanView> {
@@ -43,7 +43,7 @@ export class KeepOrphan extends ActingCommand<OrphanView> {
 }
 
 @CommandHandler(KeepOrphan)
-export class KeepOrphanHandler implements ICommandHandler<KeepOrphan> {
+class KeepOrphanHandler implements ICommandHandler<KeepOrphan> {
   constructor(private readonly decisions: OrphanDecisions) {}
 
   execute({ id, said, reason, by }: KeepOrphan): Promise<OrphanView> {

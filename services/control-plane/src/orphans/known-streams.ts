@@ -4,7 +4,7 @@ import { aliasOf } from '../streams/alias.ts';
 import { oneByOne } from '../streams/one-by-one.ts';
 
 /** A group, and the pod that its tags name. */
-export interface TaggedGroup extends OrphanId {
+interface TaggedGroup extends OrphanId {
   readonly clusterId?: string | undefined;
   readonly podUid?: string | undefined;
 }

@@ -17,7 +17,7 @@ import { streamsOf } from './known-streams.ts';
 import type { OrphanStreams } from './orphan-streams.ts';
 import type { OrphanCase, OrphanCases } from './ports.ts';
 
-export interface OrphanDeskParts {
+interface OrphanDeskParts {
   readonly fleet: string;
   readonly scope: Scope;
   readonly client: EciClient;

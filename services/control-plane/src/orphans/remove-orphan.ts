@@ -22,10 +22,7 @@ import type { WitnessedReads } from '../evidence/witnessed-reads.ts';
 import { streamsOf } from './known-streams.ts';
 import type { OrphanStreams } from './orphan-streams.ts';
 
-export interface RemoveOrphanParts extends Pick<
-  EffectParts,
-  'fleet' | 'store' | 'queue' | 'clients' | 'logger' | 'metrics'
-> {
+interface RemoveOrphanParts extends Pick<EffectParts, 'fleet' | 'store' | 'queue' | 'clients' | 'logger' | 'metrics'> {
   readonly orphanStreams: OrphanStreams;
 }
 

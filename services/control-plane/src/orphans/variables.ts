@@ -6,7 +6,7 @@ import { z } from 'zod';
 export type OrphanPolicy =
   { readonly kind: 'quarantine' } | { readonly kind: 'remove-after'; readonly afterMs: number };
 
-export interface OrphanSettings {
+interface OrphanSettings {
   readonly orphanPolicy: OrphanPolicy;
   readonly prices: readonly ListPrice[];
 }

@@ -6,7 +6,7 @@ import { streamsToldBy, type Projection } from '../streams/projection.ts';
 import { LEASE_MS } from '../supervised-loop.ts';
 
 /** TypeORM's transactions: rows of the read model and the checkpoint are written by one connection, and committed together. */
-export class TypeOrmTransactions extends TransactionRunner<EntityManager> {
+class TypeOrmTransactions extends TransactionRunner<EntityManager> {
   private readonly dataSource: DataSource;
 
   constructor(dataSource: DataSource) {

@@ -17,7 +17,7 @@ const STORM_EVENTS = 40;
 const BATCH = 500;
 const POLL_MS = 250;
 
-export interface PublisherLoopParts<Tx> {
+interface PublisherLoopParts<Tx> {
   readonly store: EventStore;
   readonly checkpoints: Checkpoints<Tx>;
   readonly publish: (events: readonly RecordedEvent[]) => Promise<void>;

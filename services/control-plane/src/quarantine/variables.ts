@@ -2,7 +2,7 @@ import { duration, durationText, section } from '#libs/configuration';
 import { z } from 'zod';
 import { DEFAULT_QUARANTINE_LIMITS, type QuarantineLimits } from './quarantine-limits.ts';
 
-export interface QuarantineSettings {
+interface QuarantineSettings {
   readonly quarantine: QuarantineLimits;
 }
 

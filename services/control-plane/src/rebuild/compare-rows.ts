@@ -7,7 +7,7 @@ import type { RowPerStream } from './stream-rows.ts';
 /** Streams of one statement. */
 const PAGE = 200;
 
-export interface ComparedRows {
+interface ComparedRows {
   readonly rows: number;
   readonly events: number;
   readonly differences: readonly Required<Difference>[];

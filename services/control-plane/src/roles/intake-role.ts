@@ -2,7 +2,7 @@ import type { RunningRole } from '../running-role.ts';
 import { Intake, type IntakeParts } from '../intake/intake.ts';
 import type { StatusPublisher } from '../intake/ports.ts';
 
-export interface IntakePorts extends IntakeParts {
+interface IntakePorts extends IntakeParts {
   readonly statuses: StatusPublisher & Pick<RunningRole, 'setAside'>;
 }
 

@@ -11,10 +11,7 @@ import { SupervisedLoop } from '../supervised-loop.ts';
  */
 const LOOK_EVERY_MS = 100;
 
-export type ProjectPorts = Pick<
-  Parts,
-  'pool' | 'dataSource' | 'stored' | 'clock' | 'random' | 'ids' | 'logger' | 'metrics'
->;
+type ProjectPorts = Pick<Parts, 'pool' | 'dataSource' | 'stored' | 'clock' | 'random' | 'ids' | 'logger' | 'metrics'>;
 
 /** Role `project`: from events, as they are stored, to the rows of every projection. */
 export function projectRole(ports: ProjectPorts): RunningRole {

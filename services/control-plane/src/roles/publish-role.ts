@@ -10,7 +10,7 @@ import type { KnownClusters } from '../publish/ports.ts';
 import { PreparedClusters } from '../publish/prepared-clusters.ts';
 import { startPublisherLoop } from '../publish/publisher-loop.ts';
 
-export interface PublishPorts<Tx> {
+interface PublishPorts<Tx> {
   readonly fleet: string;
   /** Events opened: a pod's owner is told what they say. */
   readonly store: EventStore;

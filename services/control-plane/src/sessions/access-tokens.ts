@@ -4,9 +4,9 @@ import { auditorPrincipal, controlPlanePrincipal, principalOf } from '../cluster
 import type { TokenKey } from './variables.ts';
 
 /** How long an access token is good; agents renew every few minutes. */
-export const ACCESS_TOKEN_MS = 3_600_000;
+const ACCESS_TOKEN_MS = 3_600_000;
 
-export interface AccessToken {
+interface AccessToken {
   readonly token: string;
   readonly expiresAt: string;
 }
@@ -76,7 +76,7 @@ export class AccessTokens {
   }
 }
 
-export interface TokenSettings {
+interface TokenSettings {
   readonly tokenKey: TokenKey;
   readonly fleet: string;
   readonly issuer: string;

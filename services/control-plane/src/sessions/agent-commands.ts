@@ -17,7 +17,7 @@ export class JoinCluster extends ActingCommand<JoinResponse> {
 }
 
 @CommandHandler(JoinCluster)
-export class JoinClusterHandler implements ICommandHandler<JoinCluster> {
+class JoinClusterHandler implements ICommandHandler<JoinCluster> {
   constructor(private readonly agentJoin: AgentJoin) {}
 
   execute({ request }: JoinCluster): Promise<JoinResponse> {
@@ -36,7 +36,7 @@ export class OpenSession extends ActingCommand<SessionResponse> {
 }
 
 @CommandHandler(OpenSession)
-export class OpenSessionHandler implements ICommandHandler<OpenSession> {
+class OpenSessionHandler implements ICommandHandler<OpenSession> {
   constructor(private readonly sessions: AgentSessions) {}
 
   execute({ request }: OpenSession): Promise<SessionResponse> {

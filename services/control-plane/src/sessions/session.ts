@@ -233,7 +233,7 @@ export class AgentSessions {
   }
 }
 
-export interface SessionParts {
+interface SessionParts {
   readonly pool: Pool;
   readonly changes: ClusterChanges;
   readonly clock: Clock;

@@ -20,7 +20,7 @@ export interface TokenNames {
   readonly tokenAudience: string;
 }
 
-export interface TokenSettings extends TokenNames {
+interface TokenSettings extends TokenNames {
   readonly tokenKey: TokenKey;
 }
 

@@ -21,7 +21,7 @@ export interface RunOptions<State, Event> extends Cause {
   readonly sealed?: Beside['sealed'];
 }
 
-export type Ran<State, Event> =
+type Ran<State, Event> =
   | {
       readonly kind: 'done';
       readonly events: readonly Event[];
@@ -37,7 +37,7 @@ export type Ran<State, Event> =
   | { readonly kind: 'left'; readonly before: State };
 
 /** Commands, or what makes them from the state of each try; that may answer undefined, to leave everything as it is. */
-export type Commands<State, Command> =
+type Commands<State, Command> =
   Command | readonly Command[] | ((state: State) => Wanted<Command> | Promise<Wanted<Command>>);
 
 type Wanted<Command> = readonly Command[] | undefined;

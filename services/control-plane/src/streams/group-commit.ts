@@ -7,7 +7,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-export interface GroupCommitOptions {
+interface GroupCommitOptions {
   /** How long the first of a group waits for others, milliseconds; default 1. */
   readonly lingerMs?: number;
   /** Streams of one call; default 200, beyond which batching gains nothing. */

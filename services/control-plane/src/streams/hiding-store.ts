@@ -23,7 +23,7 @@ interface Known {
   readonly opened: WeakMap<RecordedEvent, RecordedEvent>;
 }
 
-export interface HidingStoreParts {
+interface HidingStoreParts {
   readonly inner: EventStore;
   /** Of display keys. */
   readonly vault: StreamVault;

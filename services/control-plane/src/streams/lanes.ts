@@ -1,9 +1,9 @@
 import { EFFECT_ACTIONS, placeOf, placeOfGroup, type ContainerGroupState, type EffectKind } from '#libs/domain';
 
-export type LaneAction = 'create' | 'delete' | 'describe';
+type LaneAction = 'create' | 'delete' | 'describe';
 
 /** A quota of one account in one region. */
-export interface CloudLane {
+interface CloudLane {
   readonly accountId: string;
   readonly region: string;
   readonly action: LaneAction;

@@ -29,7 +29,7 @@ export interface Projection {
   rebuild(parts: RebuildParts, options: RebuildOptions): Promise<Rebuilt>;
 }
 
-export interface Told {
+interface Told {
   readonly streamId: string;
   readonly type: string;
 }

@@ -10,7 +10,7 @@ import {
 import type { Logger } from '#libs/observability';
 import { streamsToldBy, type Projection } from './projection.ts';
 
-export interface PromptStoreParts {
+interface PromptStoreParts {
   readonly inner: EventStore;
   readonly projections: readonly Projection[];
   readonly transactions: TransactionRunner;

@@ -2,7 +2,7 @@ import { isTrouble } from '#libs/event-store';
 import { backoffMs, type Random } from '#libs/runtime';
 import { AsideItems, type AsideItem, type AsideItemsParts } from '#libs/observability';
 
-export interface SetAsideParts extends AsideItemsParts {
+interface SetAsideParts extends AsideItemsParts {
   readonly random: Random;
   /** What says nothing about an item, and ends the round; default: the database is away. */
   readonly isTrouble?: (error: unknown) => boolean;

@@ -26,7 +26,7 @@ export type Tell<Row, Command> = (
 ) => Promise<void>;
 
 /** A change does not follow on what the stream of its row tells. */
-export class UntoldChange extends Error {
+class UntoldChange extends Error {
   override readonly name = 'UntoldChange';
 }
 

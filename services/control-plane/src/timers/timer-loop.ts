@@ -6,7 +6,7 @@ import { SupervisedLoop } from '../supervised-loop.ts';
 /** What happens when a timer is due. It may come twice, and late: whoever decides on it decides to nothing then. */
 export type TimerHandler = (streamId: string, data: JsonObject) => Promise<void>;
 
-export interface TimerLoopParts {
+interface TimerLoopParts {
   readonly timers: TimerQueue;
   /** By name of the timer. */
   readonly handlers: Readonly<Record<string, TimerHandler>>;

@@ -22,7 +22,7 @@ export interface Behaviour {
 }
 
 /** Which containers a rule is about: all that is given must match. Patterns may use `*`. */
-export interface BehaviourMatch {
+interface BehaviourMatch {
   readonly image?: string;
   readonly container?: string;
   readonly group?: string;

@@ -15,7 +15,7 @@ export const FAULT_KINDS = [
   'empty-list',
 ] as const;
 
-export type FaultKind = (typeof FAULT_KINDS)[number];
+type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** A fault that some requests meet. */
 export interface FaultRule {

@@ -20,7 +20,7 @@ export type GroupRecord =
   | { readonly k: 'gone'; readonly ledger: LedgerGroup }
   | { readonly k: 'created-cpu'; readonly key: string; readonly day: number; readonly cpu: number };
 
-export interface GroupsOptions {
+interface GroupsOptions {
   readonly world: World;
   readonly settings: () => Settings;
   readonly behaviours: Behaviours;

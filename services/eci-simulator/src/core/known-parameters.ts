@@ -66,8 +66,6 @@ export type Action =
   | 'DescribeAvailableResource'
   | 'ListUsage';
 
-export const ACTIONS = Object.keys(BY_ACTION) as readonly Action[];
-
 export function isAction(name: string): name is Action {
   return Object.hasOwn(BY_ACTION, name);
 }

@@ -5,7 +5,7 @@ import type { Parameters } from './parameters.ts';
 import { hasTags, type Registry } from './registry.ts';
 import { invalid } from './wire-error.ts';
 
-export interface Caller {
+interface Caller {
   readonly account: string;
   /** Simulated time: who is visible yet. */
   readonly now: number;

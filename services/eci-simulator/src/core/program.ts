@@ -2,7 +2,7 @@
  * What a container does, read from its command line. No container really runs: the simulator understands a few programs, and everything
  * else either runs for ever (an unknown main program is taken for a server) or does nothing (an unknown command inside a script).
  */
-export interface Program {
+interface Program {
   /** Simulated milliseconds until it ends; null = for ever. */
   readonly runMs: number | null;
   readonly exitCode: number;

@@ -113,7 +113,7 @@ function readTags(from: Parameters, max: number): GroupDefinition['tags'] {
   return tags;
 }
 
-export function readCommaList(from: Parameters, name: string, max: number): string[] {
+function readCommaList(from: Parameters, name: string, max: number): string[] {
   const text = from.text(name);
   if (!text) return [];
   const members = text.split(',').map((member) => member.trim());

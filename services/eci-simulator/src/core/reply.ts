@@ -18,7 +18,7 @@ export interface Reply {
 }
 
 /** How the answer reaches the caller, if it does. */
-export type Delivery =
+type Delivery =
   | { readonly kind: 'answer' | 'silence' | 'reset' | 'cut' }
   | { readonly kind: 'slow'; readonly overMs: number }
   | { readonly kind: 'raw'; readonly status: number; readonly contentType: string; readonly text: string };

@@ -11,7 +11,7 @@ export interface RegionDefinition {
   readonly securityGroups: readonly { readonly id: string; readonly vpcId: string }[];
 }
 
-export interface VSwitchDefinition {
+interface VSwitchDefinition {
   readonly id: string;
   readonly zone: string;
   readonly vpcId: string;

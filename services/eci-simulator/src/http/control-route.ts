@@ -3,7 +3,7 @@ export interface ControlAnswer {
   readonly body: unknown;
 }
 
-export interface Request {
+interface Request {
   readonly query: URLSearchParams;
   readonly body: unknown;
   /** The path after the route's own, decoded; empty when there is none. */

@@ -18,7 +18,7 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024;
 /** Clients keep sockets; one that the server closes early costs the next call. */
 const KEEP_ALIVE_MS = 75_000;
 
-export interface Door {
+interface Door {
   /** Of the control API. */
   readonly token: Token;
   /** Whether only this machine reaches the server: then its names are known, and others are refused. */

@@ -19,7 +19,7 @@ export interface Credential {
   readonly inactive?: boolean;
 }
 
-export interface SignedRequest {
+interface SignedRequest {
   readonly method: string;
   readonly query: ReadonlyMap<string, string>;
   readonly headers: IncomingHttpHeaders;

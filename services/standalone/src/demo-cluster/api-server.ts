@@ -37,7 +37,7 @@ export type RefuseRequest = (request: {
 }) => Refusal | undefined;
 
 /** TLS, since kubectl sends no token without it. PEM. */
-export interface Door {
+interface Door {
   readonly token: string;
   readonly cert: string;
   readonly key: string;

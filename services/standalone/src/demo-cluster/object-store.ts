@@ -1,7 +1,7 @@
 import type { Clock, Ids } from '#libs/runtime';
 import { apiVersionOf, RESOURCES, type KubernetesObject, type ResourceType } from './resources.ts';
 
-export type WatchEventType = 'ADDED' | 'MODIFIED' | 'DELETED';
+type WatchEventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
 export interface WatchEvent {
   readonly type: WatchEventType;

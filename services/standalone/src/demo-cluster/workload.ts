@@ -14,7 +14,7 @@ const FIRST_BURST = 12;
 const KEEP_FINISHED_MS = 45_000;
 
 /** The demo's users: they create pods, let them run, and delete them. They only talk to the API, as people do. */
-export interface PodApi {
+interface PodApi {
   list(): readonly KubernetesObject[];
   create(pod: unknown): Promise<void>;
   delete(namespace: string, name: string): Promise<void>;

@@ -3,7 +3,7 @@ import type { Seal } from '../seal.ts';
 import type { Finding, FindingKind } from './finding.ts';
 import type { Verified } from './verify.ts';
 
-export interface ReportFacts {
+interface ReportFacts {
   readonly verified: Verified;
   readonly fleet: string;
   /** Key ids that were trusted, each with where it comes from. */

@@ -5,7 +5,7 @@ import type { TwoFacedTable } from './history.ts';
 const TABLES = ['es.event', 'es.stream', 'es.log', 'es.seal', 'es.audit_key'];
 const PARTITIONED = 'es.event';
 
-export interface TableFace {
+interface TableFace {
   readonly table: string;
   /** `pg_class.relkind`; null: there is no such relation. */
   readonly kind: string | null;
@@ -26,7 +26,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** What keeps a table from showing its own rows, and the same to everybody; nothing of it is ever made by our migrations. */
-export function faultsOf({ table, kind, is_partition, row_security, rules, heirs }: TableFace): readonly string[] {
+function faultsOf({ table, kind, is_partition, row_security, rules, heirs }: TableFace): readonly string[] {
   if (kind === null) return ['it is not there'];
   const expected = table === PARTITIONED && !is_partition ? 'p' : 'r';
   return [

@@ -15,7 +15,7 @@ export interface Canaries {
 }
 
 /** What kind of secret a text seems to hold; the text itself is never repeated. */
-export function secretIn(text: string, { values }: Canaries): string | undefined {
+function secretIn(text: string, { values }: Canaries): string | undefined {
   const own = values.find(({ value }) => value.length >= 8 && text.includes(value));
   return own?.name ?? SHAPES.find(({ pattern }) => pattern.test(text))?.name;
 }
