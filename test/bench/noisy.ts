@@ -73,6 +73,7 @@ export async function noisy(undo: Undo, pods: number, profile: string | undefine
   let processors = '';
   await run(WARM_UP);
   for (let round = 1; round <= ROUNDS; round++) {
+    await loud.prepare((count + 2 * BETWEEN) / CALM_RATE);
     await run(BETWEEN);
     const alone = await run(count);
     loud.begin();
