@@ -79,6 +79,7 @@ describe('the mass-delete guard', () => {
         verdict: 'release',
         which: { all: true },
         by: 'jo',
+        actor: 'operator:admin',
         reason: 'a restore',
       }),
     ).toEqual({
@@ -90,6 +91,9 @@ describe('the mass-delete guard', () => {
     for (const uid of held) {
       expect([await countOf(uid, 'StopReleased'), await countOf(uid, 'StopRequested')]).toEqual([1, 1]);
       expect((await rig.groupsOf(uid)).length).toBe(1);
+      // who was let in acts; how he calls himself is what he says
+      const released = (await rig.events(uid)).find(({ type }) => type === 'StopReleased');
+      expect(released).toMatchObject({ metadata: { actor: 'operator:admin' }, data: { by: 'operator:jo' } });
     }
     expect((await reader().list()).items).toEqual([]);
   });

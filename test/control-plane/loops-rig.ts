@@ -11,7 +11,7 @@ import {
   type MassDeleteLimits,
 } from '#libs/domain';
 import { AlibabaEciClients, type AccessKey, type EciAccount, type EciClients } from '#libs/eci';
-import { createPool, PostgresEventStore, type EventStore } from '#libs/event-store';
+import { createPool, PostgresEventStore, type EventStore, type RecordedEvent } from '#libs/event-store';
 import { InProcessLog, InProcessMessaging, sealEnvelope, type Messaging } from '#libs/messaging';
 import { SystemClock } from '#libs/runtime';
 import { createTestDatabase, eventually, type TestDatabase } from '#libs/testing';
@@ -280,14 +280,17 @@ export class LoopsRig {
     });
   }
 
-  async history(uid: string, clusterId = CLUSTER): Promise<readonly string[]> {
+  async events(uid: string, clusterId = CLUSTER): Promise<readonly RecordedEvent[]> {
     const id = streamIdOf(clusterId, uid);
-    return ((await this.store().loadMany([id])).get(id) ?? []).map((event) => event.type);
+    return (await this.store().loadMany([id])).get(id) ?? [];
+  }
+
+  async history(uid: string, clusterId = CLUSTER): Promise<readonly string[]> {
+    return (await this.events(uid, clusterId)).map((event) => event.type);
   }
 
   async state(uid: string): Promise<ContainerGroupState> {
-    const id = streamIdOf(CLUSTER, uid);
-    return fold(((await this.store().loadMany([id])).get(id) ?? []).map(domainEvent));
+    return fold((await this.events(uid)).map(domainEvent));
   }
 
   async effects(): Promise<readonly { stream_id: string; kind: string; key: string }[]> {

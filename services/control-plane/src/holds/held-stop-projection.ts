@@ -24,7 +24,7 @@ export const heldStopProjection = rowPerStream({
     'denied_reason',
   ],
   decided: {
-    columns: ['wanted', 'wanted_by', 'wanted_reason'],
+    columns: ['wanted', 'wanted_by', 'wanted_reason', 'wanted_actor'],
     // What an operator decided is of this stop, and not of a later one of the same pod; a denial that is in the stream is carried out.
     stayWhile: `was.since = excluded.since and not (was.wanted = 'deny' and was.denied_at is distinct from excluded.denied_at)`,
   },

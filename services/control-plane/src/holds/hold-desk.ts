@@ -17,6 +17,8 @@ export interface HoldDecision {
   readonly which: WhichStops;
   /** As the operator calls himself. */
   readonly by: string;
+  /** Who let him in, as the event's actor; default: as he calls himself. */
+  readonly actor?: string;
   readonly reason?: string;
 }
 
@@ -38,8 +40,10 @@ export class HoldDesk {
   }
 
   /** Throws a problem when the hold is not as it was stated. */
-  async decide({ clusterId, verdict, which, by, reason }: HoldDecision): Promise<Decided> {
-    const actor = `operator:${by}`;
+  async decide(decision: HoldDecision): Promise<Decided> {
+    const { clusterId, verdict, which, reason } = decision;
+    const by = `operator:${decision.by}`;
+    const { actor = by } = decision;
     const only = 'only' in which ? which.only : undefined;
     return inTransaction(this.pool, async (client) => {
       // The guard's own turn: what it decides next, it decides knowing this.
@@ -51,15 +55,15 @@ export class HoldDesk {
         if (changed) throw changed;
       }
       const { rows } = await client.query<{ pod_uid: string }>(
-        `update fleet.held_stop set wanted = $2, wanted_by = $3, wanted_reason = $4
+        `update fleet.held_stop set wanted = $2, wanted_by = $3, wanted_reason = $4, wanted_actor = $6
           where cluster_id = $1 and pod_uid = any ($5)
             and not ($2 = 'deny' and denied_at is not null)
          returning pod_uid`,
-        [clusterId, verdict, actor, reason ?? null, only ?? undecided],
+        [clusterId, verdict, by, reason ?? null, only ?? undecided, actor],
       );
       const decided = new Set(rows.map((row) => row.pod_uid));
       const notHeld = (only ?? []).filter((uid) => !decided.has(uid));
-      const ended = only === undefined ? await this.end(client, { clusterId, verdict, actor, reason }) : undefined;
+      const ended = only === undefined ? await this.end(client, { clusterId, verdict, by, actor, reason }) : undefined;
       return { stops: decided.size, notHeld, ...(ended === undefined ? {} : { ended }) };
     });
   }
@@ -91,15 +95,16 @@ export class HoldDesk {
     decision: {
       readonly clusterId: string;
       readonly verdict: 'release' | 'deny';
+      readonly by: string;
       readonly actor: string;
       readonly reason: string | undefined;
     },
   ): Promise<string | undefined> {
-    const { clusterId, verdict, actor, reason } = decision;
+    const { clusterId, verdict, by, actor, reason } = decision;
     const { rows } = await client.query<{ id: string }>(
-      `update fleet.hold set ended_at = es.now(), decision = $2, decided_by = $3, decided_reason = $4
+      `update fleet.hold set ended_at = es.now(), decision = $2, decided_by = $3, decided_reason = $4, decided_actor = $5
         where cluster_id = $1 and ended_at is null returning id`,
-      [clusterId, verdict, actor, reason ?? null],
+      [clusterId, verdict, by, reason ?? null, actor],
     );
     if (rows[0] === undefined) return undefined;
     await client.query('update fleet.mass_delete_guard set counted_from = es.now() where cluster_id = $1', [clusterId]);

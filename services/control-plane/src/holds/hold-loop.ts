@@ -78,12 +78,12 @@ export class HoldLoop {
   }
 
   /** Whether it changed the stream. */
-  private async carryOut({ streamId, verdict, by, reason }: DueDecision): Promise<boolean> {
+  private async carryOut({ streamId, verdict, by, actor, reason }: DueDecision): Promise<boolean> {
     const why = reason === undefined ? {} : { reason };
     const result = await this.streams.execute(
       streamId,
       verdict === 'release' ? { type: 'ReleaseStop', by, ...why } : { type: 'DenyStop', by, ...why },
-      { actor: by, causationId: `hold:${verdict}` },
+      { actor, causationId: `hold:${verdict}` },
     );
     return result.kind === 'done' && result.events.length > 0;
   }

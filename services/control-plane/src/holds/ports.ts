@@ -13,8 +13,10 @@ export abstract class StopGuard {
 export interface DueDecision {
   readonly streamId: string;
   readonly verdict: 'release' | 'deny';
-  /** `operator:<name>`. */
+  /** `operator:<name>`, as he calls himself. */
   readonly by: string;
+  /** Who let him in. */
+  readonly actor: string;
   readonly reason?: string;
 }
 

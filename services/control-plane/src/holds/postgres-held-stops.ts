@@ -6,6 +6,7 @@ interface Row {
   readonly stream_id: string;
   readonly verdict: 'release' | 'deny';
   readonly decided_by: string;
+  readonly actor: string;
   readonly reason: string | null;
 }
 
@@ -24,6 +25,7 @@ export class PostgresHeldStops extends HeldStops {
       // A stop that was on its way into a hold while it was denied shares its fate. While it was released, it was not among those that the
       // operator saw: it waits.
       `select s.stream_id, coalesce(s.wanted, h.decision) as verdict, coalesce(s.wanted_by, h.decided_by) as decided_by,
+              case when s.wanted is null then coalesce(h.decided_actor, h.decided_by) else coalesce(s.wanted_actor, s.wanted_by) end as actor,
               case when s.wanted is null then h.decided_reason else s.wanted_reason end as reason
          from fleet.held_stop s left join fleet.hold h on h.id = s.hold_id and h.decision = 'deny'
         where s.wanted is not null or (h.decision is not null and s.denied_at is null)
@@ -34,6 +36,7 @@ export class PostgresHeldStops extends HeldStops {
       streamId: row.stream_id,
       verdict: row.verdict,
       by: row.decided_by,
+      actor: row.actor,
       ...(row.reason === null ? {} : { reason: row.reason }),
     }));
   }

@@ -274,11 +274,12 @@ describe('held stops, as operators see them', () => {
     expect(one).toMatchObject({ status: 202, body: { stops: 1, notHeld: ['nobody'] } });
     const all = await post('/api/v1/holds/c1/deny', { all: true, by: 'jo' });
     expect(all).toMatchObject({ status: 202, body: { stops: 2, ended: 'c1/1' } });
-    const { rows } = await pool.query('select pod_uid, wanted, wanted_by from fleet.held_stop order by pod_uid');
-    expect(rows).toMatchObject([
-      { pod_uid: 'p1', wanted: 'release', wanted_by: 'operator:jo' },
-      { pod_uid: 'p2', wanted: 'deny' },
-      { pod_uid: 'p3', wanted: 'deny' },
+    const due = await new PostgresHeldStops({ pool, limits: { windowMs: 1_000 } }).due(10);
+    const said = { by: 'operator:jo', actor: 'operator:admin' };
+    expect(due.toSorted((a, b) => a.streamId.localeCompare(b.streamId))).toEqual([
+      { ...said, streamId: streamIdOf('c1', 'p1'), verdict: 'release', reason: 'it is gone' },
+      { ...said, streamId: streamIdOf('c1', 'p2'), verdict: 'deny' },
+      { ...said, streamId: streamIdOf('c1', 'p3'), verdict: 'deny' },
     ]);
     expect((await post('/api/v1/holds/nowhere/release', { only: ['p1'] })).status).toBe(404);
     expect((await post('/api/v1/holds/c1/release', { only: [] })).status).toBe(400);
