@@ -1,6 +1,7 @@
 /** Samples of commands and events for tests; each may be overridden. */
 import type { ContainerGroupCommand } from '../src/container-group/commands.ts';
-import type { EventData, GroupStatus, NewContainerGroupEvent, RefusalClass } from '../src/container-group/events.ts';
+import type { EventData, GroupStatus, NewContainerGroupEvent } from '../src/container-group/events.ts';
+import type { RefusalClass } from '../src/placement/history.ts';
 import type { PlacementNeed } from '../src/placement/need.ts';
 
 type Event<T extends keyof EventData> = Extract<NewContainerGroupEvent, { type: T }>;

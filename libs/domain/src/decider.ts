@@ -1,4 +1,4 @@
-import type { Gate } from './container-group/events.ts';
+import type { Gate } from './placement/gates.ts';
 import type { UnknownEvent } from './unknown-event.ts';
 
 /** No events = nothing to do: it was said before, or comes too late. `code` is for programs, `message` for people. */

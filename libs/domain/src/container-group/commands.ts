@@ -2,16 +2,16 @@ import type {
   CloudEvent,
   ContainerStatus,
   EventData,
-  Gate,
   GroupStatus,
   IgnoredField,
   JsonObject,
   PodCondition,
   PodFacts,
-  RefusalClass,
   StopReason,
   TokenLife,
 } from './events.ts';
+import type { Gate } from '../placement/gates.ts';
+import type { RefusalClass } from '../placement/history.ts';
 import type { PlacementNeed } from '../placement/need.ts';
 
 /** What was seen of one group in the cloud. Fields that an answer does not hold are absent, and then prove nothing. */

@@ -6,7 +6,7 @@ import { evolve } from './evolve.ts';
 import { observe } from './observe.ts';
 import type { Decision } from '../decider.ts';
 import { same } from '../same.ts';
-import { isCounted } from '../guard/mass-delete-guard.ts';
+import { isCounted } from './counted-stop.ts';
 import { attemptInDoubt, isAlive, isFinalStatus, nextAttempt, wantsPlacement } from './questions.ts';
 import type { ContainerGroupState, HeldStop } from './state.ts';
 

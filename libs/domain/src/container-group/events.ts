@@ -2,11 +2,10 @@
  * Everything that can be said about one container group. A stream holds the events of one pod (`container_group:<clusterId>:<podUid>`), from
  * its first intent to the last trace of its groups. Events are facts: never edited, only added; new fields are optional.
  */
-import type { PlacementNeed, RankedVSwitch } from '../placement/need.ts';
+import type { Gate } from '../placement/gates.ts';
+import type { RefusalClass } from '../placement/history.ts';
+import type { ChargeType, PlacementNeed, RankedVSwitch } from '../placement/need.ts';
 import type { UnknownEvent } from '../unknown-event.ts';
-
-/** Refusal classes of a create (see `docs/operators/refusals.md`). */
-export type RefusalClass = 'STOCK_OUT' | 'VSWITCH_IP_EXHAUSTED' | 'QUOTA' | 'AUTH' | 'NOT_FOUND' | 'INVALID_REQUEST';
 
 /** Status of a container group as ECI names it; anything newer is carried as `Unknown`. */
 export type GroupStatus =
@@ -67,19 +66,6 @@ export interface CloudEvent {
   readonly firstTimestamp?: string;
   readonly lastTimestamp?: string;
 }
-
-/** What a pod waits behind. `capacity`: no stock for a spec family; `account`: QUOTA or AUTH refusals of the whole account. */
-export type Gate =
-  | {
-      readonly kind: 'capacity';
-      readonly accountId: string;
-      readonly region: string;
-      readonly specFamily: string;
-      readonly chargeType: ChargeType;
-    }
-  | { readonly kind: 'account'; readonly accountId: string; readonly class: 'QUOTA' | 'AUTH' };
-
-export type ChargeType = 'on-demand' | 'spot';
 
 /** JSON as it travels: the clear part of a pod is carried as it came, for people and for re-running policies. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };

@@ -1,5 +1,6 @@
 /** What others ask of a stream's state. */
 import type { GroupStatus } from './events.ts';
+import type { PlacementHistory } from '../placement/history.ts';
 import type { ContainerGroupState, Life } from './state.ts';
 
 /** A call of the attempt may have made a group whose id nobody knows. */
@@ -37,6 +38,13 @@ export function hasGivenUp(state: ContainerGroupState): boolean {
 export function nextAttempt(state: ContainerGroupState): number {
   return (state.attempt?.number ?? 0) + 1;
 }
+
+/** What placement asks of a pod's past. */
+export const placementHistoryOf = (state: ContainerGroupState): PlacementHistory => ({
+  nextAttempt: nextAttempt(state),
+  failures: state.failures,
+  mayPassGate: state.mayPassGate,
+});
 
 /** No attempt can follow and no group is open or in doubt: the stream's secrets are not needed any more. */
 export function isClosed(state: ContainerGroupState): boolean {

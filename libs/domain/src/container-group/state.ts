@@ -1,14 +1,7 @@
-import type {
-  ChargeType,
-  CloudEvent,
-  ContainerStatus,
-  EventData,
-  Gate,
-  GroupStatus,
-  PodCondition,
-  RefusalClass,
-  StopReason,
-} from './events.ts';
+import type { CloudEvent, ContainerStatus, EventData, GroupStatus, PodCondition, StopReason } from './events.ts';
+import type { Gate } from '../placement/gates.ts';
+import type { PlacementFailure, RefusalClass } from '../placement/history.ts';
+import type { ChargeType } from '../placement/need.ts';
 import type { RankedVSwitch } from '../placement/need.ts';
 
 /** One accepted or refused try to run the pod. At most one of them is unsettled at any time. */
@@ -148,14 +141,7 @@ export interface ContainerGroupState {
   /** Fields of a later RunPod that were refused, so that it is said once. */
   readonly refusedFields: readonly string[];
   /** Refusals and scheduling failures since the last success or unparking, oldest first: what was tried and why it failed. */
-  readonly failures: readonly {
-    readonly attempt: number;
-    readonly specs: readonly string[];
-    readonly vSwitchIds: readonly string[];
-    readonly chargeType: ChargeType;
-    readonly class: RefusalClass;
-    readonly reason: string;
-  }[];
+  readonly failures: readonly PlacementFailure[];
   /** Released by its gate: the next placement may pass a gate that is shut, as its probe. */
   readonly mayPassGate: boolean;
   /** Event types that this code does not know; a decider then refuses to decide. */

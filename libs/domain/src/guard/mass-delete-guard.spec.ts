@@ -1,12 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  allowanceOf,
-  DEFAULT_MASS_DELETE_LIMITS,
-  guardStops,
-  isCounted,
-  type MassDeleteLimits,
-} from './mass-delete-guard.ts';
+import { isCounted } from '../container-group/counted-stop.ts';
+import { allowanceOf, DEFAULT_MASS_DELETE_LIMITS, guardStops, type MassDeleteLimits } from './mass-delete-guard.ts';
 
 const limits = DEFAULT_MASS_DELETE_LIMITS;
 

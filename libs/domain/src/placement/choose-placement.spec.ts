@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { fold } from '../container-group/evolve.ts';
-import type { NewContainerGroupEvent, RefusalClass } from '../container-group/events.ts';
+import type { NewContainerGroupEvent } from '../container-group/events.ts';
+import { placementHistoryOf } from '../container-group/questions.ts';
 import { accepted, need, placement } from '../../spec/samples.ts';
-import { choosePlacement, gateKey, specFamilyOf, type FleetView } from './choose-placement.ts';
+import { choosePlacement, type FleetView } from './choose-placement.ts';
+import { gateKey, gatesOf, specFamilyOf } from './gates.ts';
+import type { RefusalClass } from './history.ts';
 import type { PlacementNeed } from './need.ts';
 
 const allOpen: FleetView = { gate: () => 'open' };
@@ -21,7 +24,7 @@ function after(n: PlacementNeed, ...failures: { spec: string; class: RefusalClas
 }
 
 const ask = (n: PlacementNeed, view = allOpen, ...failures: { spec: string; class: RefusalClass }[]) =>
-  choosePlacement({ need: n, state: after(n, ...failures), view, seed: 1 });
+  choosePlacement({ need: n, history: placementHistoryOf(after(n, ...failures)), view, seed: 1 });
 
 describe('the ordered list policy', () => {
   const two = need({ specs: ['2-4Gi', '4-8Gi'] });
@@ -82,4 +85,19 @@ describe('the ordered list policy', () => {
 it('names gates and spec families', () => {
   expect([specFamilyOf('ecs.c6.large'), specFamilyOf('2-4Gi')]).toEqual(['ecs.c6', '2-4Gi']);
   expect(gateKey({ kind: 'account', accountId: 'a', class: 'QUOTA' })).toBe('account/a/QUOTA');
+});
+
+it('asks about no gate that is not among those of the need', () => {
+  const asked = new Set<string>();
+  const view: FleetView = {
+    gate: (key) => {
+      asked.add(key);
+      return 'shut';
+    },
+  };
+  const n = need({ specs: ['ecs.c6.large', '2-4Gi'], chargeType: 'spot', spotFallback: true });
+  expect(ask(n, view).kind).toBe('park');
+  expect(asked.size).toBe(4);
+  const known = gatesOf(n).map(gateKey);
+  for (const key of asked) expect(known).toContain(key);
 });

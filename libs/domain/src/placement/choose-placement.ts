@@ -1,7 +1,6 @@
-import { nextAttempt } from '../container-group/questions.ts';
-import type { ChargeType, Gate } from '../container-group/events.ts';
-import type { ContainerGroupState } from '../container-group/state.ts';
-import type { PlacementNeed, RankedVSwitch } from './need.ts';
+import { capacityGate, gateKey, optionsOf, type Gate, type Option } from './gates.ts';
+import type { PlacementHistory } from './history.ts';
+import type { ChargeType, PlacementNeed, RankedVSwitch } from './need.ts';
 
 /** What the fleet knows at the moment of the choice. */
 export interface FleetView {
@@ -11,7 +10,7 @@ export interface FleetView {
 
 interface PlacementQuestion {
   readonly need: PlacementNeed;
-  readonly state: ContainerGroupState;
+  readonly history: PlacementHistory;
   readonly view: FleetView;
   /** Makes the choice repeatable; recorded with it. */
   readonly seed: number;
@@ -36,21 +35,18 @@ type PlacementPolicy = (question: PlacementQuestion) => PlacementAnswer;
 
 const ORDERED_LIST_POLICY = 'ordered-list/1';
 
-interface Option {
-  readonly spec: string;
-  readonly chargeType: ChargeType;
-}
-
 /**
- * Chooses where, and as what, the next attempt runs. The first policy: every allowed vSwitch in the profile's order in one request, so that ECI itself falls through to the next zone. A spec
- * whose whole list had no stock is followed by the next spec (then, with spot fallback, by on-demand); when all have failed, or their gates
- * are shut, the pod is parked. A list without free addresses is tried again without its first vSwitch.
+ * Chooses where, and as what, the next attempt runs. The first policy: every allowed vSwitch in the profile's order in one request, so that ECI
+ * itself falls through to the next zone. A spec whose whole list had no stock is followed by the next spec (then, with spot fallback, by on-demand);
+ * when all have failed, or their gates are shut, the pod is parked. A list without free addresses is tried again without its first vSwitch.
  */
-export const choosePlacement: PlacementPolicy = ({ need, state, view }) => {
+export const choosePlacement: PlacementPolicy = ({ need, history, view }) => {
   const why: string[] = [];
   let shut: Option | undefined;
   for (const option of optionsOf(need)) {
-    const failures = state.failures.filter((f) => f.specs.includes(option.spec) && f.chargeType === option.chargeType);
+    const failures = history.failures.filter(
+      (f) => f.specs.includes(option.spec) && f.chargeType === option.chargeType,
+    );
     const stockOut = failures.find((f) => f.class === 'STOCK_OUT');
     if (stockOut) {
       why.push(`${option.spec} (${option.chargeType}) had no stock in attempt ${stockOut.attempt}: ${stockOut.reason}`);
@@ -69,14 +65,14 @@ export const choosePlacement: PlacementPolicy = ({ need, state, view }) => {
           .map((v) => v.vSwitchId)
           .join(', ')}: no free addresses`,
       );
-    if (view.gate(gateKey(capacityGate(need, option))) === 'shut' && !state.mayPassGate) {
+    if (view.gate(gateKey(capacityGate(need, option))) === 'shut' && !history.mayPassGate) {
       why.push(`${option.spec} (${option.chargeType}): its gate is shut`);
       shut ??= option;
       continue;
     }
     return {
       kind: 'place',
-      attempt: nextAttempt(state),
+      attempt: history.nextAttempt,
       candidates: vSwitches.map((vSwitch, index) => ({
         ...vSwitch,
         reason: `place ${index + 1} of ${vSwitches.length} in the profile's order`,
@@ -95,35 +91,7 @@ export const choosePlacement: PlacementPolicy = ({ need, state, view }) => {
   return {
     kind: 'park',
     gate: capacityGate(need, waitsFor),
-    reason: shut ? 'GateShut' : (state.failures.at(-1)?.class ?? 'STOCK_OUT'),
+    reason: shut ? 'GateShut' : (history.failures.at(-1)?.class ?? 'STOCK_OUT'),
     message: why.join('; '),
   };
 };
-
-function optionsOf(need: PlacementNeed): readonly Option[] {
-  const chargeTypes: readonly ChargeType[] =
-    need.chargeType === 'spot' && need.spotFallback ? ['spot', 'on-demand'] : [need.chargeType];
-  return chargeTypes.flatMap((chargeType) => need.specs.map((spec) => ({ spec, chargeType })));
-}
-
-function capacityGate(need: PlacementNeed, option: Option): Gate {
-  return {
-    kind: 'capacity',
-    accountId: need.accountId,
-    region: need.region,
-    specFamily: specFamilyOf(option.spec),
-    chargeType: option.chargeType,
-  };
-}
-
-/** `ecs.c6.large` → `ecs.c6`; a size (`2-4Gi`) is its own family: each size has its own stock. */
-export function specFamilyOf(spec: string): string {
-  return /^ecs\./.test(spec) ? spec.split('.').slice(0, 2).join('.') : spec;
-}
-
-/** One text for one gate; the key of its row. */
-export function gateKey(gate: Gate): string {
-  return gate.kind === 'capacity'
-    ? `capacity/${gate.accountId}/${gate.region}/${gate.specFamily}/${gate.chargeType}`
-    : `account/${gate.accountId}/${gate.class}`;
-}

@@ -1,4 +1,4 @@
-import type { ChargeType } from '../container-group/events.ts';
+export type ChargeType = 'on-demand' | 'spot';
 
 /** A vSwitch that a pod may use. The zone is known only after a group has landed there, or when the account names it. */
 interface AllowedVSwitch {

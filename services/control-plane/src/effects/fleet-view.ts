@@ -1,4 +1,14 @@
-import { gateKey, specFamilyOf, type ChargeType, type FleetView, type Gate, type PlacementNeed } from '#libs/domain';
+import {
+  accountGates,
+  capacityGate,
+  gateKey,
+  gatesOf,
+  type AccountGate,
+  type ChargeType,
+  type FleetView,
+  type Gate,
+  type PlacementNeed,
+} from '#libs/domain';
 import type { Clock } from '#libs/runtime';
 import type { Gates } from './ports.ts';
 
@@ -6,22 +16,6 @@ type GateState = 'open' | 'slow' | 'shut';
 
 /** How long one look at a gate is believed, milliseconds. */
 const FRESH_MS = 200;
-
-export const capacityGate = (need: PlacementNeed, spec: string, chargeType: ChargeType): Gate => ({
-  kind: 'capacity',
-  accountId: need.accountId,
-  region: need.region,
-  specFamily: specFamilyOf(spec),
-  chargeType,
-});
-
-export const accountGate = (accountId: string, refusalClass: 'QUOTA' | 'AUTH'): Gate => ({
-  kind: 'account',
-  accountId,
-  class: refusalClass,
-});
-
-const ACCOUNT_CLASSES = ['AUTH', 'QUOTA'] as const;
 
 /** What the fleet knows now, as placement asks it. A moment of memory spares a storm of pods a storm of questions. */
 export class FleetViews {
@@ -36,7 +30,7 @@ export class FleetViews {
 
   async look(needs: readonly PlacementNeed[]): Promise<FleetView> {
     const now = this.clock.now();
-    const keys = new Set(needs.flatMap(keysOf));
+    const keys = new Set(needs.flatMap((need) => gatesOf(need).map(gateKey)));
     const stale = [...keys].filter((key) => now - (this.seen.get(key)?.at ?? -Infinity) > FRESH_MS);
     if (stale.length > 0) {
       const found = await this.gates.look(stale);
@@ -46,20 +40,14 @@ export class FleetViews {
   }
 
   /** The account's gate that shuts every placement of it, if one is shut. */
-  shutAccount(view: FleetView, accountId: string): Extract<Gate, { kind: 'account' }> | undefined {
-    for (const refusalClass of ACCOUNT_CLASSES) {
-      const gate = accountGate(accountId, refusalClass);
-      if (view.gate(gateKey(gate)) === 'shut') return gate as Extract<Gate, { kind: 'account' }>;
-    }
-    return undefined;
+  shutAccount(view: FleetView, accountId: string): AccountGate | undefined {
+    return accountGates(accountId).find((gate) => view.gate(gateKey(gate)) === 'shut');
   }
 
   /** A create was taken: news only for gates that exist. */
   async accepted(need: PlacementNeed, specs: readonly string[], chargeType: ChargeType): Promise<void> {
-    const keys = [
-      ...specs.map((spec) => gateKey(capacityGate(need, spec, chargeType))),
-      ...ACCOUNT_CLASSES.map((refusalClass) => gateKey(accountGate(need.accountId, refusalClass))),
-    ];
+    const gates = [...specs.map((spec) => capacityGate(need, { spec, chargeType })), ...accountGates(need.accountId)];
+    const keys = gates.map(gateKey);
     for (const key of keys) if (this.seen.get(key)?.state !== undefined) await this.gates.report(key, 'accepted');
   }
 
@@ -67,13 +55,4 @@ export class FleetViews {
     this.seen.delete(gateKey(gate));
     await this.gates.report(gateKey(gate), 'refused');
   }
-}
-
-function keysOf(need: PlacementNeed): string[] {
-  const chargeTypes: ChargeType[] =
-    need.chargeType === 'spot' && need.spotFallback ? ['spot', 'on-demand'] : [need.chargeType];
-  return [
-    ...chargeTypes.flatMap((chargeType) => need.specs.map((spec) => gateKey(capacityGate(need, spec, chargeType)))),
-    ...ACCOUNT_CLASSES.map((refusalClass) => gateKey(accountGate(need.accountId, refusalClass))),
-  ];
 }

@@ -1,5 +1,7 @@
 import {
+  accountGate,
   choosePlacement,
+  placementHistoryOf,
   EFFECT_ACTIONS,
   parseStreamId,
   wantsPlacement,
@@ -15,7 +17,7 @@ import { createPurpose, INTENT, type StreamKey } from '../keys/stream-vault.ts';
 import { LOCAL_LANE, laneOfEffect } from '../streams/lanes.ts';
 import { clientTokenOf } from './client-token.ts';
 import type { EachRow } from './each-row.ts';
-import { FleetViews, accountGate } from './fleet-view.ts';
+import { FleetViews } from './fleet-view.ts';
 import { claimOf, EffectHandler, UNSENT_LEASE_MS, type Releases } from './held-effect.ts';
 import { loadSealed, type SealedRow } from './loaded-row.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
@@ -175,7 +177,7 @@ export class PlaceEffects extends EffectHandler {
     if (patience.kind !== 'place' || !sealed) return { kind: 'wait', patience: patience as Waiting };
 
     const seed = Math.floor(this.parts.random.next() * 2 ** 32);
-    const answer = choosePlacement({ need, state, view, seed });
+    const answer = choosePlacement({ need, history: placementHistoryOf(state), view, seed });
     if (answer.kind === 'park') {
       const { gate, reason, message } = answer;
       return { kind: 'settle', commands: [{ type: 'Park', gate, reason, message }] };

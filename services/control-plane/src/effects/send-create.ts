@@ -1,11 +1,19 @@
-import { attemptInDoubt, placeOf, type ContainerGroupState, type CreateOutcome, type RefusalClass } from '#libs/domain';
+import {
+  accountGate,
+  attemptInDoubt,
+  capacityGate,
+  placeOf,
+  type ContainerGroupState,
+  type CreateOutcome,
+  type RefusalClass,
+} from '#libs/domain';
 import type { CreateAnswer, FrozenCreate } from '#libs/eci';
 import type { EffectChange, EffectRow } from '#libs/event-store';
 import { errorMessage } from '#libs/observability';
 import { laneOfEffect } from '../streams/lanes.ts';
 import type { ExecuteOptions, StreamCommands } from '../streams/stream-commands.ts';
 import type { EachRow } from './each-row.ts';
-import { accountGate, capacityGate, type FleetViews } from './fleet-view.ts';
+import type { FleetViews } from './fleet-view.ts';
 import { claimOf, type Releases } from './held-effect.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
@@ -180,7 +188,8 @@ export class CreateSender {
     const { intent, attempt } = state;
     if (!intent || !attempt) return;
     if (refusalClass === 'STOCK_OUT') {
-      for (const spec of attempt.specs) await this.views.refused(capacityGate(intent.need, spec, attempt.chargeType));
+      for (const spec of attempt.specs)
+        await this.views.refused(capacityGate(intent.need, { spec, chargeType: attempt.chargeType }));
     } else if (refusalClass === 'QUOTA' || refusalClass === 'AUTH') {
       await this.views.refused(accountGate(attempt.accountId, refusalClass));
     }

@@ -1,5 +1,6 @@
 import {
   decide,
+  capacityGate,
   gateKey,
   isFinalStatus,
   lastSight,
@@ -12,7 +13,6 @@ import type { EciClient } from '#libs/eci';
 import { isTrouble, type EventStore, type GateQueue } from '#libs/event-store';
 import type { AsideItems, Logger } from '#libs/observability';
 import type { Clock, Random } from '#libs/runtime';
-import { capacityGate } from '../effects/fleet-view.ts';
 import { aliasOf } from '../streams/alias.ts';
 import { UndecidableStream } from '../streams/plan-append.ts';
 import type { SetAside } from '../streams/set-aside.ts';
@@ -246,7 +246,7 @@ export class ApplySights {
   ): Promise<void> {
     if (!intent || !attempt) return;
     for (const spec of attempt.specs) {
-      await gates.report(gateKey(capacityGate(intent.need, spec, attempt.chargeType)), 'refused');
+      await gates.report(gateKey(capacityGate(intent.need, { spec, chargeType: attempt.chargeType })), 'refused');
     }
   }
 }
