@@ -16,8 +16,10 @@ interface Chosen {
 export function chosenSpecs(args: readonly string[], root: string): Chosen {
   const firstOption = args.findIndex((arg) => arg.startsWith('-'));
   const names = firstOption < 0 ? args : args.slice(0, firstOption);
-  if (names.length === 0)
-    throw new WrongUsage('say which folder, such as libs/event-store; `npm test` runs everything');
+  if (names.length === 0) {
+    const before = firstOption < 0 ? '' : ` before ${args[firstOption]}`;
+    throw new WrongUsage(`say which folder${before}, such as libs/event-store; \`npm test\` runs everything`);
+  }
   return { files: [...new Set(names.flatMap((name) => specsUnder(name, root)))], options: args.slice(names.length) };
 }
 
