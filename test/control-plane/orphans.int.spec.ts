@@ -48,6 +48,19 @@ async function begin(): Promise<void> {
   await runs('u1');
 }
 
+/** A pod runs, and the removal of an orphan was asked for while no process is there to do it; returns the orphan. */
+async function removalAsked(): Promise<string> {
+  rig = await LoopsRig.start();
+  const quiet = rig.start();
+  await rig.runPod('u1');
+  await runs('u1');
+  const orphan = await makeStrangersGroup(rig, 'never-heard-of', 1);
+  await quarantined(orphan);
+  await quiet.stop();
+  await remove(orphan);
+  return orphan;
+}
+
 describe('an open group of ours that no stream knows', () => {
   it('is noted while it is young, and goes into quarantine when it is not', async () => {
     await begin();
@@ -278,14 +291,7 @@ describe('groups that the cloud forgot while nobody looked', () => {
 
 describe('an orphan that is gone before its removal began', () => {
   it('was not removed by us', async () => {
-    rig = await LoopsRig.start();
-    const quiet = rig.start();
-    await rig.runPod('u1');
-    await runs('u1');
-    const orphan = await makeStrangersGroup(rig, 'never-heard-of', 1);
-    await quarantined(orphan);
-    await quiet.stop();
-    await remove(orphan);
+    const orphan = await removalAsked();
     await rig.simulator.control('DELETE', `/groups/${orphan}`);
     rig.start();
     await rig.hurryUntil(async () => !isOpenOrphan(await stateOf(orphan)), 'it is over');
@@ -298,14 +304,7 @@ describe('an orphan that is gone before its removal began', () => {
 
 describe('a process that dies while it removes an orphan', () => {
   it('has removed it, although another finds it gone first, who cannot know of the delete', async () => {
-    rig = await LoopsRig.start();
-    const quiet = rig.start();
-    await rig.runPod('u1');
-    await runs('u1');
-    const orphan = await makeStrangersGroup(rig, 'never-heard-of', 1);
-    await quarantined(orphan);
-    await quiet.stop();
-    await remove(orphan);
+    const orphan = await removalAsked();
 
     // given a delete that went out, and a process that died before it heard so
     const death = new Death(1, 'after', ['cloud']);
@@ -334,14 +333,7 @@ describe('a process that dies while it removes an orphan', () => {
   it.each([1, 2, 3, 4, 5, 6].flatMap((at) => (['before', 'after'] as const).map((when) => [at, when] as const)))(
     'leaves it to its successor, who removes it and nothing else: step %i, %s',
     async (at, when) => {
-      rig = await LoopsRig.start();
-      const quiet = rig.start();
-      await rig.runPod('u1');
-      await runs('u1');
-      const orphan = await makeStrangersGroup(rig, 'never-heard-of', 1);
-      await quarantined(orphan);
-      await quiet.stop();
-      await remove(orphan);
+      const orphan = await removalAsked();
 
       const death = new Death(at, when);
       const first = rig.start(death.tap);
