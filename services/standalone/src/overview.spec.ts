@@ -28,6 +28,8 @@ const where = {
 describe('the overview', () => {
   it('tells an event in one line', () => {
     expect(lineOf(landed)).toBe('10:20:30  ContainerGroupLanded     demo-1/12345678  cn-hangzhou-h vsw-1 2-4Gi');
+    const registered = { ...landed, streamId: 'cluster:demo-1', type: 'ClusterRegistered', data: { name: 'demo-1' } };
+    expect(lineOf(registered)).toBe('10:20:30  ClusterRegistered        demo-1');
   });
 
   it('counts lives in the order they are lived', () => {

@@ -48,10 +48,12 @@ export function countsByLife(
   return LIVES.flatMap((life) => (byLife[life] ? [[life, byLife[life]] as const] : []));
 }
 
-/** One event as one line: `20:15:03 ContainerGroupLanded demo-1a2b/5f… zone cn-hangzhou-h`. */
+/** One event as one line: `20:15:03 ContainerGroupLanded demo-1a2b/5f… zone cn-hangzhou-h`, or `… ClusterJoined demo-1a2b`. */
 export function lineOf(event: OverviewEvent): string {
-  const [, clusterId = '', podUid = ''] = event.streamId.split(':');
-  return `${event.at.slice(11, 19)}  ${event.type.padEnd(24)} ${clusterId}/${podUid.slice(0, 8)}  ${detail(event)}`.trimEnd();
+  const [, id = '', podUid] = event.streamId.split(':');
+  const whose = podUid === undefined ? id : `${id}/${podUid.slice(0, 8)}`;
+  const told = detail(event);
+  return `${event.at.slice(11, 19)}  ${event.type.padEnd(24)} ${whose}  ${told === id ? '' : told}`.trimEnd();
 }
 
 const TELLING = [
