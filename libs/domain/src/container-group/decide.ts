@@ -331,7 +331,7 @@ function pastTwin(past: Twin, state: ContainerGroupState): NewContainerGroupEven
     state.twins[containerGroupId] !== undefined ||
     state.pastTwins.includes(containerGroupId);
   if (isNamed) return [];
-  // One that never got past scheduling cost nothing: without times of the cloud it lasts no time.
+  // A group that was never scheduled cost nothing: its lifetime is left out, so that it counts as none.
   const isFree = status === 'ScheduleFailed';
   const { createdAt: _, ...withoutTime } = past;
   const evidence = `it had ended by itself: ${status}`;

@@ -3,7 +3,10 @@ import type { GroupStatus } from './events.ts';
 import { isFinalStatus } from './questions.ts';
 import type { ContainerGroupState } from './state.ts';
 
-/** A read has returned the group: the stream remembers its first sight. Twins were found by a read, or wait for a minute before anybody looks. */
+/**
+ * A read has returned the group: the stream remembers when it was first seen. True of twins, too: most were found by a read, and the others are looked
+ * at only after a minute, when a read shows what is there.
+ */
 export function wasShown({ group }: ContainerGroupState, containerGroupId: string): boolean {
   return group?.containerGroupId !== containerGroupId || group.status !== null || group.landed !== undefined;
 }
@@ -14,8 +17,8 @@ export function isKnownToCloud(state: ContainerGroupState, containerGroupId: str
 }
 
 /**
- * An answer should show the group: it is open, and nobody deleted it. One that was just made is soon seen, and vouches then; one that was deleted may
- * be gone, and should not be waited for.
+ * Whether an answer should show the group: it is open, and was not deleted. A group that was just made counts, for it will be seen soon; a deleted one
+ * does not, for it may be gone.
  */
 export function shouldBeShown({ group, twins }: ContainerGroupState, containerGroupId: string): boolean {
   const twin = twins[containerGroupId];

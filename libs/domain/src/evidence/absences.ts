@@ -12,9 +12,9 @@ export interface CompleteList {
 }
 
 /**
- * Which open groups, that nobody deleted, are gone? One that is missing from two complete lists, the second begun at least a minute after it was
- * known to be missing from the first, is to be read directly; what that read says is the caller's. A list that may merely not show it yet is none of
- * the two: else one that deceives would be enough. Memory only: after a restart the evidence is gathered anew.
+ * Which open groups, that nobody deleted, are gone? A group that is missing from two complete lists, the second begun at least a minute after the
+ * first was known to lack it, is to be read directly; the caller judges by that read. A list that is too young to show the group counts as neither of
+ * the two, else a single wrong list would be enough. Memory only: after a restart the evidence is gathered anew.
  */
 export class Absences {
   /** When each was first missing, and since when its absence counts; by the clock of the list. */

@@ -67,7 +67,7 @@ export function evidenceOf({ vouched, waitedMs }: Missed): string {
     : `after our delete reads by id did not return it for ${Math.round(waitedMs / 1000)} s, and no other group is there`;
 }
 
-/** One that is not proven gone is deleted once more, from time to time, until the cloud accepts that of a group that it must know. */
+/** Whether to delete once more a group that is not proven gone: from time to time, until the cloud has accepted that when it must know the group. */
 export function wantsAnotherDelete({ waitedMs, deletedAgainMs, deleteTriedMs }: Missed): boolean {
   const isEarly = deleteTriedMs !== undefined && waitedMs - deleteTriedMs < READS_APART_MS;
   return deletedAgainMs === undefined && !isEarly;

@@ -44,7 +44,7 @@ type Refusal = Extract<Decision<OrphanEvent>, { accepted: false }>;
 function eventsOf(command: OrphanCommand, state: OrphanState): NewOrphanEvent[] | Refusal {
   switch (command.type) {
     case 'Quarantine':
-      // One that was taken for gone and is back is asked about once more, unless an operator kept it.
+      // An orphan that had vanished and is found again goes into quarantine again; if an operator had kept it, it is kept still.
       if (isOpenOrphan(state)) return [];
       return [{ type: 'OrphanQuarantined', data: { ...command.facts, why: command.why } }];
     case 'Keep':

@@ -13,7 +13,7 @@ import type { Credentials } from './credentials.ts';
 const ACTOR = 'control-plane:configuration';
 
 const CACHE_MS = 5_000;
-/** The same word of the cloud is written down again after this, so that people see how fresh it is. */
+/** How often an unchanged result of authentication is written again, so that people see how fresh it is. */
 const AUTH_REFRESH_MS = 60_000;
 
 /**
@@ -142,7 +142,7 @@ export class AccountDirectory {
     };
   }
 
-  /** Whoever changed an account lets the next call see it. */
+  /** Drops what is cached of an account that was just changed, so that the next call reads it. */
   forget(accountId: string): void {
     this.cache.delete(accountId);
     this.auth.delete(accountId);

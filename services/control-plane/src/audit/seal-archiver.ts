@@ -55,7 +55,7 @@ export class SealArchiver {
     const isKnown = this.kept !== undefined;
     const seals = await store.sealsFrom(owner, isKnown ? kept + 1 : Math.max(kept, 1), SEALS);
     if (!seals) {
-      // Whoever seals now keeps them; when it is our turn again, what is kept is looked at anew.
+      // Another process seals now, and it archives, too. When it is our turn again, we look at the archive first.
       this.kept = undefined;
       return 'idle';
     }

@@ -26,7 +26,7 @@ export class SealFolder implements SealArchive {
       for (const file of (await names(join(this.path, folder), FILE)).reverse()) {
         const sequence = Number(FILE.exec(file)![1]);
         const text = await readFile(join(this.path, folder, file), 'utf8');
-        // One that was torn by a crash is completed when its turn comes.
+        // A crash left half of this file: it is written anew when the seals after the last whole one are.
         if (isTorn(text)) continue;
         const seal = sealIn(text);
         if (seal?.sequence !== sequence)

@@ -7,10 +7,10 @@ export const OWN_NAMES: readonly string[] = [CONTROL_PLANE, AUDITOR];
 export const principalOf = (fleet: string, clusterId: string, generation: number): string =>
   generation === 0 ? `${fleet}.${clusterId}` : `${fleet}.${clusterId}.${generation}`;
 
-/** Who the control plane is there. */
+/** Principal of the control plane on Kafka. */
 export const controlPlanePrincipal = (fleet: string): string => `${fleet}.${CONTROL_PLANE}`;
 
-/** Who reads the feed there to verify it, and may do nothing else. */
+/** Principal that may read the feed on Kafka to verify it, and nothing else. */
 export const auditorPrincipal = (fleet: string): string => `${fleet}.${AUDITOR}`;
 
 /** Cluster and generation of a principal; undefined for one that is no agent's of this fleet. Neither fleets nor clusters have dots in their names. */

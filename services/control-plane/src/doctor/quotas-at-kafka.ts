@@ -10,7 +10,10 @@ import type { ClusterFacts } from './facts.ts';
 import type { Finding } from './finding.ts';
 import { quotasBoundAgents, quotasInWords } from './oracles/o14-senders.ts';
 
-/** What Kafka lets agents write. One that will not tell is no fault of the fleet: `looked` says why. Of one that is away nothing is known. */
+/**
+ * What Kafka lets agents write. A broker that does not tell quotas is no fault of the fleet, and `looked` says so; when it is away, `unchecked` says
+ * that nothing is known.
+ */
 export type QuotaReport = { readonly findings: readonly Finding[] } & (
   { readonly looked: string } | { readonly unchecked: string }
 );

@@ -18,9 +18,9 @@ import { loadStates } from './loaded-row.ts';
 import type { EffectMetrics } from './metrics.ts';
 import { ACTOR, type EffectParts } from './ports.ts';
 
-/** One that no read shows is looked for again, before it is deleted. */
+/** A group that no read shows yet is looked for again after this, before it is deleted. */
 const LOOK_AGAIN_MS = 1_000;
-/** One that even a delete does not know is deleted again this often. */
+/** A group that a delete answers NotFound for, and that may still appear, is deleted again after this. */
 const TRY_AGAIN_MS = 3_000;
 
 /** Delete rows: ends groups of stopped pods, and late twins. `data.force` asks for ECI's force delete; it is set on request only. */

@@ -76,7 +76,7 @@ export class LookUpEffects extends EffectHandler {
     if (!groups) return;
     if (groups.length > 0) return this.adopt(row, attempt, groups);
     if (!(await this.sight.maySee({ accountId, region }, client, askedAt))) {
-      // What is not shown may be there all the same. The row keeps its progress.
+      // The cloud shows no group of ours at all, as it does to callers without permission: this one may exist. The row keeps its progress.
       this.parts.logger.warn('a look-up found nothing, nor does the cloud show any other group: it proves nothing', {
         streamId: row.streamId,
         attempt,

@@ -13,7 +13,7 @@ export interface EffectTools {
   readonly views: FleetViews;
   readonly metrics: EffectMetrics;
   readonly rows: EachRow;
-  /** Whoever proves absence; what one has seen vouches for the reads of all. */
+  /** Shared by all handlers that prove absence: a group that one of them has seen is a witness for the reads of the others. */
   readonly reads: WitnessedReads;
   /** Rows that fail while the others go on. */
   readonly aside: AsideItems;

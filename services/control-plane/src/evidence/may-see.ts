@@ -5,7 +5,7 @@ import type { StreamCommands } from '../streams/stream-commands.ts';
 
 /** Streams of one load. */
 const PAGE = 200;
-/** Who asks at about the same time shares one look; shorter than the minute between two look-ups that prove absence, so both never rest on the same one. */
+/** Questions within this time share one look at the cloud. Shorter than the minute between two look-ups, which must not rest on the same look. */
 const SHARED_FOR_MS = 5_000;
 
 export interface Place {
@@ -89,7 +89,7 @@ class Shared {
     this.clock = clock;
   }
 
-  /** One that is begun now, or was lately, and not before `notBefore`, by the process's own time. */
+  /** A look that is begun now, or was begun lately and not before `notBefore`, monotonic milliseconds. */
   get({ accountId, region }: Place, begin: () => Promise<boolean>, notBefore = -Infinity): Promise<boolean> {
     const key = `${accountId}/${region}`;
     const now = this.clock.monotonic();

@@ -46,9 +46,9 @@ export class HoldDesk {
     const { actor = by } = decision;
     const only = 'only' in which ? which.only : undefined;
     return inTransaction(this.pool, async (client) => {
-      // The guard's own turn: what it decides next, it decides knowing this.
+      // The guard locks this row, too: it decides before us, or knowing what was decided here.
       await client.query('select 1 from fleet.mass_delete_guard where cluster_id = $1 for update', [clusterId]);
-      // One that is held from here on is not among those that were decided on, and waits.
+      // Stops that are held from here on are not part of this decision: they wait for the next.
       const undecided = await this.undecided(client, clusterId);
       if (which.stated !== undefined) {
         const changed = changedSince(which.stated, clusterId, await this.state(client, clusterId, undecided));

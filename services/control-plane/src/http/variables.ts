@@ -68,7 +68,7 @@ export const http = section({
   }),
 });
 
-/** Who listens to the network is asked by others than people of this machine. */
+/** An address that is not loopback can be reached from other machines: it needs TLS and the admin token. */
 function checkHost(given: Given): void {
   const host = given.of({ HTTP_HOST: variables.HTTP_HOST })?.HTTP_HOST;
   if (host === undefined || isLoopback(host)) return;

@@ -1,6 +1,6 @@
 import type { StreamAppend } from '#libs/event-store';
 
-/** Who is older than this is as old as any other. */
+/** Older pods count as being of this age. */
 const OLDEST_MS = 60_000;
 
 /**

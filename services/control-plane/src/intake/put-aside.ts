@@ -68,7 +68,7 @@ export class PutAside {
       this.logger.warn('put a message into quarantine', { topic, partition, offset, ...sender, reason });
   }
 
-  /** Who sends too many has a row for all of them: each would cost others time, and he would only push out his own. */
+  /** Beyond the limit of a sender, one row counts all further messages: a row each would cost others time, and push out the sender's own rows. */
   private row(
     log: Pick<Batch, 'topic' | 'epoch' | 'partition'>,
     { message, reason, sender, clear }: Aside,

@@ -11,7 +11,7 @@ const SIGNS_MS = 7 * 24 * HOUR_MS;
 const KEPT_MS = HOUR_MS;
 /** A control plane that says things without a MAC must not have been seen for so long before agents are told to believe nobody without one. */
 export const QUIET_MS = 10 * 60_000;
-/** Whoever fills a topic is believed to be at it for so long, unless it says that it has ended. */
+/** A process that began to fill a topic counts as filling it for so long, unless it reports the end. */
 const FILLING_MS = 5 * 60_000;
 
 /**
@@ -104,7 +104,7 @@ export class StatusKeys {
   /** One more key, which signs from now on. */
   async make(clusterId: string): Promise<void> {
     const kid = randomBytes(9).toString('base64url');
-    // Whoever ends keys holds the cluster's row meanwhile.
+    // The cluster's row is locked while keys are ended, so that none is made in between.
     await this.pool.query(
       `insert into fleet.status_key (cluster_id, kid, key_generation, wrapped, made_at)
        select id, $2, key_generation, $3, $4 from fleet.cluster where id = $1 and unregistered_at is null for share`,

@@ -30,7 +30,7 @@ const READS_A_STEP = 200;
 /** Details of groups that have landed are read in rounds, so that calls are full: at most 300 calls a minute, of the 2,000 that ECI takes. */
 const ROUND_MS = 2_000;
 const READS_A_ROUND = 200;
-/** Whoever is on its way needs its reads more. */
+/** After the cloud refused a read for want of quota: groups that are starting or stopping need the reads more than those that run. */
 const ROUND_AFTER_REFUSAL_MS = 30_000;
 /** A clock that was set makes a sweep look long, or the next one far away: no wait that it explains is longer than this. */
 const LONGEST_PAUSE_MS = 30_000;

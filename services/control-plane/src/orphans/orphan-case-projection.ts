@@ -42,7 +42,7 @@ function applied(row: RowValues | undefined, fact: TimedEvent): RowValues | unde
   if (event.type === 'OrphanQuarantined') {
     const { why, ...facts } = event.data;
     const { accountId: account_id, region, containerGroupId: container_group_id } = facts;
-    // One that was kept, taken for gone and is back stays kept; who decided then stays as well.
+    // An orphan that an operator kept, that then vanished and is found again, is still kept, by the decision of that time.
     return {
       ...(row ?? { account_id, region, container_group_id, kept: false }),
       ...{ facts, why, phase: row?.['kept'] === true ? 'kept' : 'quarantined', quarantined_at: at },

@@ -4,7 +4,7 @@ import type { SigningKeys } from './ports.ts';
 
 /** Says something to clusters whose keys are known. */
 export interface Voice {
-  /** Resolves when the log has the messages. One that was unregistered meanwhile has no key, and nobody who listens: nothing is said. */
+  /** Resolves when the log has the messages. A cluster that was unregistered meanwhile has no key, and nobody listens: nothing is sent. */
   say(clusterId: string, messages: readonly OutgoingMessage[], timeoutMs?: number): Promise<void>;
 }
 

@@ -2,7 +2,7 @@ import type { MacKey } from '#libs/messaging';
 
 /** Keys under which clusters are spoken to. */
 export interface SigningKeys {
-  /** By cluster; those that were unregistered have none. One that cannot be had throws when it is used, and keeps no other cluster waiting. */
+  /** By cluster; an unregistered one has no entry. A key that cannot be read throws when it is used, so that other clusters do not wait for it. */
   signing(clusterIds: readonly string[]): Promise<ReadonlyMap<string, () => MacKey>>;
 }
 

@@ -10,7 +10,7 @@ import { compareRows, pagesOf } from './compare-rows.ts';
 import { inTransaction } from '../transaction.ts';
 import { writeRows, type RowPerStream } from './stream-rows.ts';
 
-/** Whoever has appended a moment ago writes the row now. */
+/** A row that differs may be one that another process is just writing, after an append of a moment ago: how long to wait for it. */
 const LAG_MS = 500;
 
 /**

@@ -27,7 +27,7 @@ const stranger = (): Refusal =>
     'the assertion is not signed (ES256) with the key of a cluster that has joined: a cluster joins with a token of POST /api/v1/clusters/{id}/join-token',
   );
 
-/** Nobody has its private half: what no cluster signed is checked all the same, and takes as long. */
+/** Its private half was thrown away. Assertions for unknown clusters are checked with it, so that the answer takes as long as for a known one. */
 const NOBODYS_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }) as JWK;
 
 /** The cluster that an assertion names; nothing is proven yet. */

@@ -94,7 +94,7 @@ export class AgentSessions {
     };
   }
 
-  /** Who calls, proven by the key of the join; and from the cluster it joined from. */
+  /** The cluster of the caller: its key is that of the join, and it still runs in the Kubernetes cluster that joined. */
   private async authenticated(
     clusterId: string,
     request: SessionRequest,

@@ -12,7 +12,7 @@ import { claimedCluster } from './assertion.ts';
 const OF_A_CLUSTER = 60;
 /** And in whatever name: many agents may come from behind one address, each with a fault of its own. */
 const OF_AN_ADDRESS = 600;
-/** Whoever was recognised is no stranger. */
+/** Refusals that count. Any other comes after the caller was recognised. */
 const OF_STRANGERS: ReadonlySet<RefusalCode> = new Set([
   'invalid-request',
   'agent-not-authenticated',

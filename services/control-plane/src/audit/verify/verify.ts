@@ -268,7 +268,7 @@ class Walk {
     return 'time' in to ? recordedFrom > to.time : compareCursors(from, to.cursor) >= 0;
   }
 
-  /** What is not sealed yet can only be hashed; and every stream is looked at as readers find it. */
+  /** Events that no seal covers yet: only their digests can be checked. Streams are read as every reader gets them. */
   private async tail(hasRange: boolean): Promise<Verified['unsealed']> {
     if (this.options.to !== undefined || !hasRange) return { events: 0, since: undefined };
     let events = 0;

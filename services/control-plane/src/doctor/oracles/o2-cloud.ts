@@ -75,7 +75,7 @@ export function cloudAndStreamsAgree({ lists, ours, open, known }: CloudFacts): 
   return findings;
 }
 
-/** Nobody deleted it, and it is old enough; the outcome of a younger one may not be recorded yet either. */
+/** Nobody deleted the group, and it is old enough to be listed. The create of a younger one may not even be recorded yet. */
 function shouldBeListed(group: OurGroup, list: CloudList): boolean {
   return group.deleteAcceptedAt === undefined && !isYoung(list.beganAt - Date.parse(group.since));
 }
