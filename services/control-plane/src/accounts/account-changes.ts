@@ -9,13 +9,14 @@ import {
   type AccountState,
 } from '#libs/domain';
 import { accountEvent } from '../streams/stored-events.ts';
+import { withoutWork } from '../streams/stream-kind.ts';
 import { ToldChanges, type ToldTable } from '../streams/told-changes.ts';
 import type { AccountRow } from './account-row.ts';
 import { EndpointText } from './account-settings.ts';
 import { CredentialName } from './credential-sources.ts';
 
 const accounts: ToldTable<AccountRow, AccountState, AccountCommand, AccountEvent> = {
-  kind: { decider: accountDecider, read: accountEvent, laneOf: () => '', tenantOf: () => '' },
+  kind: withoutWork(accountDecider, accountEvent),
   table: 'fleet.account',
   streamIdOf: accountStreamId,
   observe: (row) => ({ type: 'Observe', facts: accountFacts(row) }),

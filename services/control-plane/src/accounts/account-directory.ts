@@ -6,7 +6,8 @@ import type { Clock } from '#libs/runtime';
 import { accountFacts, type AccountChanges } from './account-changes.ts';
 import type { AccountEndpoints } from './account-endpoints.ts';
 import { referenceOf, type AccountFault, type AccountRow } from './account-row.ts';
-import { bucketOf, laneBucketOf, LANE_ACTIONS, laneOf, type AccountSettings } from './account-settings.ts';
+import { bucketOf, laneBucketOf, LANE_ACTIONS, type AccountSettings } from './account-settings.ts';
+import { laneName } from '../streams/lanes.ts';
 import type { CredentialReference } from './credential-sources.ts';
 import type { Credentials } from './credentials.ts';
 
@@ -159,7 +160,10 @@ export class AccountDirectory {
     const [row] = rows;
     if (row === undefined) return;
     for (const action of LANE_ACTIONS)
-      await this.effects.configureLane(laneOf(accountId, region, action), laneBucketOf(bucketOf(action, row.quotas)));
+      await this.effects.configureLane(
+        laneName({ accountId, region, action }),
+        laneBucketOf(bucketOf(action, row.quotas)),
+      );
     this.lanes.add(key);
   }
 

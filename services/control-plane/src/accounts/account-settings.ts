@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { identifier } from '#libs/contracts';
 import { parseEndpoint } from '#libs/eci';
 import { Reason } from '../operators/reason.ts';
+import type { LaneAction } from '../streams/lanes.ts';
 import { CredentialName, CredentialSource } from './credential-sources.ts';
 
 /** Calls a minute and how many may come at once. */
@@ -60,8 +61,6 @@ export type CredentialChange = Omit<ChangeCredentialBody, 'reason'>;
 export const ConfiguredAccount = AccountSettings.extend({ credential: z.union([CredentialName, CredentialSource]) });
 export type ConfiguredAccount = z.infer<typeof ConfiguredAccount>;
 
-type LaneAction = 'create' | 'delete' | 'describe' | 'status';
-
 /**
  * What ECI grants an account by default (ECI docs, API quota page): 1,000 creates and as many deletes a minute, 2,000 DescribeContainerGroups,
  * 10,000 DescribeContainerGroupStatus. The newest limits page gives creates and deletes as a bucket of 100, the shape used here.
@@ -99,6 +98,3 @@ export function laneBucketOf({ rate, burst }: { readonly rate: number; readonly 
 }
 
 export const LANE_ACTIONS: readonly LaneAction[] = ['create', 'delete', 'describe', 'status'];
-
-export const laneOf = (accountId: string, region: string, action: LaneAction): string =>
-  `${accountId}/${region}/${action}`;

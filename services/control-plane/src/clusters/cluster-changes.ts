@@ -7,11 +7,12 @@ import {
   type ClusterState,
 } from '#libs/domain';
 import { clusterEvent } from '../streams/stored-events.ts';
+import { withoutWork } from '../streams/stream-kind.ts';
 import { ToldChanges, type Tell, type ToldTable } from '../streams/told-changes.ts';
 import type { ClusterRow } from './cluster-row.ts';
 
 const clusters: ToldTable<ClusterRow, ClusterState, ClusterCommand, ClusterEvent> = {
-  kind: { decider: clusterDecider, read: clusterEvent, laneOf: () => '', tenantOf: () => '' },
+  kind: withoutWork(clusterDecider, clusterEvent),
   table: 'fleet.cluster',
   streamIdOf: clusterStreamId,
   observe: (row) => ({ type: 'Observe', facts: factsOf(row) }),

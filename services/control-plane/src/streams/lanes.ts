@@ -1,6 +1,7 @@
 import { EFFECT_ACTIONS, placeOf, placeOfGroup, type ContainerGroupState, type EffectKind } from '#libs/domain';
 
-type LaneAction = 'create' | 'delete' | 'describe';
+/** `status`: reads of the observer; no row of work waits there. */
+export type LaneAction = 'create' | 'delete' | 'describe' | 'status';
 
 /** A quota of one account in one region. */
 interface CloudLane {

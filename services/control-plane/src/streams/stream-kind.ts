@@ -12,6 +12,12 @@ export interface StreamKind<State, Command, Event, Work extends string = string>
   readonly tenantOf: (streamId: string) => string;
 }
 
+/** A kind of stream that only tells: nothing is done for it, so that no row waits in any lane. */
+export const withoutWork = <State, Command, Event>(
+  decider: Decider<State, Command, Event, never>,
+  read: (fact: Fact) => Event | UnknownEvent,
+): StreamKind<State, Command, Event, never> => ({ decider, read, laneOf: () => '', tenantOf: () => '' });
+
 /** What every state tells: how many events it was made of, which is its stream's version. */
 export interface Versioned {
   readonly version: number;
